@@ -1,0 +1,14 @@
+"""The one exception that a user of this package has to know."""
+
+from __future__ import annotations
+
+
+class OmbError(Exception):
+    """A failure that the user can cause, and so can mend.
+
+    The message is one line that says what is wrong, where (ONNX node name, operator, tensor) and
+    what to do. The command line prints it and exits with status 1.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
