@@ -1,0 +1,17 @@
+//===- Families.h - The families of shape functions -------------*- C++ -*-===//
+
+#ifndef OMB_DIALECT_SHAPE_FAMILIES_H
+#define OMB_DIALECT_SHAPE_FAMILIES_H
+
+namespace mlir {
+class MLIRContext;
+} // namespace mlir
+
+namespace omb::onnx {
+
+void attachConstantShapes(mlir::MLIRContext &context);
+void attachElementwiseShapes(mlir::MLIRContext &context);
+
+} // namespace omb::onnx
+
+#endif // OMB_DIALECT_SHAPE_FAMILIES_H

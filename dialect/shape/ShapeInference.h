@@ -1,0 +1,112 @@
+//===- ShapeInference.h - Symbolic shapes of ONNX values --------*- C++ -*-===//
+//
+// A dimension is an affine expression over named symbols: 8, `batch`,
+// `(height - 1) floordiv 2 + 1`. Two dimensions with equal expressions have
+// equal sizes in every run. Between passes the expressions live in the types,
+// as the names of #onnx.dims.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef OMB_DIALECT_SHAPE_SHAPEINFERENCE_H
+#define OMB_DIALECT_SHAPE_SHAPEINFERENCE_H
+
+#include "mlir/IR/AffineExpr.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/OpDefinition.h"
+#include "llvm/ADT/StringMap.h"
+
+#include <optional>
+
+namespace omb::onnx {
+class ShapeAnalysis;
+} // namespace omb::onnx
+
+#include "dialect/shape/ShapeInference.h.inc"
+
+namespace omb::onnx {
+
+using DimExpr = mlir::AffineExpr;
+using Shape = llvm::SmallVector<DimExpr>;
+
+/// What is known of the shapes, and of the contents of small integer tensors.
+class ShapeAnalysis {
+public:
+  explicit ShapeAnalysis(mlir::MLIRContext *context) : context(context) {}
+
+  DimExpr getConstant(int64_t size) const;
+  DimExpr getSymbol(llvm::StringRef name);
+  /// A size that nothing is known of, different from all others.
+  DimExpr getUnknown();
+
+  /// The shape of a tensor; nullopt where not even the rank is known.
+  std::optional<Shape> getShape(mlir::Value value);
+  /// The elements of a 0-D or 1-D integer tensor in row-major order; nullopt
+  /// where they aren't known. Single elements may be getUnknown().
+  std::optional<Shape> getContents(mlir::Value value);
+  /// The elements as numbers; nullopt where one is not a constant.
+  std::optional<llvm::SmallVector<int64_t>> getIntegers(mlir::Value value);
+
+  /// Records the shape of `result`, which may be null (an absent result).
+  /// Fails with a diagnostic where its type contradicts.
+  llvm::LogicalResult setShape(mlir::Value result, llvm::ArrayRef<DimExpr> shape);
+  void setContents(mlir::Value result, llvm::ArrayRef<DimExpr> contents);
+
+  /// The shape that `shapes` broadcast to (ONNX multidirectional, as NumPy's).
+  /// Fails with a diagnostic at `op`.
+  mlir::FailureOr<Shape> broadcast(mlir::Operation *op,
+                                   llvm::ArrayRef<Shape> shapes);
+  /// The same for one pair of dimensions; null where they don't fit.
+  DimExpr broadcast(DimExpr lhs, DimExpr rhs);
+
+  /// Of two expressions for one size, the one that says more; null where both
+  /// are constants and differ.
+  DimExpr merge(DimExpr lhs, DimExpr rhs);
+
+  /// `type` with what is known of the shape of `value`.
+  mlir::Type refine(mlir::Value value);
+
+private:
+  std::string getName(DimExpr dim) const;
+  bool isAnonymous(DimExpr dim) const;
+  /// The dimension that a type's #onnx.dims names.
+  DimExpr getDeclared(llvm::StringRef name);
+
+  mlir::MLIRContext *context;
+  llvm::StringMap<unsigned> symbols;
+  llvm::SmallVector<std::string> names;
+  unsigned unknowns = 0;
+  llvm::StringMap<DimExpr> earlierUnknowns;
+  llvm::DenseMap<mlir::Value, Shape> shapes;
+  llvm::DenseMap<mlir::Value, Shape> contents;
+};
+
+/// The product of all dimensions.
+DimExpr getProduct(llvm::ArrayRef<DimExpr> dims, mlir::MLIRContext *context);
+
+std::optional<int64_t> getConstantSize(DimExpr dim);
+
+/// `axis` counted from the front, in [0, rank); nullopt where out of range.
+std::optional<int64_t> normalizeAxis(int64_t axis, int64_t rank);
+
+/// Gives `OpTs` the shape function `infer`, which takes the op and the
+/// analysis.
+template <auto infer, typename OpT>
+struct ShapeModel
+    : ShapeInferenceOpInterface::ExternalModel<ShapeModel<infer, OpT>, OpT> {
+  llvm::LogicalResult inferShapes(mlir::Operation *op,
+                                  ShapeAnalysis &analysis) const {
+    return infer(llvm::cast<OpT>(op), analysis);
+  }
+};
+template <auto infer, typename... OpTs>
+void attachShapeFunction(mlir::MLIRContext &context) {
+  (OpTs::template attachInterface<ShapeModel<infer, OpTs>>(context), ...);
+}
+
+/// Attaches the shape functions of all families.
+void attachShapeInference(mlir::MLIRContext &context);
+
+} // namespace omb::onnx
+
+#endif // OMB_DIALECT_SHAPE_SHAPEINFERENCE_H

@@ -1,0 +1,20 @@
+#ifndef OMB_DIALECT_TRANSFORMS_PASSES_TD
+#define OMB_DIALECT_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def InferShapes : Pass<"onnx-infer-shapes", "::mlir::ModuleOp"> {
+  let summary = "Derive the shapes of all values, and fold what shapes compute";
+  let description = [{
+    Gives every value the most precise type that follows from the types of the
+    entry function's arguments: static sizes where they are known, and names for
+    the dynamic ones (`#onnx.dims`), so that dimensions known to be equal can be
+    recognized. Small integer tensors that turn out to be constants (a `Shape`
+    of a static tensor, and what is computed from it) are replaced by
+    `onnx.Constant`.
+
+    Fails where the operands of an op can't have the shapes that they have.
+  }];
+}
+
+#endif // OMB_DIALECT_TRANSFORMS_PASSES_TD

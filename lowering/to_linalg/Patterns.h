@@ -1,0 +1,24 @@
+//===- Patterns.h - The lowerings to linalg, by family ----------*- C++ -*-===//
+
+#ifndef OMB_LOWERING_TO_LINALG_PATTERNS_H
+#define OMB_LOWERING_TO_LINALG_PATTERNS_H
+
+namespace mlir {
+class RewritePatternSet;
+class TypeConverter;
+} // namespace mlir
+
+namespace omb {
+
+void populateConstantToLinalgPatterns(const mlir::TypeConverter &converter,
+                                      mlir::RewritePatternSet &patterns);
+void populateElementwiseToLinalgPatterns(const mlir::TypeConverter &converter,
+                                         mlir::RewritePatternSet &patterns);
+
+/// The patterns of all families.
+void populateOnnxToLinalgPatterns(const mlir::TypeConverter &converter,
+                                  mlir::RewritePatternSet &patterns);
+
+} // namespace omb
+
+#endif // OMB_LOWERING_TO_LINALG_PATTERNS_H

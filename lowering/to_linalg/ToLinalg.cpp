@@ -1,0 +1,103 @@
+//===- ToLinalg.cpp - convert-onnx-to-linalg ------------------------------===//
+
+#include "dialect/ir/OnnxDialect.h"
+#include "dialect/transforms/Passes.h"
+#include "lowering/Passes.h"
+#include "lowering/to_linalg/Patterns.h"
+#include "lowering/to_linalg/TypeConversion.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Complex/IR/Complex.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Func/Transforms/FuncConversions.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace omb {
+#define GEN_PASS_DEF_CONVERTONNXTOLINALG
+#include "lowering/Passes.h.inc"
+} // namespace omb
+
+void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
+                                       RewritePatternSet &patterns) {
+  populateConstantToLinalgPatterns(converter, patterns);
+  populateElementwiseToLinalgPatterns(converter, patterns);
+}
+
+namespace {
+
+/// Keeps why the last pattern at a location did not match.
+struct FailureReasons : RewriterBase::Listener {
+  void notifyMatchFailure(
+      Location loc, function_ref<void(Diagnostic &)> describe) override {
+    Diagnostic diagnostic(loc, DiagnosticSeverity::Remark);
+    describe(diagnostic);
+    reasons[loc] = diagnostic.str();
+  }
+  DenseMap<Location, std::string> reasons;
+};
+
+struct ConvertOnnxToLinalg
+    : omb::impl::ConvertOnnxToLinalgBase<ConvertOnnxToLinalg> {
+  void runOnOperation() override {
+    omb::OnnxTypeConverter converter;
+    RewritePatternSet patterns(&getContext());
+    omb::populateOnnxToLinalgPatterns(converter, patterns);
+    populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,
+                                                                   converter);
+    populateReturnOpTypeConversionPattern(patterns, converter);
+
+    ConversionTarget target(getContext());
+    target.addDynamicallyLegalOp<func::FuncOp>([&](func::FuncOp op) {
+      return converter.isSignatureLegal(op.getFunctionType());
+    });
+    target.addDynamicallyLegalOp<func::ReturnOp>(
+        [&](func::ReturnOp op) { return converter.isLegal(op); });
+    target.addLegalDialect<arith::ArithDialect, complex::ComplexDialect,
+                           linalg::LinalgDialect, math::MathDialect,
+                           scf::SCFDialect, tensor::TensorDialect>();
+
+    // Onnx ops are neither legal nor illegal: those that stay are reported
+    // here, with the reason, rather than by the driver, without.
+    FailureReasons listener;
+    ConversionConfig config;
+    config.listener = &listener;
+    if (failed(applyPartialConversion(getOperation(), target,
+                                      std::move(patterns), config)))
+      return signalPassFailure();
+    if (reportRemaining(listener))
+      signalPassFailure();
+  }
+
+  /// Whether onnx ops are left; each is an error.
+  bool reportRemaining(const FailureReasons &listener) {
+    bool isFailure = false;
+    getOperation().walk([&](Operation *op) {
+      if (!isa_and_nonnull<omb::onnx::OnnxDialect>(op->getDialect()) ||
+          op->hasTrait<OpTrait::IsTerminator>())
+        return;
+      isFailure = true;
+      auto reason = listener.reasons.find(op->getLoc());
+      if (reason == listener.reasons.end())
+        op->emitOpError("has no lowering to linalg");
+      else
+        op->emitOpError("can't be lowered to linalg: ") << reason->second;
+    });
+    return isFailure;
+  }
+};
+
+} // namespace
+
+void omb::buildToLinalgPipeline(OpPassManager &passes) {
+  onnx::buildSimplifyPipeline(passes);
+  passes.addPass(createConvertOnnxToLinalg());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+}
