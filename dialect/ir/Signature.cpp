@@ -257,7 +257,11 @@ ParseResult omb::onnx::parseOp(OpAsmParser &parser, OperationState &result,
       parser, operandsLoc, signature.operands, absent, "operand");
   FunctionType type;
   SMLoc typeLoc;
+  SMLoc attributesLoc = parser.getCurrentLocation();
   if (failed(sizes) || parser.parseOptionalAttrDict(result.attributes) ||
+      failed(result.name.verifyInherentAttrs(
+          result.attributes,
+          [&] { return parser.emitError(attributesLoc); })) ||
       parser.parseColon() || parser.getCurrentLocation(&typeLoc) ||
       parser.parseType(type))
     return failure();

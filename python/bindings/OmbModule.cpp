@@ -1,0 +1,42 @@
+//===- OmbModule.cpp - onnx_mlir_bridge._mlir._mlir_libs._omb -------------===//
+
+#include "python/bindings/CAPI.h"
+
+#include "mlir/Bindings/Python/NanobindAdaptors.h"
+
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+namespace nb = nanobind;
+
+static std::vector<std::string> getLoweredOperators() {
+  std::vector<std::string> names;
+  ombForEachLoweredOperator(
+      [](MlirStringRef name, void *userData) {
+        static_cast<std::vector<std::string> *>(userData)->emplace_back(
+            name.data, name.length);
+      },
+      &names);
+  return names;
+}
+
+static nb::object getElementsData(MlirAttribute elements) {
+  MlirStringRef bytes = ombElementsGetRawData(elements);
+  if (!bytes.data)
+    return nb::none();
+  return nb::steal(PyMemoryView_FromMemory(const_cast<char *>(bytes.data),
+                                           bytes.length, PyBUF_READ));
+}
+
+NB_MODULE(_omb, module) {
+  module.doc() = "The onnx dialect and the passes of this project.";
+  module.def("register_dialects", &ombRegisterDialects, nb::arg("registry"),
+             "Adds the onnx dialect and those it is lowered to.");
+  module.def("lowered_operators", &getLoweredOperators,
+             "Names of the ops that have a lowering to linalg.");
+  module.def("elements_data", &getElementsData, nb::arg("elements"),
+             "A read-only memoryview of the bytes of a dense or dense_resource "
+             "elements attribute, valid while its context lives; None where it "
+             "holds none. A splat gives one element's bytes.");
+  ombRegisterPasses();
+}
