@@ -81,35 +81,36 @@ def _randomize(graph: onnx.GraphProto, random: np.random.Generator) -> None:
     """Replace every weight: the ConstantOfShape nodes and the stored float initializers."""
     shapes = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
     weights = {n.output[0]: n for n in graph.node if n.op_type == "ConstantOfShape"}
-    stored = {i.name for i in graph.initializer if i.data_type == onnx.TensorProto.FLOAT}
+    stored = [i.name for i in graph.initializer if i.data_type == onnx.TensorProto.FLOAT]
     consumers = {
         name: (node, position) for node in graph.node for position, name in enumerate(node.input)
     }
 
     def role(name: str) -> Draw:
         node, position = consumers[name]
-        if node.op_type == "Unsqueeze":
+        if node.op_type in ("Reshape", "Unsqueeze"):
             return role(node.output[0])
         return ROLES[node.op_type, position]
 
     drawn = []
     for name in [*weights, *stored]:
+        if name not in consumers:  # left over from training
+            continue
         if name in weights:
             shape = tuple(int(d) for d in shapes[weights[name].input[0]])
         else:
             shape = shapes[name].shape
         drawn.append(numpy_helper.from_array(role(name)(random, shape), name))
 
-    unused = {node.input[0] for node in weights.values()}
-    _keep(graph.initializer, lambda i: i.name not in stored | unused)
+    shape_constants = {node.input[0] for node in weights.values()}
+    replaced = shape_constants.union(stored)
     _keep(graph.node, lambda n: n.op_type != "ConstantOfShape")
-    _keep(graph.input, lambda i: i.name not in unused)
+    _keep(graph.initializer, lambda i: i.name not in replaced)
+    _keep(graph.input, lambda i: i.name not in replaced)
     graph.initializer.extend(drawn)
     # IR version 3, which these files have, wants every initializer to be an input as well.
     graph.input.extend(
-        onnx.helper.make_tensor_value_info(i.name, i.data_type, i.dims)
-        for i in drawn
-        if i.name not in stored
+        onnx.helper.make_tensor_value_info(i.name, i.data_type, i.dims) for i in drawn
     )
 
 
@@ -137,10 +138,12 @@ def _spread_scores(model: onnx.ModelProto) -> None:
 
     graph = model.graph
     last = next(n for n in reversed(graph.node) if n.op_type in ("Gemm", "Conv"))
+    reshaped = {n.output[0]: n.input[0] for n in graph.node if n.op_type == "Reshape"}
+    weights = {reshaped.get(name, name) for name in last.input[1:]}
     scores = onnxruntime_outputs(model, inputs(model))[-1]
     factor = np.float32(2.0 / scores.std())
     for initializer in graph.initializer:
-        if initializer.name in last.input[1:]:
+        if initializer.name in weights:
             scaled = numpy_helper.to_array(initializer) * factor
             initializer.CopyFrom(numpy_helper.from_array(scaled, initializer.name))
 

@@ -1,0 +1,22 @@
+"""What the model tests expect of each target, and when they can run on it."""
+
+from __future__ import annotations
+
+import pytest
+
+CPU_TOLERANCE = 1e-4
+VULKAN_TOLERANCE = 1e-3
+
+
+def has_device(provider: str) -> bool:
+    """Whether this machine has a device for ``provider`` ("cpu", "vulkan", "cuda")."""
+    import onnx_mlir_bridge as omb
+
+    return any(device.provider == provider for device in omb.devices())
+
+
+needs_vulkan = pytest.mark.skipif(
+    not has_device("vulkan"),
+    reason="no Vulkan device (Debian: apt install libvulkan1 mesa-vulkan-drivers)",
+)
+needs_cuda = pytest.mark.skipif(not has_device("cuda"), reason="no CUDA device")

@@ -1,0 +1,50 @@
+"""The nine architectures that the onnx package carries, with random weights (see models/light.py).
+
+All of them compile for every target and run on the CPU; on Vulkan the two small ones run, because
+lavapipe takes minutes for the others. The tolerances are explained in test_models_built.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx
+import onnx_mlir_bridge as omb
+import pytest
+from models import light, ptx, reference
+from models.targets import CPU_TOLERANCE, VULKAN_TOLERANCE, needs_vulkan
+
+SMALL = ("shufflenet", "squeezenet")
+
+
+@pytest.fixture(scope="module", params=light.NAMES)
+def model(request: pytest.FixtureRequest) -> Iterator[onnx.ModelProto]:
+    yield light.load(request.param)
+
+
+def _check(model: onnx.ModelProto, provider: str, tolerance: float) -> None:
+    inputs = light.inputs(model)
+    expected = reference.onnxruntime_outputs(model, inputs)
+    session = omb.InferenceSession(model, providers=[provider])
+    assert [value.name for value in session.get_inputs()] == list(inputs)
+    names = [value.name for value in session.get_outputs()]
+    assert names == [value.name for value in model.graph.output]
+    reference.assert_agree(names, session.run(None, inputs), expected, tolerance)
+
+
+def test_cpu_agrees(model: onnx.ModelProto) -> None:
+    _check(model, "cpu", CPU_TOLERANCE)
+
+
+def test_vulkan_compiles(model: onnx.ModelProto) -> None:
+    assert omb.compile(model, target="vulkan").emit("vmfb")
+
+
+def test_cuda_assembles(model: onnx.ModelProto) -> None:
+    ptx.assemble(omb.compile(model, target="cuda"))
+
+
+@needs_vulkan
+@pytest.mark.parametrize("name", SMALL)
+def test_vulkan_agrees(name: str) -> None:
+    _check(light.load(name), "vulkan", VULKAN_TOLERANCE)
