@@ -1,0 +1,111 @@
+"""The engines that are compared, behind one interface.
+
+``load`` is all that an engine does before the first answer: for onnx-mlir-bridge compiling and
+loading, for the others making a session. The returned function runs the model once.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Inputs = Mapping[str, np.ndarray]
+Run = Callable[[Inputs], list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine; ``load(model file, threads)``, and for compilers also ``compile`` and ``open``."""
+
+    title: str
+    distribution: str
+    module: str
+    load: Callable[[Path, int], Run]
+    compile: Callable[[Path, Path, int], None] | None = None
+    """Compile the first file to the second. None: the engine does that whenever it loads."""
+    open: Callable[[Path, int], Run] | None = None
+    """Load what ``compile`` wrote."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether the engine's package can be imported here."""
+        return importlib.util.find_spec(self.module) is not None
+
+    @property
+    def version(self) -> str:
+        """The version of the engine's distribution."""
+        return importlib.metadata.version(self.distribution)
+
+
+def _session_run(session: Any) -> Run:  # noqa: ANN401 - two classes with the same methods
+    return lambda inputs: session.run(None, dict(inputs))
+
+
+def _load_bridge(model: Path, threads: int) -> Run:
+    import onnx_mlir_bridge as omb
+
+    return _session_run(omb.InferenceSession(model, providers=["cpu"], threads=threads))
+
+
+def _compile_bridge(model: Path, compiled: Path, threads: int) -> None:
+    import onnx_mlir_bridge as omb
+
+    omb.compile(model, target="cpu", threads=threads).save(compiled)
+
+
+def _open_bridge(compiled: Path, threads: int) -> Run:
+    import onnx_mlir_bridge as omb
+
+    return _session_run(omb.load(compiled, device="cpu", threads=threads))
+
+
+def _load_onnxruntime(model: Path, threads: int) -> Run:
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    return _session_run(
+        onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    )
+
+
+def _load_openvino(model: Path, threads: int) -> Run:
+    import openvino
+
+    core = openvino.Core()
+    # Its default may be bfloat16; everything here computes in float32.
+    config = {
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    request = core.compile_model(core.read_model(model), "CPU", config).create_infer_request()
+
+    def run(inputs: Inputs) -> list[np.ndarray]:
+        outputs = request.infer(dict(inputs))
+        return [outputs[i] for i in range(len(outputs))]
+
+    return run
+
+
+ENGINES = {
+    "bridge": Engine(
+        "onnx-mlir-bridge",
+        "onnx-mlir-bridge",
+        "onnx_mlir_bridge",
+        _load_bridge,
+        _compile_bridge,
+        _open_bridge,
+    ),
+    "onnxruntime": Engine("ONNX Runtime", "onnxruntime", "onnxruntime", _load_onnxruntime),
+    "openvino": Engine("OpenVINO", "openvino", "openvino", _load_openvino),
+}
+REFERENCE = "onnxruntime"
