@@ -29,13 +29,13 @@
 using namespace mlir;
 
 void omb::registerDialects(DialectRegistry &registry) {
-  registry.insert<onnx::OnnxDialect, affine::AffineDialect, arith::ArithDialect,
-                  bufferization::BufferizationDialect, cf::ControlFlowDialect,
-                  complex::ComplexDialect, func::FuncDialect,
-                  linalg::LinalgDialect, math::MathDialect,
-                  memref::MemRefDialect, quant::QuantDialect, scf::SCFDialect,
-                  sparse_tensor::SparseTensorDialect, tensor::TensorDialect,
-                  vector::VectorDialect>();
+  registry
+      .insert<onnx::OnnxDialect, affine::AffineDialect, arith::ArithDialect,
+              bufferization::BufferizationDialect, cf::ControlFlowDialect,
+              complex::ComplexDialect, func::FuncDialect, linalg::LinalgDialect,
+              math::MathDialect, memref::MemRefDialect, quant::QuantDialect,
+              scf::SCFDialect, sparse_tensor::SparseTensorDialect,
+              tensor::TensorDialect, vector::VectorDialect>();
   func::registerInlinerExtension(registry);
 }
 
@@ -46,9 +46,9 @@ void omb::registerPasses() {
       "omb-simplify",
       "onnx to onnx: infer shapes, fold, canonicalize, remove duplicates",
       onnx::buildSimplifyPipeline);
-  PassPipelineRegistration<>("omb-to-linalg",
-                             "onnx to linalg: omb-simplify, then lower every op",
-                             buildToLinalgPipeline);
+  PassPipelineRegistration<>(
+      "omb-to-linalg", "onnx to linalg: omb-simplify, then lower every op",
+      buildToLinalgPipeline);
 }
 
 void omb::registerUpstreamPasses() {

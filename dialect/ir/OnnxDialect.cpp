@@ -86,9 +86,9 @@ void DimsAttr::print(AsmPrinter &printer) const {
   printer << ">";
 }
 
-LogicalResult DimsAttr::verifyEncoding(
-    ArrayRef<int64_t> shape, Type elementType,
-    function_ref<InFlightDiagnostic()> emitError) const {
+LogicalResult
+DimsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType,
+                         function_ref<InFlightDiagnostic()> emitError) const {
   if (getNames().size() != shape.size())
     return emitError() << "#onnx.dims names " << getNames().size()
                        << " dimensions, but the tensor has " << shape.size();

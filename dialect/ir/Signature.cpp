@@ -253,8 +253,8 @@ ParseResult omb::onnx::parseOp(OpAsmParser &parser, OperationState &result,
   SMLoc operandsLoc = parser.getCurrentLocation();
   if (parseOperands(parser, operands, absent))
     return failure();
-  FailureOr<SmallVector<int32_t>> sizes = distribute(
-      parser, operandsLoc, signature.operands, absent, "operand");
+  FailureOr<SmallVector<int32_t>> sizes =
+      distribute(parser, operandsLoc, signature.operands, absent, "operand");
   FunctionType type;
   SMLoc typeLoc;
   SMLoc attributesLoc = parser.getCurrentLocation();

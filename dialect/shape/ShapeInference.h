@@ -49,7 +49,8 @@ public:
 
   /// Records the shape of `result`, which may be null (an absent result).
   /// Fails with a diagnostic where its type contradicts.
-  llvm::LogicalResult setShape(mlir::Value result, llvm::ArrayRef<DimExpr> shape);
+  llvm::LogicalResult setShape(mlir::Value result,
+                               llvm::ArrayRef<DimExpr> shape);
   void setContents(mlir::Value result, llvm::ArrayRef<DimExpr> contents);
 
   /// The shape that `shapes` broadcast to (ONNX multidirectional, as NumPy's).

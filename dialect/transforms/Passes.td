@@ -9,12 +9,18 @@ def InferShapes : Pass<"onnx-infer-shapes", "::mlir::ModuleOp"> {
     Gives every value the most precise type that follows from the types of the
     entry function's arguments: static sizes where they are known, and names for
     the dynamic ones (`#onnx.dims`), so that dimensions known to be equal can be
-    recognized. Small integer tensors that turn out to be constants (a `Shape`
-    of a static tensor, and what is computed from it) are replaced by
-    `onnx.Constant`.
+    recognized. Small integer tensors whose contents follow from the sizes of
+    tensors (a `Shape`, and what is computed from it) are replaced: by
+    `onnx.Constant` where they are known, else by `tensor.from_elements` of what
+    `tensor.dim` and `arith` compute, so that no shape is computed on a device.
 
     Fails where the operands of an op can't have the shapes that they have.
   }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect",
+    "::mlir::arith::ArithDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
 }
 
 #endif // OMB_DIALECT_TRANSFORMS_PASSES_TD

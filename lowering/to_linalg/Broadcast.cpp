@@ -104,8 +104,8 @@ void Broadcast::resolveUncertainDim(int64_t dim,
   Value common = one;
   for (size_t index : participants) {
     Value own = getSize(index, dim);
-    Value unit = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
-                                       own, one);
+    Value unit =
+        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, own, one);
     common = arith::SelectOp::create(builder, loc, unit, common, own);
     sizes.emplace_back(index, own, unit);
   }

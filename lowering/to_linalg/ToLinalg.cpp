@@ -33,10 +33,23 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
 
 namespace {
 
+/// Ops of tensor that onnx-infer-shapes put beside the onnx ops.
+struct ConvertDim : OpConversionPattern<tensor::DimOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(tensor::DimOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<tensor::DimOp>(op, adaptor.getSource(),
+                                               adaptor.getIndex());
+    return success();
+  }
+};
+
 /// Keeps why the last pattern at a location did not match.
 struct FailureReasons : RewriterBase::Listener {
-  void notifyMatchFailure(
-      Location loc, function_ref<void(Diagnostic &)> describe) override {
+  void notifyMatchFailure(Location loc,
+                          function_ref<void(Diagnostic &)> describe) override {
     Diagnostic diagnostic(loc, DiagnosticSeverity::Remark);
     describe(diagnostic);
     reasons[loc] = diagnostic.str();
@@ -52,6 +65,7 @@ struct ConvertOnnxToLinalg
     omb::populateOnnxToLinalgPatterns(converter, patterns);
     populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,
                                                                    converter);
+    patterns.add<ConvertDim>(converter, &getContext());
     populateReturnOpTypeConversionPattern(patterns, converter);
 
     ConversionTarget target(getContext());
@@ -60,9 +74,12 @@ struct ConvertOnnxToLinalg
     });
     target.addDynamicallyLegalOp<func::ReturnOp>(
         [&](func::ReturnOp op) { return converter.isLegal(op); });
+    target.addDynamicallyLegalOp<tensor::DimOp>(
+        [&](Operation *op) { return converter.isLegal(op); });
     target.addLegalDialect<arith::ArithDialect, cf::ControlFlowDialect,
-                           complex::ComplexDialect, linalg::LinalgDialect, math::MathDialect,
-                           scf::SCFDialect, tensor::TensorDialect>();
+                           complex::ComplexDialect, linalg::LinalgDialect,
+                           math::MathDialect, scf::SCFDialect,
+                           tensor::TensorDialect>();
 
     // Onnx ops are neither legal nor illegal: those that stay are reported
     // here, with the reason, rather than by the driver, without.
