@@ -68,8 +68,10 @@ $(VENV)/package.stamp: $(SOURCES) $(VENV)/requirements.stamp
 	PATH="$(abspath $(BIN)):$$PATH" $(PIP) install -v --no-build-isolation --no-deps .
 	@touch $@
 
-$(VENV)/test.stamp: $(VENV)/package.stamp tests/model-packages.txt
+# The demo is tested too, so its requirements are installed as well.
+$(VENV)/test.stamp: $(VENV)/package.stamp tests/model-packages.txt examples/demo/requirements.txt
 	$(call requirements,project["project"]["optional-dependencies"]["test"])
+	$(PIP) install -q -r examples/demo/requirements.txt
 	$(PIP) install -q --no-deps -r tests/model-packages.txt
 	@touch $@
 
