@@ -29,7 +29,7 @@ _FAMILIES: dict[str, str] = {
     "Normalization": """
         BatchNormalization GroupNormalization Hardmax InstanceNormalization LRN LayerNormalization
         LogSoftmax LpNormalization MeanVarianceNormalization RMSNormalization Softmax""",
-    "Attention": "Attention FlexAttention LinearAttention RotaryEmbedding",
+    "Attention": "Attention LinearAttention RotaryEmbedding",
     "DataMovement": """
         CenterCropPad Concat DepthToSpace Expand Flatten Identity Pad Reshape ReverseSequence Slice
         SpaceToDepth Split Squeeze Tile Transpose Trilu Unsqueeze""",

@@ -10,12 +10,12 @@ attributes as regions, the type constraints, side effects and the documentation.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import textwrap
 from pathlib import Path
 
 import onnx
+from checked_in import synchronize
 from families import FAMILY_OF, ML_FAMILY
 from onnx import defs
 from onnx.defs import OpSchema
@@ -305,10 +305,7 @@ def generate() -> dict[Path, str]:
     files = {}
     for family, definitions in sorted(families.items()):
         guard = f"OMB_DIALECT_IR_OPS_{family.upper()}_TD"
-        head = (
-            f"{banner}#ifndef {guard}\n#define {guard}\n\n"
-            'include "dialect/ir/Onnx.td"\n\n'
-        )
+        head = f'{banner}#ifndef {guard}\n#define {guard}\n\ninclude "dialect/ir/Onnx.td"\n\n'
         text = head + "\n\n".join(definitions) + f"\n\n#endif // {guard}\n"
         files[OPS_DIR / f"{family}.td"] = text
     includes = "".join(f'include "dialect/ir/ops/{family}.td"\n' for family in sorted(families))
@@ -316,25 +313,5 @@ def generate() -> dict[Path, str]:
     return files
 
 
-def main() -> int:
-    """Writes the files, or compares them with what is there."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare only, write nothing")
-    arguments = parser.parse_args()
-    files = generate()
-    orphans = set(OPS_DIR.glob("*.td")) - files.keys()
-    stale = [p for p, text in files.items() if not p.exists() or p.read_text() != text]
-    if arguments.check:
-        if stale or orphans:
-            print("differs from the schemas, run dialect/schema/generate.py:")
-            print(*sorted(orphans.union(stale)), sep="\n")
-        return 1 if stale or orphans else 0
-    for path in stale:
-        path.write_text(files[path])
-    for path in orphans:
-        path.unlink()
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(synchronize(generate(), OPS_DIR.glob("*.td"), __doc__.splitlines()[0]))

@@ -21,7 +21,9 @@ config.environment["PATH"] = os.pathsep.join(
     ]
 )
 config.substitutions.append(("%python", config.python))
-config.substitutions.append(("%plugin", str(Path(config.omb_build_dir) / "lib" / "libOmbPlugin.so")))
+config.substitutions.append(
+    ("%plugin", str(Path(config.omb_build_dir) / "lib" / "libOmbPlugin.so"))
+)
 for tool in ("FileCheck", "mlir-opt"):
     if shutil.which(tool, path=config.environment["PATH"]):
         config.available_features.add(tool)
