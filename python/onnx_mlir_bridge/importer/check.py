@@ -1,0 +1,219 @@
+"""Is it a valid model? Our own checks, with messages that name the node, then onnx.checker's.
+
+The checker gets the model without the payloads of large tensors: they have been checked already.
+"""
+
+from __future__ import annotations
+
+import onnx
+from onnx import ModelProto, NodeProto, defs
+
+from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.importer import graph as graphs
+from onnx_mlir_bridge.importer.load import LoadedModel
+from onnx_mlir_bridge.importer.tensors import each_tensor
+
+ONNX_DOMAINS = ("", "ai.onnx.ml")
+"""The domains whose operators can be imported, as the standard spells them."""
+
+
+def newest_opset(domain: str) -> int:
+    """The newest opset of `domain` that is known here."""
+    return defs.onnx_opset_version() if domain == "" else defs.onnx_ml_opset_version()
+
+
+def opset_versions(model: ModelProto) -> dict[str, int]:
+    """The model's opset of every domain that it imports; the default domain is ''."""
+    return {entry.domain: entry.version for entry in model.opset_import}
+
+
+def check(loaded: LoadedModel) -> None:
+    """Raises OmbError, naming the node or tensor, unless the model is valid ONNX.
+
+    Also puts it in a normal form: the domain 'ai.onnx' becomes '', and unsorted graphs, which
+    some tools write, are sorted (with a warning).
+    """
+    model = loaded.proto
+    if not model.HasField("graph") or not (model.graph.node or model.graph.output):
+        raise OmbError("not a usable ONNX model: it has no graph; is the file ONNX at all?")
+    _normalize_domains(model)
+    _check_opsets(model)
+    _check_operators(model)
+    _check_attributes(model)
+    _check_values(model)
+    if graphs.sort_graph(model.graph):
+        loaded.warnings.append("the model's nodes are not in topological order; they were sorted")
+    _run_checker(loaded)
+
+
+def _normalize_domains(model: ModelProto) -> None:
+    entries = [*model.opset_import, *(e for f in model.functions for e in f.opset_import)]
+    for entry in entries:
+        if entry.domain == "ai.onnx":
+            entry.domain = ""
+    if not model.opset_import:
+        # IR version 1 and 2 had no opsets: https://onnx.ai/onnx/repo-docs/Versioning.html
+        model.opset_import.add(domain="", version=1)
+    for node in _every_node(model):
+        if node.domain == "ai.onnx":
+            node.domain = ""
+
+
+def _every_node(model: ModelProto) -> list[NodeProto]:
+    nodes = list(graphs.each_node(model.graph))
+    for function in model.functions:
+        for node in function.node:
+            nodes.append(node)
+            for inner in graphs.subgraphs(node):
+                nodes.extend(graphs.each_node(inner))
+    return nodes
+
+
+def _check_opsets(model: ModelProto) -> None:
+    if model.ir_version > onnx.IR_VERSION:
+        raise OmbError(
+            f"the model has IR version {model.ir_version}, newer than {onnx.IR_VERSION}, the "
+            f"newest that onnx {onnx.__version__} knows; export it for an older opset"
+        )
+    entries = [("the model", e) for e in model.opset_import]
+    entries += [(f"the function '{f.name}'", e) for f in model.functions for e in f.opset_import]
+    seen: dict[tuple[str, str], int] = {}
+    for owner, entry in entries:
+        if entry.domain in ONNX_DOMAINS:
+            newest = newest_opset(entry.domain)
+            if not 1 <= entry.version <= newest:
+                name = entry.domain or "ai.onnx"
+                raise OmbError(
+                    f"{owner} needs opset {entry.version} of {name}, but 1 to {newest} are known; "
+                    "export it for a known opset"
+                )
+        if owner == "the model" and seen.setdefault((owner, entry.domain), entry.version) != (
+            entry.version
+        ):
+            raise OmbError(f"the model imports two opsets of the domain '{entry.domain}'")
+
+
+def _check_operators(model: ModelProto) -> None:
+    functions = {(f.domain, f.name, f.overload) for f in model.functions}
+    if len(functions) != len(model.functions):
+        raise OmbError("the model defines a function twice")
+    known: dict[tuple[str, str, int], bool] = {}
+
+    def check_node(node: NodeProto, opsets: dict[str, int]) -> None:
+        if (node.domain, node.op_type, node.overload) in functions:
+            return
+        where = f"the node '{graphs.describe_node(node)}'"
+        if node.domain not in ONNX_DOMAINS:
+            raise OmbError(
+                f"{where} is of the domain '{node.domain}', which is not part of ONNX, and the "
+                "model defines no such function; export the model with standard operators"
+            )
+        version = opsets.get(node.domain)
+        if version is None:
+            raise OmbError(f"{where} is of the domain '{node.domain}', which is not imported")
+        key = (node.domain, node.op_type, version)
+        if key not in known:
+            known[key] = defs.has(node.op_type, version, node.domain)
+        if not known[key]:
+            raise OmbError(
+                f"{where}: there is no operator '{node.op_type}' in opset {version} of "
+                f"{node.domain or 'ai.onnx'}"
+            )
+
+    model_opsets = opset_versions(model)
+    for node in graphs.each_node(model.graph):
+        check_node(node, model_opsets)
+    for function in model.functions:
+        opsets = {e.domain: e.version for e in function.opset_import}
+        for node in function.node:
+            check_node(node, opsets)
+            for inner in graphs.subgraphs(node):
+                for nested in graphs.each_node(inner):
+                    check_node(nested, opsets)
+
+
+# AttributeProto.type -> the field that holds its value.
+_ATTRIBUTE_FIELDS = {
+    onnx.AttributeProto.FLOAT: "f",
+    onnx.AttributeProto.INT: "i",
+    onnx.AttributeProto.STRING: "s",
+    onnx.AttributeProto.TENSOR: "t",
+    onnx.AttributeProto.GRAPH: "g",
+    onnx.AttributeProto.SPARSE_TENSOR: "sparse_tensor",
+    onnx.AttributeProto.TYPE_PROTO: "tp",
+    onnx.AttributeProto.FLOATS: "floats",
+    onnx.AttributeProto.INTS: "ints",
+    onnx.AttributeProto.STRINGS: "strings",
+    onnx.AttributeProto.TENSORS: "tensors",
+    onnx.AttributeProto.GRAPHS: "graphs",
+    onnx.AttributeProto.SPARSE_TENSORS: "sparse_tensors",
+    onnx.AttributeProto.TYPE_PROTOS: "type_protos",
+}
+
+
+def _check_attributes(model: ModelProto) -> None:
+    """Types of attributes. Models of IR version 1 and 2 have none: they follow from the value."""
+    for node in _every_node(model):
+        where = f"the node '{graphs.describe_node(node)}'"
+        names = [a.name for a in node.attribute]
+        if len(set(names)) != len(names):
+            raise OmbError(f"{where} has an attribute twice: {', '.join(sorted(names))}")
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.UNDEFINED:
+                present = [
+                    kind
+                    for kind, field in _ATTRIBUTE_FIELDS.items()
+                    if any(d.name == field for d, _ in attribute.ListFields())
+                ]
+                if len(present) != 1:
+                    raise OmbError(f"{where}: the attribute '{attribute.name}' has no type")
+                attribute.type = present[0]
+            elif attribute.type not in _ATTRIBUTE_FIELDS:
+                raise OmbError(
+                    f"{where}: the attribute '{attribute.name}' has an unknown type "
+                    f"{attribute.type}"
+                )
+
+
+def _check_values(model: ModelProto) -> None:
+    for graph in graphs.each_graph(model.graph):
+        for kind, names in (
+            ("inputs", [i.name for i in graph.input]),
+            ("initializers", [t.name for t in graph.initializer]),
+            ("outputs", [o.name for o in graph.output]),
+        ):
+            seen = set()
+            for name in names:
+                if name in seen and not (kind == "outputs" and graph is not model.graph):
+                    raise OmbError(f"the graph '{graph.name}' has two {kind} called '{name}'")
+                if not name:
+                    raise OmbError(f"the graph '{graph.name}' has {kind} without a name")
+                seen.add(name)
+
+
+def _run_checker(loaded: LoadedModel) -> None:
+    model = ModelProto()
+    model.CopyFrom(loaded.proto)
+
+    def empty(tensor: onnx.TensorProto) -> None:
+        if loaded.payloads.has(tensor):
+            tensor.ClearField("external_data")
+            tensor.ClearField("data_location")
+            del tensor.dims[:]
+            tensor.dims.append(0)
+
+    each_tensor(model, empty)
+    # Outputs of unknown rank are common in exported models; the checker wants a shape.
+    for value in (*model.graph.input, *model.graph.output):
+        if value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape"):
+            value.type.tensor_type.shape.SetInParent()
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise OmbError(f"the model is not valid ONNX: {_one_line(str(error))}") from None
+    except (ValueError, RuntimeError) as error:
+        raise OmbError(f"the model can't be checked: {_one_line(str(error))}") from None
+
+
+def _one_line(message: str) -> str:
+    return message.replace("==> Context:", "; in").strip()

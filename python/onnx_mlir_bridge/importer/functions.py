@@ -1,0 +1,283 @@
+"""Model-local functions, inlined; operators that the standard defines by functions, expanded.
+
+A node that comes from a function whose opset is not the model's carries that opset as a tag
+(OPSET_TAG, in metadata_props), which the opset upgrade reads and removes.
+
+Functions: onnx docs/IR.md, "Functions" (IR version 8 and later; overloads from 10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import onnx
+from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto
+
+from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.importer import graph as graphs
+
+OPSET_TAG = "omb.opset"
+
+MAX_EXPANDED_NODES = 1_000_000
+"""A model that inlining makes larger than this is refused."""
+
+_Key = tuple[str, str, str]
+
+
+def _key(node: NodeProto) -> _Key:
+    return (node.domain, node.op_type, node.overload)
+
+
+def _nested_nodes(nodes: Iterable[NodeProto], depth: int = 0) -> Iterable[tuple[NodeProto, int]]:
+    """All nodes with how many subgraphs they are in."""
+    for node in nodes:
+        yield node, depth
+        for inner in graphs.subgraphs(node):
+            yield from _nested_nodes(inner.node, depth + 1)
+
+
+def _callees_first(functions: dict[_Key, FunctionProto]) -> list[_Key]:
+    """The functions, each after those that it calls. OmbError for recursion."""
+    calls = {
+        key: sorted({_key(n) for n, _ in _nested_nodes(f.node) if _key(n) in functions})
+        for key, f in functions.items()
+    }
+    order: list[_Key] = []
+    state: dict[_Key, int] = {}  # 1: being visited, 2: done
+    for root in functions:
+        stack = [(root, iter(calls[root]))] if root not in state else []
+        if stack:
+            state[root] = 1
+        while stack:
+            key, rest = stack[-1]
+            callee = next(rest, None)
+            if callee is None:
+                stack.pop()
+                state[key] = 2
+                order.append(key)
+            elif state.get(callee) == 1:
+                raise OmbError(
+                    f"the function '{callee[1]}' of the domain '{callee[0]}' calls itself, "
+                    "directly or through others; ONNX does not allow recursion"
+                )
+            elif callee not in state:
+                state[callee] = 1
+                stack.append((callee, iter(calls[callee])))
+    return order
+
+
+def _check_growth(
+    model: ModelProto, functions: dict[_Key, FunctionProto], order: list[_Key]
+) -> None:
+    """OmbError where inlining would make too many nodes, or nest subgraphs too deeply."""
+    size: dict[_Key, int] = {}
+    depth: dict[_Key, int] = {}
+
+    def measure(nodes: Iterable[NodeProto]) -> tuple[int, int]:
+        total = deepest = 0
+        for node, level in _nested_nodes(nodes):
+            total += size.get(_key(node), 1)
+            deepest = max(deepest, level + depth.get(_key(node), 0))
+        return total, deepest
+
+    for key in order:
+        size[key], depth[key] = measure(functions[key].node)
+    total, deepest = measure(model.graph.node)
+    if total > MAX_EXPANDED_NODES:
+        raise OmbError(
+            f"the model's functions expand to {total:.3g} nodes, more than {MAX_EXPANDED_NODES}; "
+            "is it a decompression bomb?"
+        )
+    if deepest > graphs.MAX_SUBGRAPH_DEPTH:
+        raise OmbError(
+            f"the model's functions nest subgraphs {deepest} levels deep, more than "
+            f"{graphs.MAX_SUBGRAPH_DEPTH}; flatten its control flow"
+        )
+
+
+class Inliner:
+    """Replaces calls of functions by their bodies."""
+
+    def __init__(self, names: graphs.FreshNames, opsets: dict[str, int]) -> None:
+        self._names = names
+        self._opsets = opsets
+
+    def body(self, call: NodeProto, function: FunctionProto) -> list[NodeProto]:
+        """The nodes that do what `call` does.
+
+        Formal names become those of the call, inner ones fresh; references to attributes become
+        the call's attributes or the function's defaults.
+        """
+        where = f"the node '{graphs.describe_node(call)}'"
+        if len(call.input) > len(function.input) or len(call.output) > len(function.output):
+            raise OmbError(
+                f"{where} calls the function '{function.name}' with {len(call.input)} inputs and "
+                f"{len(call.output)} outputs; it has {len(function.input)} and "
+                f"{len(function.output)}"
+            )
+        prefix = call.name or call.op_type
+        renamed = {"": ""}
+        for index, formal in enumerate(function.input):
+            renamed[formal] = call.input[index] if index < len(call.input) else ""
+        passed_on = []
+        for index, formal in enumerate(function.output):
+            actual = call.output[index] if index < len(call.output) else ""
+            if formal in function.input:
+                passed_on.append((renamed[formal], actual))
+            else:
+                renamed[formal] = actual or self._names.new(f"{prefix}/{formal}")
+        attributes = {a.name: a for a in function.attribute_proto}
+        attributes.update((a.name, a) for a in call.attribute)
+        missing = [name for name in function.attribute if name not in attributes]
+        tags = {
+            e.domain: e.version
+            for e in function.opset_import
+            if self._opsets.get(e.domain) != e.version
+        }
+        nodes = [
+            _Instance(self._names, prefix, renamed, attributes, set(missing), tags).node(n)
+            for n in function.node
+        ]
+        for source, target in passed_on:
+            if target and source:
+                nodes.append(NodeProto(op_type="Identity", input=[source], output=[target]))
+        return nodes
+
+
+class _Instance:
+    """One copy of a function's body."""
+
+    def __init__(
+        self,
+        names: graphs.FreshNames,
+        prefix: str,
+        renamed: dict[str, str],
+        attributes: dict[str, AttributeProto],
+        missing: set[str],
+        tags: dict[str, int],
+    ) -> None:
+        self._names = names
+        self._prefix = prefix
+        self._renamed = renamed
+        self._attributes = attributes
+        self._missing = missing
+        self._tags = tags
+
+    def _rename(self, name: str) -> str:
+        new = self._renamed.get(name)
+        if new is None:
+            new = self._renamed[name] = self._names.new(f"{self._prefix}/{name}")
+        return new
+
+    def node(self, original: NodeProto) -> NodeProto:
+        node = NodeProto()
+        node.CopyFrom(original)
+        node.name = f"{self._prefix}/{node.name or node.op_type}"
+        node.input[:] = [self._rename(name) for name in node.input]
+        node.output[:] = [self._rename(name) for name in node.output]
+        if node.domain in self._tags and not any(p.key == OPSET_TAG for p in node.metadata_props):
+            node.metadata_props.add(key=OPSET_TAG, value=str(self._tags[node.domain]))
+        kept = []
+        for attribute in node.attribute:
+            if attribute.ref_attr_name:
+                actual = self._attributes.get(attribute.ref_attr_name)
+                if actual is None:
+                    continue
+                name = attribute.name
+                attribute = AttributeProto()
+                attribute.CopyFrom(actual)
+                attribute.name = name
+            elif attribute.type == AttributeProto.GRAPH:
+                self._graph(attribute.g)
+            kept.append(attribute)
+        if len(kept) != len(original.attribute) or any(
+            a.ref_attr_name for a in original.attribute
+        ):
+            copies = [AttributeProto.FromString(a.SerializeToString()) for a in kept]
+            del node.attribute[:]
+            node.attribute.extend(copies)
+        return node
+
+    def _graph(self, graph: GraphProto) -> None:
+        for value in (*graph.input, *graph.output, *graph.initializer, *graph.value_info):
+            value.name = self._rename(value.name)
+        for sparse in graph.sparse_initializer:
+            sparse.values.name = self._rename(sparse.values.name)
+        nodes = [self.node(n) for n in graph.node]
+        del graph.node[:]
+        graph.node.extend(nodes)
+
+
+def _replace_nodes(graph: GraphProto, replacement: dict[int, list[NodeProto]]) -> None:
+    if not replacement:
+        return
+    nodes: list[NodeProto] = []
+    for index, node in enumerate(graph.node):
+        new = replacement.get(index)
+        if new is None:
+            new = [NodeProto.FromString(node.SerializeToString())]
+        nodes.extend(new)
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _inline_into(
+    graph: GraphProto | FunctionProto, functions: dict[_Key, FunctionProto], inliner: Inliner
+) -> None:
+    replacement = {}
+    for index, node in enumerate(graph.node):
+        # Subgraphs first: what is inlined has no calls left.
+        for inner in graphs.subgraphs(node):
+            _inline_into(inner, functions, inliner)
+        function = functions.get(_key(node))
+        if function is not None:
+            replacement[index] = inliner.body(node, function)
+    _replace_nodes(graph, replacement)
+
+
+def inline_functions(model: ModelProto, opsets: dict[str, int]) -> None:
+    """Inlines all model-local functions of `model`, in place, and drops their definitions.
+
+    `opsets`: the model's opsets by domain. OmbError for recursion and for functions that expand
+    to more than MAX_EXPANDED_NODES nodes.
+    """
+    if not model.functions:
+        return
+    functions = {(f.domain, f.name, f.overload): f for f in model.functions}
+    order = _callees_first(functions)
+    _check_growth(model, functions, order)
+    names = graphs.FreshNames(model)
+    for key in order:
+        function = functions[key]
+        own = {e.domain: e.version for e in function.opset_import}
+        _inline_into(function, functions, Inliner(names, own))
+    _inline_into(model.graph, functions, Inliner(names, opsets))
+    del model.functions[:]
+
+
+def _schema_function(
+    node: NodeProto, input_types: list[onnx.TypeProto | None], opset: int
+) -> FunctionProto | None:
+    """The standard's definition of `node` by a function, for these inputs; None if it has none."""
+    schema = onnx.defs.get_schema(node.op_type, opset, node.domain)
+    if schema.has_context_dependent_function:
+        if any(t is None for t in input_types):
+            return None
+        types = [t.SerializeToString() for t in input_types if t is not None]
+        best = max(
+            (v for v in schema.context_dependent_function_opset_versions if v <= opset),
+            default=None,
+        )
+        if best is None:
+            return None
+        body = schema.get_context_dependent_function_with_opset_version(
+            best, node.SerializeToString(), types
+        )
+        return FunctionProto.FromString(body) if body else None
+    if schema.has_function:
+        versions = [v for v in schema.function_opset_versions if v <= opset]
+        if not versions:
+            return None
+        body = schema.get_function_with_opset_version(max(versions))
+        return FunctionProto.FromString(body) if body else None
+    return None

@@ -1,0 +1,325 @@
+"""The type of every value, by ONNX's own type and shape inference.
+
+Inference runs on a copy of the model in which every large tensor is a graph input of its type, so
+that nothing big is copied and small integer tensors, on which shapes depend, stay. What the model
+itself claims about inner values and outputs isn't trusted: it is used only where inference knows
+no type at all, and outputs that contradict it are reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import onnx
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
+
+from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.importer import graph as graphs
+from onnx_mlir_bridge.importer.load import LoadedModel
+from onnx_mlir_bridge.importer.tensors import ELEMENT_TYPES, Payloads, each_tensor
+
+_PLACEHOLDER = "omb.weights"
+
+
+def is_typed(value_type: TypeProto | None) -> bool:
+    """Whether the type says at least what its elements are."""
+    if value_type is None:
+        return False
+    kind = value_type.WhichOneof("value")
+    if kind in ("tensor_type", "sparse_tensor_type"):
+        return getattr(value_type, kind).elem_type != TensorProto.UNDEFINED
+    if kind in ("sequence_type", "optional_type"):
+        return is_typed(getattr(value_type, kind).elem_type)
+    return kind is not None
+
+
+def tensor_type(tensor: TensorProto) -> TypeProto:
+    """The static type of a tensor."""
+    return onnx.helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))
+
+
+def rank(value_type: TypeProto | None) -> int | None:
+    """The rank of a tensor type, None where it isn't known."""
+    if value_type is None or not value_type.HasField("tensor_type"):
+        return None
+    tensor = value_type.tensor_type
+    return len(tensor.shape.dim) if tensor.HasField("shape") else None
+
+
+class _Stripped:
+    """The copy of a model that inference gets."""
+
+    def __init__(self, model: ModelProto, payloads: Payloads) -> None:
+        self.model = ModelProto()
+        self.model.CopyFrom(model)
+        self._payloads = payloads
+        self._names = graphs.FreshNames(model)
+        self._inputs: list[ValueInfoProto] = []
+        for graph in graphs.each_graph(self.model.graph):
+            self._strip(graph, top=graph is self.model.graph)
+        self.model.graph.input.extend(self._inputs)
+        each_tensor(self.model, self._empty)
+
+    def _placeholder(self, tensor: TensorProto, name: str) -> str:
+        value = ValueInfoProto(name=name)
+        value.type.CopyFrom(tensor_type(tensor))
+        self._inputs.append(value)
+        return name
+
+    def _strip(self, graph: GraphProto, top: bool) -> None:
+        del graph.value_info[:]
+        for value in graph.output:
+            value.ClearField("type")
+        if not top:
+            for value in graph.input:
+                for dim in value.type.tensor_type.shape.dim if _has_shape(value.type) else ():
+                    dim.ClearField("dim_param")
+        copies = []
+        for index in reversed(range(len(graph.initializer))):
+            tensor = graph.initializer[index]
+            if not self._payloads.has(tensor):
+                continue
+            if top:
+                self._placeholder(tensor, tensor.name)
+            else:
+                source = self._placeholder(tensor, self._names.new(_PLACEHOLDER))
+                copies.append(NodeProto(op_type="Identity", input=[source], output=[tensor.name]))
+            del graph.initializer[index]
+        for node in graph.node:
+            value = graphs.attribute(node, "value")
+            if node.op_type == "Constant" and value is not None and self._payloads.has(value.t):
+                source = self._placeholder(value.t, self._names.new(_PLACEHOLDER))
+                node.op_type = "Identity"
+                node.input.append(source)
+                del node.attribute[:]
+        if copies:
+            nodes = [NodeProto.FromString(n.SerializeToString()) for n in graph.node]
+            del graph.node[:]
+            graph.node.extend([*copies, *nodes])
+
+    def _empty(self, tensor: TensorProto) -> None:
+        if self._payloads.has(tensor):
+            tensor.ClearField("external_data")
+            tensor.ClearField("data_location")
+            del tensor.dims[:]
+            tensor.dims.append(0)
+
+
+def _has_shape(value_type: TypeProto) -> bool:
+    return value_type.HasField("tensor_type") and value_type.tensor_type.HasField("shape")
+
+
+def _write_back(target: GraphProto, source: GraphProto) -> None:
+    """Copies the inferred types of `source` and its subgraphs to `target`'s."""
+    target_nodes, offset = target.node, len(source.node) - len(target.node)
+    defined = {name for node in target_nodes for name in node.output}
+    del target.value_info[:]
+    target.value_info.extend(v for v in source.value_info if v.name in defined)
+    for mine, inferred in zip(target.output, source.output, strict=True):
+        mine.type.CopyFrom(inferred.type)
+    for mine, inferred in zip(target.input, source.input, strict=False):
+        mine.type.CopyFrom(inferred.type)
+    for index, node in enumerate(target_nodes):
+        pairs = zip(
+            graphs.subgraphs(node), graphs.subgraphs(source.node[index + offset]), strict=True
+        )
+        for mine, inferred in pairs:
+            _write_back(mine, inferred)
+
+
+def _keep_symbols(model: ModelProto) -> None:
+    """Drops the symbolic dimensions that inference invented.
+
+    Equal names must mean equal sizes, everywhere and at any time; that is sure only of names that
+    come from the model's inputs.
+    """
+    given = {
+        dim.dim_param
+        for value in model.graph.input
+        if _has_shape(value.type)
+        for dim in value.type.tensor_type.shape.dim
+        if dim.dim_param
+    }
+
+    def clean(value_type: TypeProto) -> None:
+        kind = value_type.WhichOneof("value")
+        if kind in ("sequence_type", "optional_type"):
+            clean(getattr(value_type, kind).elem_type)
+        elif _has_shape(value_type):
+            for dim in value_type.tensor_type.shape.dim:
+                if dim.HasField("dim_param") and dim.dim_param not in given:
+                    dim.ClearField("dim_param")
+
+    for graph in graphs.each_graph(model.graph):
+        for value in (*graph.value_info, *graph.output, *graph.input):
+            clean(value.type)
+
+
+def _run(model: ModelProto, strict: bool) -> ModelProto:
+    try:
+        return onnx.shape_inference.infer_shapes(
+            model, check_type=strict, strict_mode=strict, data_prop=True
+        )
+    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, IndexError) as error:
+        message = str(error)
+        for noise in ("[ShapeInferenceError]", "[TypeInferenceError]", "Inference error(s):"):
+            message = message.replace(noise, "")
+        raise OmbError(f"types and shapes of the model do not fit: {message.strip()}") from None
+
+
+def infer_if_possible(loaded: LoadedModel) -> None:
+    """Writes what inference finds out to `loaded.proto`, as value_info; leaves gaps elsewhere.
+
+    For models that aren't in the newest opset yet, and so may mix opsets.
+    """
+    stripped = _Stripped(loaded.proto, loaded.payloads)
+    try:
+        inferred = _run(stripped.model, strict=False)
+    except OmbError:
+        return
+    declared = [onnx.ValueInfoProto.FromString(v.SerializeToString()) for v in
+                loaded.proto.graph.output]
+    _write_back(loaded.proto.graph, inferred.graph)
+    for value, original in zip(loaded.proto.graph.output, declared, strict=True):
+        if not is_typed(value.type):
+            value.CopyFrom(original)
+
+
+def _one_row_per_sample(columns: int | None) -> Callable[[NodeProto, TypeProto], TypeProto]:
+    def rule(_: NodeProto, data: TypeProto) -> TypeProto:
+        rows = data.tensor_type.shape.dim[0] if rank(data) else None
+        result = onnx.helper.make_tensor_type_proto(TensorProto.FLOAT, [None, columns])
+        if rows is not None:
+            result.tensor_type.shape.dim[0].CopyFrom(rows)
+        return result
+
+    return rule
+
+
+def _same_shape_float(_: NodeProto, data: TypeProto) -> TypeProto:
+    result = TypeProto()
+    result.CopyFrom(data)
+    result.tensor_type.elem_type = TensorProto.FLOAT
+    return result
+
+
+def _linear_regressor(node: NodeProto, data: TypeProto) -> TypeProto:
+    targets = graphs.attribute(node, "targets")
+    return _one_row_per_sample(targets.i if targets else 1)(node, data)
+
+
+def _feature_vectorizer(node: NodeProto, data: TypeProto) -> TypeProto:
+    sizes = graphs.attribute(node, "inputdimensions")
+    return _one_row_per_sample(sum(sizes.ints) if sizes else None)(node, data)
+
+
+# Operators of ai.onnx.ml without inference in onnx: type of the first input -> type of the output.
+_RULES: dict[str, Callable[[NodeProto, TypeProto], TypeProto]] = {
+    "FeatureVectorizer": _feature_vectorizer,
+    "Imputer": lambda _, data: data,
+    "LinearRegressor": _linear_regressor,
+    "Normalizer": _same_shape_float,
+    "SVMRegressor": _one_row_per_sample(1),
+    "Scaler": _same_shape_float,
+}
+
+
+def _scope_types(graph: GraphProto, outer: dict[str, TypeProto]) -> dict[str, TypeProto]:
+    types = dict(outer)
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        if is_typed(value.type):
+            types[value.name] = value.type
+    types.update((t.name, tensor_type(t)) for t in graph.initializer)
+    return types
+
+
+def _fill_gaps(
+    graph: GraphProto, outer: dict[str, TypeProto], declared: dict[str, TypeProto]
+) -> tuple[list[ValueInfoProto], NodeProto | None]:
+    """New types for `graph`'s untyped values, by the rules; and a node that no rule covers."""
+    types = _scope_types(graph, outer)
+    added: list[ValueInfoProto] = []
+    stuck: NodeProto | None = None
+    for node in graph.node:
+        for name in node.output:
+            if not name or name in types:
+                continue
+            new = None
+            rule = _RULES.get(node.op_type) if node.domain == "ai.onnx.ml" else None
+            if rule is not None and is_typed(types.get(node.input[0])):
+                new = rule(node, types[node.input[0]])
+            elif is_typed(declared.get(name)):
+                new = declared[name]
+            if new is None:
+                stuck = stuck or node
+                continue
+            value = ValueInfoProto(name=name)
+            value.type.CopyFrom(new)
+            types[name] = value.type
+            added.append(value)
+    return added, stuck
+
+
+def infer(loaded: LoadedModel) -> None:
+    """Infers the type of every value of a model in the newest opset, and writes it to the model.
+
+    Afterwards every value has an element type, in its graph's value_info, inputs or outputs; a
+    tensor whose rank is unknown has no shape. OmbError, naming the node, where types contradict
+    each other or a value's type can't be found.
+    """
+    model = loaded.proto
+    declared = {
+        value.name: TypeProto.FromString(value.type.SerializeToString())
+        for graph in graphs.each_graph(model.graph)
+        for value in (*graph.value_info, *graph.output)
+    }
+    outputs = {v.name: declared[v.name] for v in model.graph.output}
+    known: list[ValueInfoProto] = []
+    while True:
+        stripped = _Stripped(model, loaded.payloads)
+        stripped.model.graph.value_info.extend(known)
+        inferred = _run(stripped.model, strict=True)
+        added, stuck = _fill_gaps(inferred.graph, {}, declared)
+        if not added:
+            break
+        known.extend(added)
+    if stuck is not None:
+        raise OmbError(
+            f"the type of what the node '{graphs.describe_node(stuck)}' produces can't be "
+            "inferred; is one of its inputs of an unknown type?"
+        )
+    _write_back(model.graph, inferred.graph)
+    _keep_symbols(model)
+    _compare_outputs(loaded, outputs)
+
+
+def _compare_outputs(loaded: LoadedModel, declared: dict[str, TypeProto]) -> None:
+    """Warns of outputs that are not what the model declares; OmbError for other element types."""
+    for value in loaded.proto.graph.output:
+        claim = declared.get(value.name)
+        if claim is None or not is_typed(claim):
+            continue
+        if claim.WhichOneof("value") != value.type.WhichOneof("value"):
+            raise OmbError(f"the output '{value.name}' is declared as another kind of value")
+        if not claim.HasField("tensor_type"):
+            continue
+        mine, theirs = value.type.tensor_type, claim.tensor_type
+        if mine.elem_type != theirs.elem_type:
+            raise OmbError(
+                f"the output '{value.name}' is declared as {_name(theirs.elem_type)}, but is "
+                f"{_name(mine.elem_type)}"
+            )
+        if not (mine.HasField("shape") and theirs.HasField("shape")):
+            continue
+        contradiction = len(mine.shape.dim) != len(theirs.shape.dim) or any(
+            a.HasField("dim_value") and b.HasField("dim_value") and a.dim_value != b.dim_value
+            for a, b in zip(mine.shape.dim, theirs.shape.dim, strict=True)
+        )
+        if contradiction:
+            loaded.warnings.append(
+                f"the output '{value.name}' is declared with another shape than it has"
+            )
+
+
+def _name(element: int) -> str:
+    return ELEMENT_TYPES[element].name if element in ELEMENT_TYPES else str(element)
