@@ -13,7 +13,6 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 from onnx import TensorProto
-
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer.tensors import Payloads, byte_size, describe
 
@@ -76,8 +75,7 @@ class ExternalFiles:
                 mapped = np.memmap(path, dtype=np.uint8, mode="r") if size else np.empty(0, "u1")
             except OSError as error:
                 raise OmbError(
-                    f"the external data of {what} can't be read from '{location}': "
-                    f"{error.strerror}"
+                    f"the external data of {what} can't be read from '{location}': {error.strerror}"
                 ) from None
             self._maps[location] = mapped
         return mapped

@@ -9,17 +9,22 @@ Functions: onnx docs/IR.md, "Functions" (IR version 8 and later; overloads from 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import onnx
-from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto
-
+from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer import graph as graphs
+
+if TYPE_CHECKING:
+    from onnx_mlir_bridge.importer.load import LoadedModel
 
 OPSET_TAG = "omb.opset"
 
 MAX_EXPANDED_NODES = 1_000_000
 """A model that inlining makes larger than this is refused."""
+
+_MAX_EXPANSION_ROUNDS = 16
 
 _Key = tuple[str, str, str]
 
@@ -190,9 +195,7 @@ class _Instance:
             elif attribute.type == AttributeProto.GRAPH:
                 self._graph(attribute.g)
             kept.append(attribute)
-        if len(kept) != len(original.attribute) or any(
-            a.ref_attr_name for a in original.attribute
-        ):
+        if len(kept) != len(original.attribute) or any(a.ref_attr_name for a in original.attribute):
             copies = [AttributeProto.FromString(a.SerializeToString()) for a in kept]
             del node.attribute[:]
             node.attribute.extend(copies)
@@ -208,7 +211,10 @@ class _Instance:
         graph.node.extend(nodes)
 
 
-def _replace_nodes(graph: GraphProto, replacement: dict[int, list[NodeProto]]) -> None:
+def replace_nodes(
+    graph: GraphProto | FunctionProto, replacement: dict[int, list[NodeProto]]
+) -> None:
+    """Replaces the nodes at some places of `graph` by others."""
     if not replacement:
         return
     nodes: list[NodeProto] = []
@@ -232,7 +238,7 @@ def _inline_into(
         function = functions.get(_key(node))
         if function is not None:
             replacement[index] = inliner.body(node, function)
-    _replace_nodes(graph, replacement)
+    replace_nodes(graph, replacement)
 
 
 def inline_functions(model: ModelProto, opsets: dict[str, int]) -> None:
@@ -255,29 +261,76 @@ def inline_functions(model: ModelProto, opsets: dict[str, int]) -> None:
     del model.functions[:]
 
 
-def _schema_function(
-    node: NodeProto, input_types: list[onnx.TypeProto | None], opset: int
+def _standard_function(
+    node: NodeProto, input_types: list[TypeProto | None], opset: int
 ) -> FunctionProto | None:
     """The standard's definition of `node` by a function, for these inputs; None if it has none."""
     schema = onnx.defs.get_schema(node.op_type, opset, node.domain)
-    if schema.has_context_dependent_function:
+    versions = [v for v in schema.context_dependent_function_opset_versions if v <= opset]
+    if versions:
         if any(t is None for t in input_types):
             return None
-        types = [t.SerializeToString() for t in input_types if t is not None]
-        best = max(
-            (v for v in schema.context_dependent_function_opset_versions if v <= opset),
-            default=None,
-        )
-        if best is None:
-            return None
         body = schema.get_context_dependent_function_with_opset_version(
-            best, node.SerializeToString(), types
+            max(versions),
+            node.SerializeToString(),
+            [t.SerializeToString() for t in input_types if t is not None],
         )
         return FunctionProto.FromString(body) if body else None
-    if schema.has_function:
-        versions = [v for v in schema.function_opset_versions if v <= opset]
-        if not versions:
-            return None
-        body = schema.get_function_with_opset_version(max(versions))
-        return FunctionProto.FromString(body) if body else None
-    return None
+    versions = [v for v in schema.function_opset_versions if v <= opset]
+    if not versions:
+        return None
+    return FunctionProto.FromString(schema.get_function_with_opset_version(max(versions)))
+
+
+class _Expander:
+    """Replaces operators by their standard function bodies."""
+
+    def __init__(self, model: ModelProto, keep: frozenset[str]) -> None:
+        self._keep = keep
+        self._opsets = {e.domain: e.version for e in model.opset_import}
+        self._inliner = Inliner(graphs.FreshNames(model), self._opsets)
+        self.expanded: list[str] = []
+
+    def graph(self, graph: GraphProto, outer: dict[str, TypeProto]) -> None:
+        """Expands the nodes of `graph` and its subgraphs, once."""
+        from onnx_mlir_bridge.importer.types import scope_types
+
+        types = scope_types(graph, outer)
+        replacement = {}
+        for index, node in enumerate(graph.node):
+            for inner in graphs.subgraphs(node):
+                self.graph(inner, types)
+            if node.op_type in self._keep:
+                continue
+            # An absent input has an empty type.
+            known = [types.get(name) if name else TypeProto() for name in node.input]
+            function = _standard_function(node, known, self._opsets[node.domain])
+            if function is not None:
+                replacement[index] = self._inliner.body(node, function)
+                self.expanded.append(node.op_type)
+        replace_nodes(graph, replacement)
+
+
+def expand_functions(loaded: LoadedModel, keep: frozenset[str]) -> list[str]:
+    """Replaces operators by the functions that the standard defines them by, in place.
+
+    `loaded`: a model in the newest opset, with types. `keep`: operators that stay, the ones that
+    are lowered natively. What a function expands to is upgraded to the newest opset and expanded
+    in turn. Types are inferred anew. Returns the operators that were expanded, in order.
+    """
+    from onnx_mlir_bridge.importer import types, upgrade
+
+    expanded: list[str] = []
+    # No function of the standard nests others more deeply than this.
+    for _ in range(_MAX_EXPANSION_ROUNDS):
+        expander = _Expander(loaded.proto, keep)
+        expander.graph(loaded.proto.graph, {})
+        if not expander.expanded:
+            return expanded
+        expanded += expander.expanded
+        upgrade.upgrade(loaded)
+        types.infer(loaded)
+    raise OmbError(
+        f"the operators {', '.join(sorted(set(expanded)))} expand without end; "
+        "this is an error in onnx_mlir_bridge, please report it"
+    )

@@ -10,15 +10,17 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import onnx
-
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer import wire
 from onnx_mlir_bridge.importer.external_data import ExternalFiles
 from onnx_mlir_bridge.importer.tensors import Payloads, byte_size, each_tensor
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 ModelSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | onnx.ModelProto"
 
@@ -110,8 +112,26 @@ def load(source: ModelSource, base_dir: Path | None = None) -> LoadedModel:
     skeleton, spans = wire.split(memoryview(data), payloads.key)
     payloads.adopt(data, spans)
     loaded = LoadedModel(_parse(skeleton), payloads)
+    _check_text(loaded.proto)
     _settle_tensors(loaded, ExternalFiles(base_dir))
     return loaded
+
+
+def _check_text(model: onnx.ModelProto) -> None:
+    """OmbError unless all strings are UTF-8; protobuf returns bytes for those that are not."""
+    stack: list[Message] = [model]
+    while stack:
+        message = stack.pop()
+        for field, value in message.ListFields():
+            repeated = not isinstance(value, (str, bytes)) and hasattr(value, "__len__")
+            if field.type == field.TYPE_MESSAGE:
+                stack.extend(value if repeated else (value,))
+            elif field.type == field.TYPE_STRING:
+                for text in value if repeated else (value,):
+                    if not isinstance(text, str):
+                        raise OmbError(
+                            f"not a usable ONNX model: the {field.name} {text!r} is not UTF-8"
+                        )
 
 
 def _settle_tensors(loaded: LoadedModel, files: ExternalFiles) -> None:

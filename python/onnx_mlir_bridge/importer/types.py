@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
-
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer import graph as graphs
 from onnx_mlir_bridge.importer.load import LoadedModel
@@ -36,6 +35,21 @@ def is_typed(value_type: TypeProto | None) -> bool:
 def tensor_type(tensor: TensorProto) -> TypeProto:
     """The static type of a tensor."""
     return onnx.helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))
+
+
+def spell(value_type: TypeProto) -> str:
+    """The type as ONNX spells it, without dimensions: 'seq(tensor(float))'; '' if unknown."""
+    kind = value_type.WhichOneof("value")
+    if kind in ("tensor_type", "sparse_tensor_type"):
+        element = _name(getattr(value_type, kind).elem_type)
+        return f"{kind.removesuffix('_type')}({element})"
+    if kind in ("sequence_type", "optional_type"):
+        word = "seq" if kind == "sequence_type" else "optional"
+        return f"{word}({spell(getattr(value_type, kind).elem_type)})"
+    if kind == "map_type":
+        key, value = value_type.map_type.key_type, value_type.map_type.value_type
+        return f"map({_name(key)}, {spell(value)})"
+    return ""
 
 
 def rank(value_type: TypeProto | None) -> int | None:
@@ -92,6 +106,10 @@ class _Stripped:
                 node.op_type = "Identity"
                 node.input.append(source)
                 del node.attribute[:]
+            elif node.op_type == "MeanVarianceNormalization" and not node.domain:
+                # onnx infers through its function body, which today's Constant refuses.
+                node.op_type = "Identity"
+                del node.attribute[:]
         if copies:
             nodes = [NodeProto.FromString(n.SerializeToString()) for n in graph.node]
             del graph.node[:]
@@ -127,8 +145,8 @@ def _write_back(target: GraphProto, source: GraphProto) -> None:
             _write_back(mine, inferred)
 
 
-def _keep_symbols(model: ModelProto) -> None:
-    """Drops the symbolic dimensions that inference invented.
+def _clean_dims(model: ModelProto) -> None:
+    """Drops the symbolic dimensions that inference invented, and impossible sizes.
 
     Equal names must mean equal sizes, everywhere and at any time; that is sure only of names that
     come from the model's inputs.
@@ -149,6 +167,9 @@ def _keep_symbols(model: ModelProto) -> None:
             for dim in value_type.tensor_type.shape.dim:
                 if dim.HasField("dim_param") and dim.dim_param not in given:
                     dim.ClearField("dim_param")
+                elif dim.HasField("dim_value") and dim.dim_value < 0:
+                    # onnx's inference of Slice and Range produces these.
+                    dim.ClearField("dim_value")
 
     for graph in graphs.each_graph(model.graph):
         for value in (*graph.value_info, *graph.output, *graph.input):
@@ -177,8 +198,9 @@ def infer_if_possible(loaded: LoadedModel) -> None:
         inferred = _run(stripped.model, strict=False)
     except OmbError:
         return
-    declared = [onnx.ValueInfoProto.FromString(v.SerializeToString()) for v in
-                loaded.proto.graph.output]
+    declared = [
+        onnx.ValueInfoProto.FromString(v.SerializeToString()) for v in loaded.proto.graph.output
+    ]
     _write_back(loaded.proto.graph, inferred.graph)
     for value, original in zip(loaded.proto.graph.output, declared, strict=True):
         if not is_typed(value.type):
@@ -224,7 +246,8 @@ _RULES: dict[str, Callable[[NodeProto, TypeProto], TypeProto]] = {
 }
 
 
-def _scope_types(graph: GraphProto, outer: dict[str, TypeProto]) -> dict[str, TypeProto]:
+def scope_types(graph: GraphProto, outer: dict[str, TypeProto]) -> dict[str, TypeProto]:
+    """The types of the values that the nodes of `graph` can see."""
     types = dict(outer)
     for value in (*graph.input, *graph.value_info, *graph.output):
         if is_typed(value.type):
@@ -237,7 +260,7 @@ def _fill_gaps(
     graph: GraphProto, outer: dict[str, TypeProto], declared: dict[str, TypeProto]
 ) -> tuple[list[ValueInfoProto], NodeProto | None]:
     """New types for `graph`'s untyped values, by the rules; and a node that no rule covers."""
-    types = _scope_types(graph, outer)
+    types = scope_types(graph, outer)
     added: list[ValueInfoProto] = []
     stuck: NodeProto | None = None
     for node in graph.node:
@@ -289,7 +312,7 @@ def infer(loaded: LoadedModel) -> None:
             "inferred; is one of its inputs of an unknown type?"
         )
     _write_back(model.graph, inferred.graph)
-    _keep_symbols(model)
+    _clean_dims(model)
     _compare_outputs(loaded, outputs)
 
 

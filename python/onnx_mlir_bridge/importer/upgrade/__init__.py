@@ -8,7 +8,6 @@ it is; one with an adapter is rewritten in place; nothing else of the model is t
 from __future__ import annotations
 
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, defs
-
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer import graph as graphs
 from onnx_mlir_bridge.importer import types
@@ -54,8 +53,10 @@ def upgrade(loaded: LoadedModel) -> None:
     model = loaded.proto
     opsets = opset_versions(model)
     upgrader = _Upgrader(loaded, opsets)
-    if any(upgrader.since(n) != newest_version(n.domain, n.op_type)
-           for n in graphs.each_node(model.graph)):
+    if any(
+        upgrader.since(n) != newest_version(n.domain, n.op_type)
+        for n in graphs.each_node(model.graph)
+    ):
         types.infer_if_possible(loaded)
         upgrader.graph(model.graph, {}, {})
     for node in graphs.each_node(model.graph):
@@ -96,9 +97,7 @@ class _Upgrader:
             version = newest_opset(node.domain)
         key = (node.domain, node.op_type, version)
         if key not in self._versions:
-            self._versions[key] = defs.get_schema(
-                node.op_type, version, node.domain
-            ).since_version
+            self._versions[key] = defs.get_schema(node.op_type, version, node.domain).since_version
         return self._versions[key]
 
     def graph(
@@ -156,5 +155,3 @@ class _Upgrader:
         rewrite = Rewrite(copy, since, scope)
         adapter(rewrite)
         return [*rewrite.nodes, rewrite.node] if rewrite.keep else rewrite.nodes
-
-

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import onnx
 from onnx import GraphProto, ValueInfoProto
-
 from onnx_mlir_bridge.importer.upgrade.registry import Rewrite, adapts
 
 

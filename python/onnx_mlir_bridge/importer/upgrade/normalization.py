@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import onnx
-
 from onnx_mlir_bridge.importer.upgrade.registry import Rewrite, adapts
 
 

@@ -41,5 +41,3 @@ def grid_sample(rewrite: Rewrite) -> None:
     """GridSample-20: modes are named for any number of dimensions."""
     mode = rewrite.pop("mode", b"bilinear")
     rewrite.set("mode", {b"bilinear": b"linear", b"bicubic": b"cubic"}.get(mode, mode))
-
-

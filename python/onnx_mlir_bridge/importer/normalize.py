@@ -1,0 +1,75 @@
+"""Small steps that make models uniform before types are inferred."""
+
+from __future__ import annotations
+
+import onnx
+from onnx import GraphProto, ModelProto, NodeProto, TypeProto
+from onnx_mlir_bridge.importer import graph as graphs
+
+_NO_NAMES = frozenset({"", "?", "*", "-1", "None", "unknown"})
+
+
+def normalize(model: ModelProto) -> None:
+    """Brings `model`, in place, to a form with fewer cases.
+
+    - An initializer that is also an input, as all were before IR version 4, is a default that the
+      caller may override in ONNX. Here it is a constant, and no input.
+    - Sparse initializers become Constant nodes.
+    - Dimensions that some tools write for unknown ones become unknown: -1, and names like '?',
+      which stand for another size wherever they appear.
+    """
+    for graph in graphs.each_graph(model.graph):
+        _drop_inputs_with_initializers(graph)
+        _sparse_initializers_to_nodes(graph)
+        for value in (*graph.input, *graph.output, *graph.value_info):
+            _drop_unknown_dims(value.type)
+
+
+def _drop_inputs_with_initializers(graph: GraphProto) -> None:
+    initialized = {t.name for t in graph.initializer}
+    initialized.update(s.values.name for s in graph.sparse_initializer)
+    for index in reversed(range(len(graph.input))):
+        if graph.input[index].name in initialized:
+            del graph.input[index]
+
+
+def _sparse_initializers_to_nodes(graph: GraphProto) -> None:
+    if not graph.sparse_initializer:
+        return
+    nodes = [
+        onnx.helper.make_node("Constant", [], [s.values.name], sparse_value=s)
+        for s in graph.sparse_initializer
+    ]
+    nodes += [NodeProto.FromString(n.SerializeToString()) for n in graph.node]
+    del graph.sparse_initializer[:]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _drop_unknown_dims(value_type: TypeProto) -> None:
+    kind = value_type.WhichOneof("value")
+    if kind in ("sequence_type", "optional_type"):
+        _drop_unknown_dims(getattr(value_type, kind).elem_type)
+    elif kind == "tensor_type":
+        for dim in (
+            value_type.tensor_type.shape.dim if value_type.tensor_type.HasField("shape") else ()
+        ):
+            if dim.HasField("dim_value") and dim.dim_value < 0:
+                dim.ClearField("dim_value")
+            elif dim.dim_param in _NO_NAMES:
+                dim.ClearField("dim_param")
+
+
+def name_all_results(model: ModelProto) -> None:
+    """Gives names to results that the model leaves out although their operator always has them."""
+    names = None
+    optional = onnx.defs.OpSchema.FormalParameterOption.Optional
+    for node in graphs.each_node(model.graph):
+        if all(node.output):
+            continue
+        formals = onnx.defs.get_schema(node.op_type, domain=node.domain).outputs
+        for index, name in enumerate(node.output):
+            formal = formals[min(index, len(formals) - 1)]
+            if not name and formal.option != optional:
+                names = names or graphs.FreshNames(model)
+                node.output[index] = names.new(f"{node.name or node.op_type}/unused")
