@@ -67,9 +67,12 @@ public:
   /// `type` with what is known of the shape of `value`.
   mlir::Type refine(mlir::Value value);
 
-private:
+  /// `dim` in words, for types and diagnostics.
   std::string getName(DimExpr dim) const;
+  /// Whether `dim` is a getUnknown().
   bool isAnonymous(DimExpr dim) const;
+
+private:
   /// The dimension that a type's #onnx.dims names.
   DimExpr getDeclared(llvm::StringRef name);
 
