@@ -10,7 +10,10 @@ class MLIRContext;
 namespace omb::onnx {
 
 void attachConstantShapes(mlir::MLIRContext &context);
+void attachDataMovementShapes(mlir::MLIRContext &context);
 void attachElementwiseShapes(mlir::MLIRContext &context);
+void attachIndexingShapes(mlir::MLIRContext &context);
+void attachReshapingShapes(mlir::MLIRContext &context);
 
 } // namespace omb::onnx
 

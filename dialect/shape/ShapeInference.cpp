@@ -14,12 +14,12 @@ using namespace omb::onnx;
 
 #include "dialect/shape/ShapeInference.cpp.inc"
 
-/// Contents of larger tensors are data, not shapes.
-static constexpr int64_t kMaxContents = 64;
-
 void omb::onnx::attachShapeInference(MLIRContext &context) {
   attachConstantShapes(context);
+  attachDataMovementShapes(context);
   attachElementwiseShapes(context);
+  attachIndexingShapes(context);
+  attachReshapingShapes(context);
 }
 
 //===----------------------------------------------------------------------===//

@@ -32,6 +32,9 @@ using Shape = llvm::SmallVector<DimExpr>;
 /// What is known of the shapes, and of the contents of small integer tensors.
 class ShapeAnalysis {
 public:
+  /// Contents of larger tensors are data, not shapes.
+  static constexpr int64_t kMaxContents = 64;
+
   explicit ShapeAnalysis(mlir::MLIRContext *context) : context(context) {}
 
   DimExpr getConstant(int64_t size) const;

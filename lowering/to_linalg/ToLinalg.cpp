@@ -28,7 +28,11 @@ namespace omb {
 void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
                                        RewritePatternSet &patterns) {
   populateConstantToLinalgPatterns(converter, patterns);
+  populateDataMovementToLinalgPatterns(converter, patterns);
   populateElementwiseToLinalgPatterns(converter, patterns);
+  populateIndexingToLinalgPatterns(converter, patterns);
+  populatePaddingToLinalgPatterns(converter, patterns);
+  populateReshapingToLinalgPatterns(converter, patterns);
 }
 
 namespace {
