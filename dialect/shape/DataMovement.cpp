@@ -64,8 +64,8 @@ static DimExpr clampPosition(DimExpr position, DimExpr dim,
   if (constant && size)
     return analysis.getConstant(std::clamp<int64_t>(
         *constant < 0 ? *constant + *size : *constant, 0, *size));
-  DimExpr fromFront = normalizeSize(
-      constant && *constant < 0 ? position + dim : position);
+  DimExpr fromFront =
+      normalizeSize(constant && *constant < 0 ? position + dim : position);
   if (constant == 0 || fromFront == dim)
     return fromFront;
   if (!isNonNegative(fromFront, analysis))
@@ -83,8 +83,8 @@ static int64_t countElements(int64_t start, int64_t end, int64_t step,
     return 0;
   // Far beyond any size, and safe to add to.
   auto fromFront = [&](int64_t position) {
-    position = std::clamp<int64_t>(position, -(int64_t(1) << 60),
-                                   int64_t(1) << 60);
+    position =
+        std::clamp<int64_t>(position, -(int64_t(1) << 60), int64_t(1) << 60);
     return position < 0 ? position + size : position;
   };
   if (step > 0) {
@@ -161,9 +161,9 @@ getRanges(SliceOp op, int64_t rank, ShapeAnalysis &analysis) {
                     : Shape(axes->size(), analysis.getConstant(1));
   for (const std::optional<Shape> *list : {&starts, &ends, &steps})
     if (*list && (*list)->size() != axes->size())
-      return op.emitOpError("has ") << (*list)->size()
-                                    << " starts, ends or steps for "
-                                    << axes->size() << " axes";
+      return op.emitOpError("has ")
+             << (*list)->size() << " starts, ends or steps for " << axes->size()
+             << " axes";
   SmallVector<std::pair<int64_t, Range>> result;
   for (auto [index, axis] : llvm::enumerate(*axes)) {
     Range range{starts ? (*starts)[index] : DimExpr(),
@@ -303,8 +303,8 @@ static FailureOr<Shape> getPartSizes(SplitOp op, DimExpr dim,
     return result;
   }
   if (op.getNumOutputs() && int64_t(*op.getNumOutputs()) != count)
-    return op.emitOpError("has ") << count << " results, but num_outputs is "
-                                  << *op.getNumOutputs();
+    return op.emitOpError("has ")
+           << count << " results, but num_outputs is " << *op.getNumOutputs();
   std::optional<int64_t> size = getConstantSize(dim);
   Shape result;
   if (!size) {
@@ -384,8 +384,8 @@ static LogicalResult inferPad(PadOp op, ShapeAnalysis &analysis) {
       result[axis] = analysis.getUnknown();
       continue;
     }
-    result[axis] = normalizeSize(result[axis] + (*pads)[index] +
-                                 (*pads)[index + count]);
+    result[axis] =
+        normalizeSize(result[axis] + (*pads)[index] + (*pads)[index + count]);
     std::optional<int64_t> size = getConstantSize(result[axis]);
     if (size && *size < 0)
       return op.emitOpError("cuts dimension ")

@@ -9,22 +9,28 @@
 using namespace mlir;
 using namespace omb::onnx;
 
-/// The elements that a Gather picks from a vector, if they are known.
-static LogicalResult setGatherContents(GatherOp op, ShapeAnalysis &analysis) {
-  std::optional<Shape> data = analysis.getContents(op.getData());
+/// Checks the indices of a Gather that are known, and records what they pick
+/// from a vector whose contents are known.
+static LogicalResult checkIndices(GatherOp op, DimExpr dim,
+                                  ShapeAnalysis &analysis) {
   std::optional<SmallVector<int64_t>> indices =
       analysis.getIntegers(op.getIndices());
-  if (!data || !indices)
+  std::optional<int64_t> size = getConstantSize(dim);
+  if (!indices || !size)
     return success();
+  std::optional<Shape> data = analysis.getContents(op.getData());
   Shape contents;
   for (int64_t index : *indices) {
-    std::optional<int64_t> position = normalizeAxis(index, data->size());
+    std::optional<int64_t> position = normalizeAxis(index, *size);
     if (!position)
       return op.emitOpError("has index ")
-             << index << " for a dimension of size " << data->size();
-    contents.push_back((*data)[*position]);
+             << index << " for a dimension of size " << *size;
+    if (data && int64_t(data->size()) == *size)
+      contents.push_back((*data)[*position]);
   }
-  analysis.setContents(op.getOutput(), contents);
+  std::optional<Shape> shape = analysis.getShape(op.getData());
+  if (data && shape && shape->size() == 1)
+    analysis.setContents(op.getOutput(), contents);
   return success();
 }
 
@@ -36,7 +42,7 @@ static LogicalResult inferGather(GatherOp op, ShapeAnalysis &analysis) {
   FailureOr<int64_t> axis = normalizeAxis(op, op.getAxis(), data->size());
   if (failed(axis))
     return failure();
-  if (data->size() == 1 && failed(setGatherContents(op, analysis)))
+  if (failed(checkIndices(op, (*data)[*axis], analysis)))
     return failure();
   ArrayRef<DimExpr> dims(*data);
   Shape result(dims.take_front(*axis));

@@ -92,8 +92,7 @@ static LogicalResult inferReshape(ReshapeOp op, ShapeAnalysis &analysis) {
       result.push_back(analysis.getUnknown());
     }
   }
-  if (inferred &&
-      failed(inferMinusOne(op, *inferred, input, result, analysis)))
+  if (inferred && failed(inferMinusOne(op, *inferred, input, result, analysis)))
     return failure();
   if (input) {
     std::optional<int64_t> from =
@@ -234,9 +233,9 @@ static LogicalResult inferTile(TileOp op, ShapeAnalysis &analysis) {
     return success();
   std::optional<Shape> repeats = getShapeOperand(op.getRepeats(), analysis);
   if (repeats && repeats->size() != input->size())
-    return op.emitOpError("has ") << repeats->size()
-                                  << " repeats, but the input has rank "
-                                  << input->size();
+    return op.emitOpError("has ")
+           << repeats->size() << " repeats, but the input has rank "
+           << input->size();
   Shape result;
   for (auto [index, dim] : llvm::enumerate(*input))
     result.push_back(repeats && isNonNegative((*repeats)[index], analysis)

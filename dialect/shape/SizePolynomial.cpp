@@ -23,10 +23,10 @@ static int compare(AffineExpr lhs, AffineExpr rhs) {
   }
   if (auto symbol = dyn_cast<AffineSymbolExpr>(lhs))
     return symbol.getPosition() < cast<AffineSymbolExpr>(rhs).getPosition() ? -1
-                                                                           : 1;
+                                                                            : 1;
   if (auto constant = dyn_cast<AffineConstantExpr>(lhs))
     return constant.getValue() < cast<AffineConstantExpr>(rhs).getValue() ? -1
-                                                                         : 1;
+                                                                          : 1;
   auto lhsBinary = cast<AffineBinaryOpExpr>(lhs);
   auto rhsBinary = cast<AffineBinaryOpExpr>(rhs);
   if (int order = compare(lhsBinary.getLHS(), rhsBinary.getLHS()))
@@ -76,9 +76,8 @@ static std::optional<Polynomial> multiply(const Polynomial &lhs,
     for (const auto &[right, rightCoefficient] : rhs) {
       Monomial monomial(left);
       llvm::append_range(monomial, right);
-      llvm::sort(monomial, [](AffineExpr a, AffineExpr b) {
-        return compare(a, b) < 0;
-      });
+      llvm::sort(monomial,
+                 [](AffineExpr a, AffineExpr b) { return compare(a, b) < 0; });
       int64_t coefficient;
       if (llvm::MulOverflow(leftCoefficient, rightCoefficient, coefficient) ||
           !addTerm(product, monomial, coefficient))

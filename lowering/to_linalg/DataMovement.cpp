@@ -1,7 +1,7 @@
 //===- DataMovement.cpp - Lowering of cut and joined tensors --------------===//
 
-#include "dialect/ir/OnnxDialect.h"
 #include "dialect/ir/ops/DataMovement.h"
+#include "dialect/ir/OnnxDialect.h"
 #include "lowering/to_linalg/Broadcast.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
@@ -20,6 +20,11 @@ using namespace omb::onnx;
 static Value extractSlice(OpBuilder &builder, Location loc, Value source,
                           ValueRange offsets, ValueRange sizes,
                           ArrayRef<int64_t> strides, RankedTensorType type) {
+  // A slice of nothing may start where nothing is, which MLIR refuses.
+  auto sourceType = cast<RankedTensorType>(source.getType());
+  if (llvm::is_contained(type.getShape(), 0) ||
+      llvm::is_contained(sourceType.getShape(), 0))
+    return omb::createEmpty(builder, loc, type, sizes);
   SmallVector<OpFoldResult> mixedSizes = getAsOpFoldResult(sizes);
   for (int64_t dim = 0; dim < type.getRank(); ++dim)
     if (!type.isDynamicDim(dim))
@@ -70,8 +75,8 @@ SlicedDim computeSlicedDim(omb::IndexArithmetic index, Value size, Value start,
   end = index.fromFront(end, size);
   end = index.clamp(end, index.select(isForward, zero, index.constant(-1)),
                     index.select(isForward, size, last));
-  Value length = index.select(isForward, index.sub(end, first),
-                              index.sub(first, end));
+  Value length =
+      index.select(isForward, index.sub(end, first), index.sub(first, end));
   Value stride = index.select(isForward, step, index.sub(zero, step));
   Value count = index.ceilDiv(index.max(length, zero), stride);
   // Backwards from nothing there is no first element.
@@ -86,8 +91,7 @@ struct SliceToTensor : OpConversionPattern<SliceOp> {
   matchAndRewrite(SliceOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     auto input = dyn_cast<RankedTensorType>(op.getData().getType());
-    auto type =
-        getTypeConverter()->convertType<RankedTensorType>(op.getType());
+    auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
     auto starts = dyn_cast<RankedTensorType>(op.getStarts().getType());
     if (!input || !type || !starts)
       return rewriter.notifyMatchFailure(op, "the input has no tensor type");
@@ -102,9 +106,8 @@ struct SliceToTensor : OpConversionPattern<SliceOp> {
         SmallVector<int64_t>(axes->size(), 1));
     if (op.getSteps())
       steps = omb::getConstantIntegers(op.getSteps());
-    bool isForward = steps && llvm::all_of(*steps, [](int64_t step) {
-                       return step > 0;
-                     });
+    bool isForward =
+        steps && llvm::all_of(*steps, [](int64_t step) { return step > 0; });
 
     Location loc = op.getLoc();
     omb::IndexArithmetic index(rewriter, loc);
@@ -127,12 +130,11 @@ struct SliceToTensor : OpConversionPattern<SliceOp> {
       if (isForward)
         constantStrides[dim] = (*steps)[position];
     }
-    rewriter.replaceOp(op, isForward
-                               ? extractSlice(rewriter, loc, adaptor.getData(),
-                                              offsets, sizes, constantStrides,
-                                              type)
-                               : readStrided(rewriter, loc, adaptor.getData(),
-                                             offsets, sizes, strides, type));
+    rewriter.replaceOp(
+        op, isForward ? extractSlice(rewriter, loc, adaptor.getData(), offsets,
+                                     sizes, constantStrides, type)
+                      : readStrided(rewriter, loc, adaptor.getData(), offsets,
+                                    sizes, strides, type));
     return success();
   }
 
@@ -153,12 +155,10 @@ struct SliceToTensor : OpConversionPattern<SliceOp> {
         [&](OpBuilder &b, Location bodyLoc, ValueRange indices) -> Value {
           omb::IndexArithmetic index(b, bodyLoc);
           SmallVector<Value> position;
-          for (auto [at, offset, stride] :
-               llvm::zip(indices, offsets, strides))
-            position.push_back(
-                matchPattern(stride, m_One())
-                    ? index.add(at, offset)
-                    : index.add(index.mul(at, stride), offset));
+          for (auto [at, offset, stride] : llvm::zip(indices, offsets, strides))
+            position.push_back(matchPattern(stride, m_One())
+                                   ? index.add(at, offset)
+                                   : index.add(index.mul(at, stride), offset));
           return tensor::ExtractOp::create(b, bodyLoc, source, position);
         });
   }
@@ -174,8 +174,7 @@ struct ConcatToTensor : OpConversionPattern<ConcatOp> {
   LogicalResult
   matchAndRewrite(ConcatOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    auto type =
-        getTypeConverter()->convertType<RankedTensorType>(op.getType());
+    auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
     if (!type)
       return rewriter.notifyMatchFailure(op, "the rank isn't known");
     Location loc = op.getLoc();
@@ -204,15 +203,15 @@ struct ConcatToTensor : OpConversionPattern<ConcatOp> {
             RankedTensorType::get(shape, type.getElementType())));
     }
     if (inputs.empty()) {
-      rewriter.replaceOp(
-          op, omb::createEmpty(rewriter, loc, type,
-                               index.sizes(adaptor.getInputs()[0])));
+      rewriter.replaceOp(op,
+                         omb::createEmpty(rewriter, loc, type,
+                                          index.sizes(adaptor.getInputs()[0])));
       return success();
     }
-    Value result = inputs.size() == 1
-                       ? inputs.front()
-                       : tensor::ConcatOp::create(rewriter, loc, axis, inputs)
-                             .getResult();
+    Value result =
+        inputs.size() == 1
+            ? inputs.front()
+            : tensor::ConcatOp::create(rewriter, loc, axis, inputs).getResult();
     rewriter.replaceOp(op, omb::castTensor(rewriter, loc, result, type));
     return success();
   }
@@ -269,8 +268,7 @@ struct SplitToTensor : OpConversionPattern<SplitOp> {
     }
     Value equal = index.ceilDiv(total, index.constant(count));
     for (int64_t part = 0; part < count; ++part) {
-      Value rest =
-          index.sub(total, index.mul(equal, index.constant(part)));
+      Value rest = index.sub(total, index.mul(equal, index.constant(part)));
       parts.push_back(index.clamp(rest, zero, equal));
     }
     return parts;

@@ -147,6 +147,8 @@ Value omb::buildFromIndices(OpBuilder &builder, Location loc,
                             RankedTensorType type, ValueRange sizes,
                             ElementBody body) {
   Value init = createEmpty(builder, loc, type, sizes);
+  if (llvm::is_contained(type.getShape(), 0))
+    return init;
   SmallVector<utils::IteratorType> iterators(type.getRank(),
                                              utils::IteratorType::parallel);
   auto generic = linalg::GenericOp::create(

@@ -56,7 +56,8 @@ private:
 
 /// The elements of an integer tensor that is a small constant; nullopt where it
 /// isn't.
-std::optional<llvm::SmallVector<int64_t>> getConstantIntegers(mlir::Value value);
+std::optional<llvm::SmallVector<int64_t>>
+getConstantIntegers(mlir::Value value);
 
 /// `value` as `type`, which differs in what is static only.
 mlir::Value castTensor(mlir::OpBuilder &builder, mlir::Location loc,

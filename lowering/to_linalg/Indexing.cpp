@@ -1,7 +1,7 @@
 //===- Indexing.cpp - Lowering of what is picked by index -----------------===//
 
-#include "dialect/ir/OnnxDialect.h"
 #include "dialect/ir/ops/Indexing.h"
+#include "dialect/ir/OnnxDialect.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
 
@@ -29,13 +29,13 @@ struct GatherToGeneric : OpConversionPattern<GatherOp> {
   LogicalResult
   matchAndRewrite(GatherOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    auto type =
-        getTypeConverter()->convertType<RankedTensorType>(op.getType());
+    auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
     auto dataType = dyn_cast<RankedTensorType>(adaptor.getData().getType());
     auto indicesType =
         dyn_cast<RankedTensorType>(adaptor.getIndices().getType());
     if (!type || !dataType || !indicesType)
-      return rewriter.notifyMatchFailure(op, "the operands have no tensor type");
+      return rewriter.notifyMatchFailure(op,
+                                         "the operands have no tensor type");
     int64_t axis =
         op.getAxis() < 0 ? op.getAxis() + dataType.getRank() : op.getAxis();
     std::optional<SmallVector<int64_t>> known =
@@ -52,20 +52,19 @@ struct GatherToGeneric : OpConversionPattern<GatherOp> {
     llvm::append_range(sizes, outer.drop_front(axis + 1));
     int64_t indicesRank = indicesType.getRank();
     rewriter.replaceOp(
-        op,
-        omb::buildFromIndices(
-            rewriter, loc, type, sizes,
-            [&](OpBuilder &b, Location bodyLoc, ValueRange at) -> Value {
-              Value picked = readIndex(b, bodyLoc, adaptor.getIndices(),
-                                       at.slice(axis, indicesRank));
-              SmallVector<Value> position(at.take_front(axis));
-              position.push_back(omb::IndexArithmetic(b, bodyLoc)
-                                     .inBounds(picked, dataSizes[axis]));
-              llvm::append_range(position,
-                                 at.drop_front(axis + indicesRank));
-              return tensor::ExtractOp::create(b, bodyLoc, adaptor.getData(),
-                                               position);
-            }));
+        op, omb::buildFromIndices(
+                rewriter, loc, type, sizes,
+                [&](OpBuilder &b, Location bodyLoc, ValueRange at) -> Value {
+                  Value picked = readIndex(b, bodyLoc, adaptor.getIndices(),
+                                           at.slice(axis, indicesRank));
+                  SmallVector<Value> position(at.take_front(axis));
+                  position.push_back(omb::IndexArithmetic(b, bodyLoc)
+                                         .inBounds(picked, dataSizes[axis]));
+                  llvm::append_range(position,
+                                     at.drop_front(axis + indicesRank));
+                  return tensor::ExtractOp::create(b, bodyLoc,
+                                                   adaptor.getData(), position);
+                }));
     return success();
   }
 
@@ -79,9 +78,8 @@ struct GatherToGeneric : OpConversionPattern<GatherOp> {
         getAsOpFoldResult(index.sizes(adaptor.getData()));
     SmallVector<OpFoldResult> offsets(sizes.size(), rewriter.getIndexAttr(0));
     SmallVector<OpFoldResult> strides(sizes.size(), rewriter.getIndexAttr(1));
-    offsets[axis] = getAsOpFoldResult(
-        index.inBounds(index.constant(picked),
-                       index.size(adaptor.getData(), axis)));
+    offsets[axis] = getAsOpFoldResult(index.inBounds(
+        index.constant(picked), index.size(adaptor.getData(), axis)));
     sizes[axis] = rewriter.getIndexAttr(1);
     Value slice = tensor::ExtractSliceOp::create(
         rewriter, loc, adaptor.getData(), offsets, sizes, strides);

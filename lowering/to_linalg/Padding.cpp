@@ -6,6 +6,7 @@
 #include "lowering/to_linalg/Patterns.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/DialectConversion.h"
@@ -33,8 +34,7 @@ PaddedDim computePaddedDim(omb::IndexArithmetic index, Value size, Value low,
   Value total = index.add(index.add(size, low), high);
   Value cutLow = index.max(index.sub(zero, low), zero);
   Value cutHigh = index.max(index.sub(zero, high), zero);
-  Value cropped =
-      index.max(index.sub(index.sub(size, cutLow), cutHigh), zero);
+  Value cropped = index.max(index.sub(index.sub(size, cutLow), cutHigh), zero);
   // What is cut may be more than there is: then padding is cut, too.
   Value before = index.min(index.max(low, zero), total);
   return {index.min(cutLow, size), cropped, before,
@@ -50,9 +50,8 @@ Value cropDims(OpBuilder &builder, Location loc, Value source,
   for (auto [position, dim] : llvm::enumerate(dims)) {
     offsets.push_back(dim.offset);
     sizes.push_back(dim.cropped);
-    isWhole &= dim.cropped == index.size(source, position) ||
-               getConstantIntValue(dim.cropped) ==
-                   getConstantIntValue(index.size(source, position)).value_or(-1);
+    isWhole &= getConstantIntValue(dim.cropped).value_or(-1) ==
+               cast<RankedTensorType>(source.getType()).getDimSize(position);
   }
   if (isWhole)
     return source;
@@ -62,9 +61,21 @@ Value cropDims(OpBuilder &builder, Location loc, Value source,
                                         getAsOpFoldResult(sizes), strides);
 }
 
+/// Whether nothing of the dimension is kept, in any run.
+bool isEmptyDim(const PaddedDim &dim) {
+  return matchPattern(dim.cropped, m_Zero());
+}
+
 Value padWithConstant(OpBuilder &builder, Location loc, Value source,
                       ArrayRef<PaddedDim> dims, Value padding,
                       RankedTensorType type) {
+  if (llvm::any_of(dims, isEmptyDim)) {
+    SmallVector<Value> sizes;
+    for (const PaddedDim &dim : dims)
+      sizes.push_back(dim.total);
+    Value init = omb::createEmpty(builder, loc, type, sizes);
+    return linalg::FillOp::create(builder, loc, padding, init).getResult(0);
+  }
   source = cropDims(builder, loc, source, dims);
   SmallVector<Value> low, high;
   for (const PaddedDim &dim : dims) {
@@ -98,17 +109,18 @@ Value resolvePosition(omb::IndexArithmetic index, StringRef mode,
 Value padFromInside(OpBuilder &builder, Location loc, Value source,
                     ArrayRef<PaddedDim> dims, StringRef mode,
                     RankedTensorType type) {
-  source = cropDims(builder, loc, source, dims);
   omb::IndexArithmetic index(builder, loc);
   SmallVector<Value> sizes;
   for (const PaddedDim &dim : dims) {
     sizes.push_back(dim.total);
     Value isFilled = index.isLess(index.constant(0), dim.cropped);
     Value isEmpty = index.isEqual(dim.total, index.constant(0));
-    index.require(
-        builder.createOrFold<arith::OrIOp>(loc, isFilled, isEmpty),
-        "Pad has to repeat the elements of an empty dimension");
+    index.require(builder.createOrFold<arith::OrIOp>(loc, isFilled, isEmpty),
+                  "Pad has to repeat the elements of an empty dimension");
   }
+  if (llvm::is_contained(type.getShape(), 0))
+    return omb::createEmpty(builder, loc, type, sizes);
+  source = cropDims(builder, loc, source, dims);
   return omb::buildFromIndices(
       builder, loc, type, sizes,
       [&](OpBuilder &b, Location bodyLoc, ValueRange indices) -> Value {
@@ -133,8 +145,7 @@ struct PadToTensor : OpConversionPattern<PadOp> {
   matchAndRewrite(PadOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     auto input = dyn_cast<RankedTensorType>(op.getData().getType());
-    auto type =
-        getTypeConverter()->convertType<RankedTensorType>(op.getType());
+    auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
     if (!input || !type)
       return rewriter.notifyMatchFailure(op, "the input has no tensor type");
     std::optional<SmallVector<int64_t>> axes =
@@ -145,8 +156,8 @@ struct PadToTensor : OpConversionPattern<PadOp> {
       return rewriter.notifyMatchFailure(op, "the axes aren't constant");
     StringRef mode = op.getMode();
     if (!llvm::is_contained({"constant", "edge", "reflect", "wrap"}, mode))
-      return rewriter.notifyMatchFailure(op, "the mode '" + mode +
-                                                 "' is unknown");
+      return rewriter.notifyMatchFailure(op,
+                                         "the mode '" + mode + "' is unknown");
 
     Location loc = op.getLoc();
     omb::IndexArithmetic index(rewriter, loc);
@@ -164,16 +175,20 @@ struct PadToTensor : OpConversionPattern<PadOp> {
       index.require(index.isLess(index.constant(-1), dims.back().total),
                     "Pad cuts off more than there is");
     }
+    if (mode != "constant" && llvm::any_of(dims, isEmptyDim) &&
+        !llvm::is_contained(type.getShape(), 0))
+      return rewriter.notifyMatchFailure(
+          op, "the mode '" + mode + "' repeats elements, but there are none");
     if (mode != "constant") {
       rewriter.replaceOp(op, padFromInside(rewriter, loc, adaptor.getData(),
                                            dims, mode, type));
       return success();
     }
     rewriter.replaceOp(
-        op, padWithConstant(rewriter, loc, adaptor.getData(), dims,
-                            getPadding(rewriter, loc,
-                                       adaptor.getConstantValue(), type),
-                            type));
+        op,
+        padWithConstant(
+            rewriter, loc, adaptor.getData(), dims,
+            getPadding(rewriter, loc, adaptor.getConstantValue(), type), type));
     return success();
   }
 
@@ -195,8 +210,7 @@ struct CenterCropPadToTensor : OpConversionPattern<CenterCropPadOp> {
   LogicalResult
   matchAndRewrite(CenterCropPadOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    auto type =
-        getTypeConverter()->convertType<RankedTensorType>(op.getType());
+    auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
     if (!type || !isa<RankedTensorType>(op.getInputData().getType()))
       return rewriter.notifyMatchFailure(op, "the input has no tensor type");
     int64_t rank = type.getRank();

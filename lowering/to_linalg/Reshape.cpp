@@ -66,8 +66,7 @@ static ReassociationIndices getRange(int64_t begin, int64_t end) {
 /// dimension has no name.
 static bool getFactors(RankedTensorType type, ArrayRef<int64_t> dims,
                        int64_t &size, SmallVectorImpl<StringRef> &names) {
-  auto encoding =
-      dyn_cast_if_present<omb::onnx::DimsAttr>(type.getEncoding());
+  auto encoding = dyn_cast_if_present<omb::onnx::DimsAttr>(type.getEncoding());
   size = 1;
   for (int64_t dim : dims) {
     if (!type.isDynamicDim(dim)) {
@@ -160,8 +159,7 @@ void Grouping::takeRest() {
 // Code
 //===----------------------------------------------------------------------===//
 
-static int64_t getStaticProduct(RankedTensorType type,
-                                ArrayRef<int64_t> dims) {
+static int64_t getStaticProduct(RankedTensorType type, ArrayRef<int64_t> dims) {
   int64_t product = 1;
   for (int64_t dim : dims) {
     if (type.isDynamicDim(dim))
@@ -192,15 +190,14 @@ static Value reshapeScalar(OpBuilder &builder, Location loc, Value source,
     return RankedTensorType::get(SmallVector<int64_t>(rank, 1),
                                  type.getElementType());
   };
-  source = omb::castTensor(builder, loc, source,
-                           withOnes(sourceType.getRank()));
+  source =
+      omb::castTensor(builder, loc, source, withOnes(sourceType.getRank()));
   SmallVector<ReassociationIndices> none;
   if (type.getRank() == 0)
     return tensor::CollapseShapeOp::create(builder, loc, withOnes(0), source,
                                            none);
-  source = tensor::ExpandShapeOp::create(builder, loc,
-                                         withOnes(type.getRank()), source,
-                                         none);
+  source = tensor::ExpandShapeOp::create(builder, loc, withOnes(type.getRank()),
+                                         source, none);
   return omb::castTensor(builder, loc, source, type);
 }
 
@@ -231,9 +228,9 @@ static Value expand(OpBuilder &builder, Location loc, Value collapsed,
   }
   if (int64_t(groups.size()) == type.getRank())
     return omb::castTensor(builder, loc, collapsed, type);
-  collapsed = omb::castTensor(
-      builder, loc, collapsed,
-      RankedTensorType::get(shape, type.getElementType()));
+  collapsed =
+      omb::castTensor(builder, loc, collapsed,
+                      RankedTensorType::get(shape, type.getElementType()));
   SmallVector<OpFoldResult> outputShape;
   for (int64_t dim = 0; dim < type.getRank(); ++dim)
     outputShape.push_back(type.isDynamicDim(dim)

@@ -143,10 +143,9 @@ struct FlattenToTensor : OpConversionPattern<FlattenOp> {
     Value data = adaptor.getInput();
     omb::IndexArithmetic index(rewriter, op.getLoc());
     if (rank == 0) {
-      rewriter.replaceOp(op, omb::buildReshape(rewriter, op.getLoc(), data,
-                                               input, result,
-                                               {index.constant(1),
-                                                index.constant(1)}));
+      rewriter.replaceOp(
+          op, omb::buildReshape(rewriter, op.getLoc(), data, input, result,
+                                {index.constant(1), index.constant(1)}));
       return success();
     }
     // Of fixed groups: nothing to check at run time.
@@ -158,12 +157,12 @@ struct FlattenToTensor : OpConversionPattern<FlattenOp> {
       if (begin < end)
         groups.emplace_back(llvm::to_vector(llvm::seq(begin, end)));
     if (rank > int64_t(groups.size()))
-      data = tensor::CollapseShapeOp::create(rewriter, op.getLoc(), data,
-                                             groups);
+      data =
+          tensor::CollapseShapeOp::create(rewriter, op.getLoc(), data, groups);
     auto type = getTypeConverter()->convertType<RankedTensorType>(result);
     if (groups.size() == 1)
-      data = addUnit(rewriter, op.getLoc(), data, axis == 0 ? 0 : 1, outer,
-                     inner);
+      data =
+          addUnit(rewriter, op.getLoc(), data, axis == 0 ? 0 : 1, outer, inner);
     rewriter.replaceOp(op, omb::castTensor(rewriter, op.getLoc(), data, type));
     return success();
   }
@@ -174,8 +173,8 @@ struct FlattenToTensor : OpConversionPattern<FlattenOp> {
     auto vector = cast<RankedTensorType>(data.getType());
     SmallVector<int64_t> shape(2, vector.getDimSize(0));
     shape[unit] = 1;
-    SmallVector<OpFoldResult> sizes(2, getAsOpFoldResult(unit == 0 ? inner
-                                                                   : outer));
+    SmallVector<OpFoldResult> sizes(
+        2, getAsOpFoldResult(unit == 0 ? inner : outer));
     sizes[unit] = builder.getIndexAttr(1);
     if (!vector.isDynamicDim(0))
       sizes[1 - unit] = builder.getIndexAttr(vector.getDimSize(0));
@@ -253,9 +252,9 @@ struct SqueezeToTensor : OpConversionPattern<SqueezeOp> {
     omb::IndexArithmetic index(rewriter, loc);
     for (int64_t &axis : *axes) {
       axis = axis < 0 ? axis + input.getRank() : axis;
-      index.require(index.isEqual(index.size(adaptor.getData(), axis),
-                                  index.constant(1)),
-                    "the input of Squeeze has a size other than 1 at an axis");
+      index.require(
+          index.isEqual(index.size(adaptor.getData(), axis), index.constant(1)),
+          "the input of Squeeze has a size other than 1 at an axis");
     }
     Value result = adaptor.getData();
     if (!axes->empty())
@@ -313,8 +312,8 @@ struct TransposeToLinalg : OpConversionPattern<TransposeOp> {
       for (auto [to, axis] : llvm::enumerate(*op.getPerm()))
         perm[to] = axis < 0 ? axis + rank : axis;
     if (llvm::equal(perm, llvm::seq<int64_t>(0, rank))) {
-      rewriter.replaceOp(op, omb::castTensor(rewriter, op.getLoc(),
-                                             adaptor.getData(), type));
+      rewriter.replaceOp(
+          op, omb::castTensor(rewriter, op.getLoc(), adaptor.getData(), type));
       return success();
     }
     omb::IndexArithmetic index(rewriter, op.getLoc());
@@ -425,8 +424,8 @@ struct ExpandToGeneric : OpConversionPattern<ExpandOp> {
           SmallVector<Value> position;
           Value zero = arith::ConstantIndexOp::create(b, bodyLoc, 0);
           for (int64_t dim = 0; dim < inputType.getRank(); ++dim) {
-            Value at = inputType.getDimSize(dim) == 1 ? zero
-                                                      : indices[offset + dim];
+            Value at =
+                inputType.getDimSize(dim) == 1 ? zero : indices[offset + dim];
             if (isUnit[dim])
               at = arith::SelectOp::create(b, bodyLoc, isUnit[dim], zero, at);
             position.push_back(at);

@@ -1,0 +1,33 @@
+// RUN: omb-opt %s --omb-simplify | FileCheck %s --check-prefix=ONNX
+// RUN: omb-opt %s --omb-to-linalg | FileCheck %s
+
+// Names of dimensions go through reshapes by constants, by computed shapes and
+// through products, and come back.
+
+// ONNX-LABEL: func.func @names_survive
+// ONNX: onnx.Reshape(%{{.*}}, %{{.*}}) {{.*}} -> tensor<?x?x12x64xf32, #onnx.dims<"batch", "seq", ?, ?>>
+// ONNX: onnx.Flatten({{.*}} -> tensor<?x768xf32, #onnx.dims<"batch * seq", ?>>
+// ONNX: onnx.Reshape({{.*}} -> tensor<?x?x768xf32, #onnx.dims<"batch", "seq", ?>>
+
+// Equal names need no check at run time; splitting the product does.
+// CHECK-LABEL: func.func @names_survive
+// CHECK-COUNT-1: cf.assert
+// CHECK-NOT: cf.assert
+func.func @names_survive(%x: tensor<?x?x768xf32, #onnx.dims<"batch","seq",?>>) -> tensor<*xf32> {
+  %s = onnx.Constant() {value = dense<[0,0,12,64]> : tensor<4xi64>} : () -> tensor<4xi64>
+  %0 = onnx.Reshape(%x, %s) : (tensor<?x?x768xf32, #onnx.dims<"batch","seq",?>>, tensor<4xi64>) -> tensor<*xf32>
+  %1 = onnx.Transpose(%0) {perm = array<i64: 0,2,1,3>} : (tensor<*xf32>) -> tensor<*xf32>
+  %2 = onnx.Transpose(%1) {perm = array<i64: 0,2,1,3>} : (tensor<*xf32>) -> tensor<*xf32>
+  %shp = onnx.Shape(%x) : (tensor<?x?x768xf32, #onnx.dims<"batch","seq",?>>) -> tensor<*xi64>
+  %i0 = onnx.Constant() {value = dense<0> : tensor<i64>} : () -> tensor<i64>
+  %a0 = onnx.Constant() {value = dense<0> : tensor<1xi64>} : () -> tensor<1xi64>
+  %m = onnx.Constant() {value = dense<-1> : tensor<1xi64>} : () -> tensor<1xi64>
+  %c = onnx.Constant() {value = dense<768> : tensor<1xi64>} : () -> tensor<1xi64>
+  %g = onnx.Gather(%shp, %i0) : (tensor<*xi64>, tensor<i64>) -> tensor<*xi64>
+  %u = onnx.Unsqueeze(%g, %a0) : (tensor<*xi64>, tensor<1xi64>) -> tensor<*xi64>
+  %cc = onnx.Concat(%u, %m, %c) {axis = 0} : (tensor<*xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<*xi64>
+  %3 = onnx.Reshape(%2, %cc) : (tensor<*xf32>, tensor<*xi64>) -> tensor<*xf32>
+  %4 = onnx.Flatten(%3) {axis = 2} : (tensor<*xf32>) -> tensor<*xf32>
+  %5 = onnx.Reshape(%4, %cc) : (tensor<*xf32>, tensor<*xi64>) -> tensor<*xf32>
+  return %5 : tensor<*xf32>
+}
