@@ -17,11 +17,11 @@ using namespace omb::onnx;
 
 static uint32_t getIntegerKind(IntegerType type) {
   bool isUnsigned = type.isUnsigned();
-  if (type.isSigned())
+  if (type.isSigned() || (isUnsigned && type.getWidth() == 1))
     return 0;
   switch (type.getWidth()) {
   case 1:
-    return isUnsigned ? 0 : kBool;
+    return kBool;
   case 2:
     return isUnsigned ? kU2 : kI2;
   case 4:
@@ -67,7 +67,9 @@ uint32_t omb::onnx::getElementKind(Type type) {
       .Case([](ComplexType t) -> uint32_t {
         if (t.getElementType().isF32())
           return kC64;
-        return t.getElementType().isF64() ? kC128 : 0;
+        if (t.getElementType().isF64())
+          return kC128;
+        return 0;
       })
       .Case([](StringType) { return kString; })
       .Default([](Type) { return 0; });
