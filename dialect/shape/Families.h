@@ -9,10 +9,12 @@ class MLIRContext;
 
 namespace omb::onnx {
 
+void attachActivationShapes(mlir::MLIRContext &context);
 void attachConstantShapes(mlir::MLIRContext &context);
 void attachDataMovementShapes(mlir::MLIRContext &context);
 void attachElementwiseShapes(mlir::MLIRContext &context);
 void attachIndexingShapes(mlir::MLIRContext &context);
+void attachLogicalShapes(mlir::MLIRContext &context);
 void attachReshapingShapes(mlir::MLIRContext &context);
 
 } // namespace omb::onnx

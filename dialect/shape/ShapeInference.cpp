@@ -15,10 +15,12 @@ using namespace omb::onnx;
 #include "dialect/shape/ShapeInference.cpp.inc"
 
 void omb::onnx::attachShapeInference(MLIRContext &context) {
+  attachActivationShapes(context);
   attachConstantShapes(context);
   attachDataMovementShapes(context);
   attachElementwiseShapes(context);
   attachIndexingShapes(context);
+  attachLogicalShapes(context);
   attachReshapingShapes(context);
 }
 

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -23,6 +24,14 @@ bool omb::isSameDim(RankedTensorType lhs, int64_t lhsDim, RankedTensorType rhs,
     return lhs.getDimSize(lhsDim) == rhs.getDimSize(rhsDim);
   StringAttr name = getDimName(lhs, lhsDim);
   return name && !name.empty() && name == getDimName(rhs, rhsDim);
+}
+
+/// The number that all elements of `tensor` are, where that is known.
+static TypedAttr getNumber(Value tensor) {
+  SplatElementsAttr splat;
+  if (!matchPattern(tensor, m_Constant(&splat)))
+    return {};
+  return dyn_cast<TypedAttr>(splat.getSplatValue<Attribute>());
 }
 
 namespace {
@@ -159,15 +168,18 @@ Value Broadcast::extract(OpBuilder &b, size_t index) const {
 }
 
 Value Broadcast::build(omb::ScalarBody body) {
-  // Operands that may or may not be broadcast are read by position, the others
-  // by an indexing map.
+  // Numbers become constants of the body. Operands that may or may not be
+  // broadcast are read by position, the others by an indexing map.
+  SmallVector<TypedAttr> numbers;
+  for (Value operand : operands)
+    numbers.push_back(getNumber(operand));
   SmallVector<bool> isExtracted(operands.size(), false);
   for (const auto &entry : isOne)
     isExtracted[entry.first.first] = true;
   SmallVector<Value> inputs;
   SmallVector<AffineMap> maps;
   for (size_t index = 0; index < operands.size(); ++index) {
-    if (isExtracted[index])
+    if (numbers[index] || isExtracted[index])
       continue;
     inputs.push_back(operands[index]);
     maps.push_back(getMap(index));
@@ -183,9 +195,14 @@ Value Broadcast::build(omb::ScalarBody body) {
       [&](OpBuilder &b, Location bodyLoc, ValueRange arguments) {
         SmallVector<Value> scalars;
         size_t next = 0;
-        for (size_t index = 0; index < operands.size(); ++index)
-          scalars.push_back(isExtracted[index] ? extract(b, index)
-                                               : arguments[next++]);
+        for (size_t index = 0; index < operands.size(); ++index) {
+          if (numbers[index])
+            scalars.push_back(
+                arith::ConstantOp::create(b, bodyLoc, numbers[index]));
+          else
+            scalars.push_back(isExtracted[index] ? extract(b, index)
+                                                 : arguments[next++]);
+        }
         linalg::YieldOp::create(b, bodyLoc, body(b, bodyLoc, scalars));
       });
   return generic.getResult(0);

@@ -1,52 +1,182 @@
 //===- Elementwise.cpp - Lowering of elementwise arithmetic ---------------===//
 
 #include "dialect/ir/ops/Elementwise.h"
-#include "lowering/to_linalg/Broadcast.h"
+#include "lowering/to_linalg/ElementwisePattern.h"
 #include "lowering/to_linalg/Patterns.h"
+#include "lowering/to_linalg/Transcendentals.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/IR/TypeUtilities.h"
-#include "mlir/Transforms/DialectConversion.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
+using namespace omb;
 using namespace omb::onnx;
 
-namespace {
+//===----------------------------------------------------------------------===//
+// One element
+//===----------------------------------------------------------------------===//
 
-/// One element of the result of `op`; `type` is the operands' element type
-/// before conversion, which knows signed from unsigned.
-Value computeScalar(AddOp, OpBuilder &b, Location loc, Type type,
-                    ValueRange operands) {
-  if (isa<FloatType>(type))
-    return arith::AddFOp::create(b, loc, operands[0], operands[1]);
-  return arith::AddIOp::create(b, loc, operands[0], operands[1]);
+static Value computeScalar(AbsOp, Scalars &s, ValueRange x) {
+  return s.abs(x[0]);
+}
+static Value computeScalar(AcosOp, Scalars &s, ValueRange x) {
+  return buildAcos(s, x[0]);
+}
+static Value computeScalar(AcoshOp, Scalars &s, ValueRange x) {
+  return buildAcosh(s, x[0]);
+}
+static Value computeScalar(AddOp, Scalars &s, ValueRange x) {
+  return s.add(x[0], x[1]);
+}
+static Value computeScalar(AsinOp, Scalars &s, ValueRange x) {
+  return buildAsin(s, x[0]);
+}
+static Value computeScalar(AsinhOp, Scalars &s, ValueRange x) {
+  return buildAsinh(s, x[0]);
+}
+static Value computeScalar(AtanOp, Scalars &s, ValueRange x) {
+  return buildAtan(s, x[0]);
+}
+static Value computeScalar(AtanhOp, Scalars &s, ValueRange x) {
+  return buildAtanh(s, x[0]);
+}
+static Value computeScalar(CeilOp, Scalars &s, ValueRange x) {
+  return math::CeilOp::create(s, x[0]);
+}
+static Value computeScalar(CosOp, Scalars &s, ValueRange x) {
+  return buildCos(s, x[0]);
+}
+static Value computeScalar(CoshOp, Scalars &s, ValueRange x) {
+  return buildCosh(s, x[0]);
+}
+static Value computeScalar(DivOp, Scalars &s, ValueRange x) {
+  return s.div(x[0], x[1]);
+}
+static Value computeScalar(ErfOp, Scalars &s, ValueRange x) {
+  return buildErf(s, x[0]);
+}
+static Value computeScalar(ExpOp, Scalars &s, ValueRange x) {
+  return buildExp(s, x[0]);
+}
+static Value computeScalar(FloorOp, Scalars &s, ValueRange x) {
+  return math::FloorOp::create(s, x[0]);
+}
+static Value computeScalar(IsNaNOp, Scalars &s, ValueRange x) {
+  return s.isNaN(x[0]);
+}
+static Value computeScalar(LogOp, Scalars &s, ValueRange x) {
+  return buildLog(s, x[0]);
+}
+static Value computeScalar(MulOp, Scalars &s, ValueRange x) {
+  return s.mul(x[0], x[1]);
+}
+static Value computeScalar(NegOp, Scalars &s, ValueRange x) {
+  return s.neg(x[0]);
+}
+static Value computeScalar(ReciprocalOp, Scalars &s, ValueRange x) {
+  return s.div(s.constant(x[0], 1), x[0]);
+}
+static Value computeScalar(RoundOp, Scalars &s, ValueRange x) {
+  return math::RoundEvenOp::create(s, x[0]);
+}
+static Value computeScalar(SinOp, Scalars &s, ValueRange x) {
+  return buildSin(s, x[0]);
+}
+static Value computeScalar(SinhOp, Scalars &s, ValueRange x) {
+  return buildSinh(s, x[0]);
+}
+static Value computeScalar(SqrtOp, Scalars &s, ValueRange x) {
+  return buildSqrt(s, x[0]);
+}
+static Value computeScalar(SubOp, Scalars &s, ValueRange x) {
+  return s.sub(x[0], x[1]);
+}
+static Value computeScalar(TanOp, Scalars &s, ValueRange x) {
+  return buildTan(s, x[0]);
+}
+static Value computeScalar(TanhOp, Scalars &s, ValueRange x) {
+  return buildTanh(s, x[0]);
 }
 
-template <typename OpT>
-struct ElementwiseToGeneric : OpConversionPattern<OpT> {
-  using OpConversionPattern<OpT>::OpConversionPattern;
+static Value computeScalar(IsInfOp op, Scalars &s, ValueRange x) {
+  Value isInf = s.constant(s.getI1Type(), 0);
+  if (op.getDetectNegative())
+    isInf = s.equal(x[0], s.lowest(x[0].getType()));
+  if (op.getDetectPositive())
+    isInf = arith::OrIOp::create(s, isInf,
+                                 s.equal(x[0], s.highest(x[0].getType())));
+  return isInf;
+}
 
-  LogicalResult
-  matchAndRewrite(OpT op, typename OpT::Adaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
-    if (!type)
-      return rewriter.notifyMatchFailure(op, "the result's rank isn't known");
-    Type elementType = getElementTypeOrSelf(op->getOperand(0).getType());
-    rewriter.replaceOp(
-        op, omb::buildElementwise(
-                rewriter, op.getLoc(), adaptor.getOperands(),
-                op->getOperandTypes(), type,
-                [&](OpBuilder &b, Location loc, ValueRange operands) {
-                  return computeScalar(op, b, loc, elementType, operands);
-                }));
-    return success();
-  }
-};
+static Value computeScalar(SignOp, Scalars &s, ValueRange x) {
+  Value zero = s.constant(x[0], 0);
+  // Neither less nor greater: zero and NaN stay what they are.
+  Value sign = s.select(s.less(zero, x[0]), s.constant(x[0], 1), x[0]);
+  return s.select(s.less(x[0], zero), s.constant(x[0], -1), sign);
+}
 
-} // namespace
+static Value computeScalar(ClipOp op, Scalars &s, ValueRange x) {
+  Value clipped = x[0];
+  if (op.getMin())
+    clipped = s.max(clipped, x[1]);
+  if (op.getMax())
+    clipped = s.min(clipped, x.back());
+  return clipped;
+}
+
+/// The remainder with the sign of the divisor, or of the dividend (`fmod`).
+static Value computeScalar(ModOp op, Scalars &s, ValueRange x) {
+  Value zero = s.constant(x[0], 0);
+  bool isFloat = isa<FloatType>(x[0].getType());
+  Value remainder = isFloat ? buildFMod(s, x[0], x[1]) : s.rem(x[0], x[1]);
+  if (op.getFmod())
+    return remainder;
+  // A remainder of the other sign is one divisor off.
+  Value differs =
+      arith::XOrIOp::create(s, s.less(remainder, zero), s.less(x[1], zero));
+  Value isZero = s.equal(remainder, zero);
+  Value shifted = s.select(differs, s.add(remainder, x[1]), remainder);
+  Value signedZero =
+      isFloat ? math::CopySignOp::create(s, zero, x[1]).getResult() : zero;
+  return s.select(isZero, signedZero, shifted);
+}
+
+static Value fold(Value (Scalars::*combine)(Value, Value), Scalars &s,
+                  ValueRange x) {
+  Value result = x[0];
+  for (Value next : x.drop_front())
+    result = (s.*combine)(result, next);
+  return result;
+}
+static Value computeScalar(MaxOp, Scalars &s, ValueRange x) {
+  return fold(&Scalars::max, s, x);
+}
+static Value computeScalar(MinOp, Scalars &s, ValueRange x) {
+  return fold(&Scalars::min, s, x);
+}
+static Value computeScalar(SumOp, Scalars &s, ValueRange x) {
+  return fold(&Scalars::add, s, x);
+}
+static Value computeScalar(MeanOp, Scalars &s, ValueRange x) {
+  return s.div(fold(&Scalars::add, s, x), s.constant(x[0], x.size()));
+}
+
+//===----------------------------------------------------------------------===//
+// Patterns
+//===----------------------------------------------------------------------===//
+
+template <typename... OpTs>
+static void addPatterns(const TypeConverter &converter,
+                        RewritePatternSet &patterns) {
+  patterns.add<ElementwiseToGeneric<OpTs, computeScalar>...>(
+      converter, patterns.getContext());
+}
 
 void omb::populateElementwiseToLinalgPatterns(const TypeConverter &converter,
                                               RewritePatternSet &patterns) {
-  patterns.add<ElementwiseToGeneric<AddOp>>(converter, patterns.getContext());
+  addPatterns<AbsOp, AcosOp, AcoshOp, AddOp, AsinOp, AsinhOp, AtanOp, AtanhOp,
+              CeilOp, ClipOp, CosOp, CoshOp, DivOp, ErfOp, ExpOp, FloorOp,
+              IsInfOp, IsNaNOp, LogOp, MaxOp, MeanOp, MinOp, ModOp, MulOp,
+              NegOp, ReciprocalOp, RoundOp, SignOp, SinOp, SinhOp, SqrtOp,
+              SubOp, SumOp, TanOp, TanhOp>(converter, patterns);
 }

@@ -27,10 +27,13 @@ namespace omb {
 
 void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
                                        RewritePatternSet &patterns) {
+  populateActivationToLinalgPatterns(converter, patterns);
+  populateCastToLinalgPatterns(converter, patterns);
   populateConstantToLinalgPatterns(converter, patterns);
   populateDataMovementToLinalgPatterns(converter, patterns);
   populateElementwiseToLinalgPatterns(converter, patterns);
   populateIndexingToLinalgPatterns(converter, patterns);
+  populateLogicalToLinalgPatterns(converter, patterns);
   populatePaddingToLinalgPatterns(converter, patterns);
   populateReshapingToLinalgPatterns(converter, patterns);
 }

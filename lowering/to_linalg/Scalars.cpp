@@ -1,0 +1,196 @@
+//===- Scalars.cpp - Arithmetic on single elements ------------------------===//
+
+#include "lowering/to_linalg/Scalars.h"
+
+#include "lowering/to_linalg/NarrowFloats.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using omb::Scalars;
+
+Value Scalars::constant(Type type, double number) {
+  if (isa<FloatType>(type))
+    return arith::ConstantOp::create(*this, getFloatAttr(type, number));
+  return arith::ConstantOp::create(*this,
+                                   getIntegerAttr(type, int64_t(number)));
+}
+
+Value Scalars::constant(Value like, double number) {
+  return constant(like.getType(), number);
+}
+
+Value Scalars::lowest(Type type) {
+  if (auto floating = dyn_cast<FloatType>(type))
+    return arith::ConstantOp::create(
+        *this, getFloatAttr(type, APFloat::getInf(floating.getFloatSemantics(),
+                                                  /*Negative=*/true)));
+  unsigned width = type.getIntOrFloatBitWidth();
+  return arith::ConstantOp::create(
+      *this,
+      getIntegerAttr(type, isUnsigned ? APInt::getMinValue(width)
+                                      : APInt::getSignedMinValue(width)));
+}
+
+Value Scalars::highest(Type type) {
+  if (auto floating = dyn_cast<FloatType>(type))
+    return arith::ConstantOp::create(
+        *this,
+        getFloatAttr(type, APFloat::getInf(floating.getFloatSemantics())));
+  unsigned width = type.getIntOrFloatBitWidth();
+  return arith::ConstantOp::create(
+      *this,
+      getIntegerAttr(type, isUnsigned ? APInt::getMaxValue(width)
+                                      : APInt::getSignedMaxValue(width)));
+}
+
+//===----------------------------------------------------------------------===//
+// Arithmetic
+//===----------------------------------------------------------------------===//
+
+Value Scalars::add(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::AddFOp::create(*this, lhs, rhs);
+  return arith::AddIOp::create(*this, lhs, rhs);
+}
+
+Value Scalars::sub(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::SubFOp::create(*this, lhs, rhs);
+  return arith::SubIOp::create(*this, lhs, rhs);
+}
+
+Value Scalars::mul(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::MulFOp::create(*this, lhs, rhs);
+  return arith::MulIOp::create(*this, lhs, rhs);
+}
+
+Value Scalars::getSafeDivisor(Value dividend, Value divisor) {
+  Value one = constant(divisor, 1);
+  Value isBad = equal(divisor, constant(divisor, 0));
+  if (!isUnsigned) {
+    // The processor traps on lowest / -1 as it does on n / 0.
+    Value overflows = arith::AndIOp::create(
+        *this, equal(dividend, lowest(dividend.getType())),
+        equal(divisor, constant(divisor, -1)));
+    isBad = arith::OrIOp::create(*this, isBad, overflows);
+  }
+  return select(isBad, one, divisor);
+}
+
+Value Scalars::div(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::DivFOp::create(*this, lhs, rhs);
+  Value divisor = getSafeDivisor(lhs, rhs);
+  Value quotient =
+      isUnsigned ? arith::DivUIOp::create(*this, lhs, divisor).getResult()
+                 : arith::DivSIOp::create(*this, lhs, divisor).getResult();
+  Value zero = constant(lhs, 0);
+  return select(equal(rhs, zero), zero, quotient);
+}
+
+Value Scalars::rem(Value lhs, Value rhs) {
+  Value divisor = getSafeDivisor(lhs, rhs);
+  if (isUnsigned)
+    return arith::RemUIOp::create(*this, lhs, divisor);
+  return arith::RemSIOp::create(*this, lhs, divisor);
+}
+
+Value Scalars::neg(Value x) {
+  if (isFloat(x))
+    return arith::NegFOp::create(*this, x);
+  return sub(constant(x, 0), x);
+}
+
+Value Scalars::abs(Value x) {
+  if (isFloat(x))
+    return math::AbsFOp::create(*this, x);
+  if (isUnsigned)
+    return x;
+  return math::AbsIOp::create(*this, x);
+}
+
+Value Scalars::max(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::MaximumFOp::create(*this, lhs, rhs);
+  if (isUnsigned)
+    return arith::MaxUIOp::create(*this, lhs, rhs);
+  return arith::MaxSIOp::create(*this, lhs, rhs);
+}
+
+Value Scalars::min(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::MinimumFOp::create(*this, lhs, rhs);
+  if (isUnsigned)
+    return arith::MinUIOp::create(*this, lhs, rhs);
+  return arith::MinSIOp::create(*this, lhs, rhs);
+}
+
+//===----------------------------------------------------------------------===//
+// Comparisons
+//===----------------------------------------------------------------------===//
+
+Value Scalars::equal(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::CmpFOp::create(*this, arith::CmpFPredicate::OEQ, lhs, rhs);
+  return arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, lhs, rhs);
+}
+
+Value Scalars::notEqual(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::CmpFOp::create(*this, arith::CmpFPredicate::UNE, lhs, rhs);
+  return arith::CmpIOp::create(*this, arith::CmpIPredicate::ne, lhs, rhs);
+}
+
+Value Scalars::less(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, lhs, rhs);
+  return arith::CmpIOp::create(
+      *this, isUnsigned ? arith::CmpIPredicate::ult : arith::CmpIPredicate::slt,
+      lhs, rhs);
+}
+
+Value Scalars::lessEqual(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::CmpFOp::create(*this, arith::CmpFPredicate::OLE, lhs, rhs);
+  return arith::CmpIOp::create(
+      *this, isUnsigned ? arith::CmpIPredicate::ule : arith::CmpIPredicate::sle,
+      lhs, rhs);
+}
+
+Value Scalars::select(Value condition, Value ifTrue, Value ifFalse) {
+  return arith::SelectOp::create(*this, condition, ifTrue, ifFalse);
+}
+
+//===----------------------------------------------------------------------===//
+// Conversions
+//===----------------------------------------------------------------------===//
+
+Value Scalars::widen(Value x) {
+  auto type = dyn_cast<FloatType>(x.getType());
+  if (!type || type.getWidth() >= 32)
+    return x;
+  if (isNarrowFloat(type))
+    return decodeNarrowFloat(*this, x);
+  return arith::ExtFOp::create(*this, getF32Type(), x);
+}
+
+Value Scalars::narrow(Value x, Type type) {
+  if (x.getType() == type || !isa<FloatType>(type))
+    return x;
+  return arith::TruncFOp::create(*this, type, x);
+}
+
+Value Scalars::toFloat(Value x, Type type) {
+  if (isUnsigned)
+    return arith::UIToFPOp::create(*this, type, x);
+  return arith::SIToFPOp::create(*this, type, x);
+}
+
+Value Scalars::toInteger(Value x, Type type) {
+  if (isUnsigned)
+    return arith::FPToUIOp::create(*this, type, x);
+  return arith::FPToSIOp::create(*this, type, x);
+}
