@@ -67,10 +67,6 @@ public:
   /// are constants and differ.
   DimExpr merge(DimExpr lhs, DimExpr rhs);
 
-  /// Whether getUnknown() made `dim`: it may be any number where it stands for
-  /// an element rather than a size.
-  bool isAnonymous(DimExpr dim) const;
-
   /// `type` with what is known of the shape of `value`.
   mlir::Type refine(mlir::Value value);
 
