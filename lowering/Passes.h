@@ -16,6 +16,9 @@ namespace omb {
 /// Adds `omb-to-linalg`: omb-simplify and convert-onnx-to-linalg.
 void buildToLinalgPipeline(mlir::OpPassManager &passes);
 
+/// Adds `omb-to-iree`: what makes linalg a module that IREE compiles.
+void buildToIREEPipeline(mlir::OpPassManager &passes);
+
 } // namespace omb
 
 #endif // OMB_LOWERING_PASSES_H

@@ -25,4 +25,31 @@ def ConvertOnnxToLinalg : Pass<"convert-onnx-to-linalg", "::mlir::ModuleOp"> {
   ];
 }
 
+def ExternalizeParameters
+    : Pass<"omb-externalize-parameters", "::mlir::ModuleOp"> {
+  let summary = "Make large constants parameters of IREE's archive";
+  let description = [{
+    Replaces every `arith.constant` of more than `threshold` bytes by a load of a
+    `util.global` whose initial value is the parameter `"model"::"name"` of an
+    archive. The name is the resource's key where the value is a
+    `dense_resource`. Equal constants share one parameter.
+
+    The values are left in the module attribute `omb.parameters`, a dictionary
+    from the name to an elements attribute with the bytes as IREE keeps them in
+    memory (one byte for each i1, types of 2 and 4 bits packed). Whoever writes
+    the archive takes the attribute off the module.
+
+    Resources that are not larger become plain `dense` values. Splats stay.
+  }];
+  let options = [
+    Option<"threshold", "threshold", "uint64_t", /*default=*/"256",
+           "Largest constant, in bytes, that stays in the module">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::omb::iree::FlowDialect",
+    "::omb::iree::UtilDialect"
+  ];
+}
+
 #endif // OMB_LOWERING_PASSES_TD

@@ -5,6 +5,7 @@
 #include "dialect/ir/OnnxDialect.h"
 #include "dialect/transforms/Passes.h"
 #include "lowering/Passes.h"
+#include "lowering/iree/Dialects.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -35,7 +36,8 @@ void omb::registerDialects(DialectRegistry &registry) {
               complex::ComplexDialect, func::FuncDialect, linalg::LinalgDialect,
               math::MathDialect, memref::MemRefDialect, quant::QuantDialect,
               scf::SCFDialect, sparse_tensor::SparseTensorDialect,
-              tensor::TensorDialect, vector::VectorDialect>();
+              tensor::TensorDialect, vector::VectorDialect, iree::FlowDialect,
+              iree::UtilDialect>();
   func::registerInlinerExtension(registry);
 }
 
@@ -49,6 +51,9 @@ void omb::registerPasses() {
   PassPipelineRegistration<>(
       "omb-to-linalg", "onnx to linalg: omb-simplify, then lower every op",
       buildToLinalgPipeline);
+  PassPipelineRegistration<>(
+      "omb-to-iree", "linalg to what IREE compiles: weights become parameters",
+      buildToIREEPipeline);
 }
 
 void omb::registerUpstreamPasses() {
