@@ -1,0 +1,73 @@
+"""From the compilers' diagnostics to one line that names the ONNX node.
+
+Locations in the IR name the node: "/layer/Conv (Conv)". MLIR prints them in front of a message, and
+IREE's diagnostics carry them through from the module that it was given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from onnx_mlir_bridge.errors import OmbError
+
+_MAX_LISTED = 3
+
+# A location in front of a message: a name in quotes, perhaps with the place in the text behind it,
+# or only the place.
+_NAMED = re.compile(r'^"(?P<name>(?:[^"\\]|\\.)*)"(?:\([^)]*\))?(?::\d+:\d+)?:\s*')
+_PLACE = re.compile(r"^[^\s:\"]*:\d+:\d+:\s*|^<unknown>:\d+:\s*|^-:\s*")
+
+# A dump of the operation, which only readers of IR want.
+_DUMP = re.compile(r":? %\S+ = .*|see current operation.*", re.DOTALL)
+_ANY_NAME = re.compile(r'loc\("((?:[^"\\]|\\.)+)"|"((?:[^"\\]|\\.)* \([A-Za-z][\w.]*\)[^"]*)"')
+
+
+def split(diagnostic: str) -> tuple[str, str]:
+    """The name in a printed diagnostic's location, "" if there is none, and its message."""
+    named = _NAMED.match(diagnostic)
+    if named:
+        return named["name"], _message(diagnostic[named.end() :])
+    name = next((a or b for a, b in _ANY_NAME.findall(diagnostic)), "")
+    return name, _message(_PLACE.sub("", diagnostic))
+
+
+def _message(text: str) -> str:
+    first = text.split("\n\n")[0]
+    return _DUMP.sub("", re.sub(r"^error:\s*", "", first)).strip()
+
+
+def _location_name(location: object) -> str:
+    """The node in an ir.Location: the name in it, also where locations were fused."""
+    found = re.search(r'"((?:[^"\\]|\\.)*)"', str(location))
+    return found.group(1) if found else ""
+
+
+def lowering_error(diagnostics: Sequence[object], fallback: str) -> OmbError:
+    """The error for a pass that failed; `diagnostics`: those of an ir.MLIRError."""
+    lines = []
+    for diagnostic in diagnostics:
+        name = _location_name(diagnostic.location)
+        message = re.sub(r"^'onnx\.([\w.]+)' op ", "", diagnostic.message)
+        lines.append(f"{name}: {message}" if name else message)
+    return _joined("the model can't be compiled", lines, fallback)
+
+
+def iree_error(diagnostics: Sequence[str], target: str, crash: str | None) -> OmbError:
+    """The error for a module that IREE refused, or on which it ended with `crash`."""
+    lines = []
+    for name, message in map(split, diagnostics):
+        if message:
+            lines.append(f"{name}: {message}" if name else message)
+    if crash:
+        lines.append(f"the compiler crashed ({crash}); please report it with the model")
+    return _joined(f"IREE can't compile the model for {target}", lines, "it gives no reason")
+
+
+def _joined(start: str, lines: Sequence[str], fallback: str) -> OmbError:
+    unique = list(dict.fromkeys(lines))
+    if not unique:
+        return OmbError(f"{start}: {fallback}")
+    more = len(unique) - _MAX_LISTED
+    listed = "; ".join(unique[:_MAX_LISTED])
+    return OmbError(f"{start}: {listed}" + (f"; and {more} more" if more > 0 else ""))

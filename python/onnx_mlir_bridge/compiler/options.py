@@ -1,0 +1,74 @@
+"""The options of omb.compile(), checked."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.runtime.devices import check_threads
+
+OPT_LEVELS = (0, 1, 2, 3)
+
+Progress = bool | Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """How a model is compiled.
+
+    threads: how many threads it runs on, on the CPU; None: all that the process may use. One runs
+    in the caller's thread.
+    precision: the type of arithmetic on floats; "f32" leaves the model's types as they are.
+    fallback: what becomes of operators that can't be compiled; "error" refuses the model.
+    opt_level: 0 to 3, IREE's optimization level.
+    cpu: which CPU: "host", "generic" (any of this architecture), "x86-64-v3", or LLVM's name.
+    vulkan: which GPU: "generic", or IREE's name of an architecture, such as "rdna3" or "ampere".
+    cuda: which GPU: "sm_80", "sm_86" or "sm_89".
+    progress: True shows a display on standard error if that is a terminal and the work takes more
+    than a second; a function is called with the name of each stage when it begins.
+    """
+
+    threads: int | None = None
+    precision: str = "f32"
+    fallback: str = "error"
+    opt_level: int = 1
+    cpu: str = "host"
+    vulkan: str = "generic"
+    cuda: str = "sm_80"
+    progress: Progress = False
+
+    @staticmethod
+    def checked(options: dict[str, Any]) -> CompileOptions:
+        """The options of these names and values; OmbError for one that can't be used."""
+        if options.get("cache_dir") is not None:
+            raise OmbError(
+                "cache_dir is not available yet; compile once with omb.compile(...).save(path)"
+            )
+        given = {name: value for name, value in options.items() if name != "cache_dir"}
+        known = [field.name for field in fields(CompileOptions)]
+        for name in given:
+            if name not in known:
+                similar = difflib.get_close_matches(name, known, 1)
+                hint = f"; do you mean '{similar[0]}'?" if similar else ""
+                raise OmbError(f"there is no option '{name}'{hint} (options: {', '.join(known)})")
+        checked = CompileOptions(**given)
+        if checked.threads is not None:
+            check_threads(checked.threads)
+        if checked.precision != "f32":
+            _refuse("precision", checked.precision, ("bf16", "f16"), "f32")
+        if checked.fallback != "error":
+            _refuse("fallback", checked.fallback, ("host",), "error")
+        if type(checked.opt_level) is not int or checked.opt_level not in OPT_LEVELS:
+            raise OmbError(f"opt_level must be 0, 1, 2 or 3, not {checked.opt_level!r}")
+        if not (isinstance(checked.progress, bool) or callable(checked.progress)):
+            raise OmbError("progress must be True, False or a function that takes a string")
+        return checked
+
+
+def _refuse(option: str, value: object, planned: tuple[str, ...], only: str) -> None:
+    if value in planned:
+        raise OmbError(f"{option}='{value}' is not available yet; leave it at '{only}'")
+    raise OmbError(f"{option} must be '{only}', not {value!r}")

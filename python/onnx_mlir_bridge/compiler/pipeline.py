@@ -1,0 +1,130 @@
+"""The passes from the onnx dialect to IREE, and IREE."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from onnx_mlir_bridge.compiler import diagnostics, iree
+from onnx_mlir_bridge.compiler.targets import Target
+from onnx_mlir_bridge.errors import OmbError
+
+if TYPE_CHECKING:
+    from onnx_mlir_bridge._mlir import ir
+
+TO_LINALG = "omb-to-linalg"
+TO_IREE = "omb-to-iree"
+
+_PARAMETERS = "omb.parameters"
+
+# Constants beyond these sizes are printed without their values, so that IR stays readable.
+_MAX_PRINTED_ELEMENTS = 64
+_MAX_PRINTED_RESOURCE = 256
+
+VECTORIZE = (
+    ["phase", "executable-configurations"],
+    [
+        "pipeline",
+        "builtin.module(hal.executable(hal.executable.variant(builtin.module("
+        "func.func(iree-llvmcpu-lower-executable-target)))))",
+    ],
+    ["ir"],
+)
+VMFB = (["vmfb"],)
+
+
+@dataclass(frozen=True)
+class HandOff:
+    """What IREE gets.
+
+    module: after omb-to-iree, with the target's attributes; owns the memory of the weights.
+    weights: each parameter's name and bytes.
+    """
+
+    module: ir.Operation
+    weights: Mapping[str, memoryview]
+
+
+def run_passes(module: ir.Operation, pipeline: str) -> None:
+    """Run a pass pipeline on `module`; OmbError, which names the node, if a pass fails."""
+    from onnx_mlir_bridge._mlir import ir, passmanager
+
+    with module.context:
+        try:
+            passmanager.PassManager.parse(f"builtin.module({pipeline})").run(module)
+        except ir.MLIRError as error:
+            raise diagnostics.lowering_error(error.error_diagnostics, str(error)) from None
+
+
+def to_linalg(module: ir.Operation) -> ir.Operation:
+    """A lowered copy of a module of the onnx dialect; the weights are shared."""
+    lowered = module.clone().operation
+    run_passes(lowered, TO_LINALG)
+    return lowered
+
+
+def to_iree(linalg: ir.Operation, target: Target) -> HandOff:
+    """Makes of a module of linalg, in place, what IREE gets."""
+    from onnx_mlir_bridge._mlir import ir
+    from onnx_mlir_bridge._mlir._mlir_libs import _omb
+
+    run_passes(linalg, TO_IREE)
+    weights: dict[str, memoryview] = {}
+    if _PARAMETERS in linalg.attributes:
+        for entry in ir.DictAttr(linalg.attributes[_PARAMETERS]):
+            weights[entry.name] = _omb.elements_data(entry.attr)
+        del linalg.attributes[_PARAMETERS]
+    context = linalg.context
+    strict = not context.allow_unregistered_dialects
+    context.allow_unregistered_dialects = True  # IREE's attributes aren't registered here
+    try:
+        for name, text in target.module_attributes.items():
+            linalg.attributes[name] = ir.Attribute.parse(text, context)
+    finally:
+        context.allow_unregistered_dialects = not strict
+    return HandOff(linalg, weights)
+
+
+def compile_with_iree(
+    hand_off: HandOff, target: Target, opt_level: int, steps: Sequence[Sequence[str]] = VMFB
+) -> bytes:
+    """What `steps` (see worker.py) give for the module; OmbError if IREE fails or crashes."""
+    flags = [*target.flags, f"--iree-opt-level=O{opt_level}"]
+    reply = iree.run("model", hand_off_text(hand_off, locations=True), flags, steps)
+    if reply.result is None:
+        raise diagnostics.iree_error(
+            reply.errors, f"{target.provider} ({target.name})", reply.crash
+        )
+    return reply.result
+
+
+def hand_off_text(hand_off: HandOff, locations: bool) -> bytes:
+    """The module as IREE gets it: in the generic form, which two versions of MLIR agree on."""
+    text = io.BytesIO()
+    hand_off.module.print(
+        file=text, binary=True, print_generic_op_form=True, enable_debug_info=locations
+    )
+    return text.getvalue()
+
+
+def readable(module: ir.Operation) -> str:
+    """The module as text for people, without the values of large constants."""
+    return module.get_asm(
+        large_elements_limit=_MAX_PRINTED_ELEMENTS, large_resource_limit=_MAX_PRINTED_RESOURCE
+    )
+
+
+def vectors(hand_off: HandOff, target: Target, opt_level: int) -> str:
+    """The module with its dispatches tiled and vectorized for the CPU.
+
+    IREE's own passes do it: the compilation is stopped when the dispatches have been given their
+    strategies, and the pass that carries these out is run by its name. OmbError for other targets.
+    """
+    if target.provider != "cpu":
+        raise OmbError(
+            f"the stage 'vector' is the CPU's; {target.provider} goes from linalg to IREE, "
+            "see 'iree'"
+        )
+    return compile_with_iree(hand_off, target, opt_level, VECTORIZE).decode()

@@ -1,0 +1,154 @@
+"""What is compiled: a module of the onnx dialect and what sessions need to know of the model."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.runtime.executable import ENTRY
+from onnx_mlir_bridge.runtime.signature import (
+    Dim,
+    ModelMetadata,
+    Signature,
+    TensorInfo,
+    element_dtype,
+)
+
+if TYPE_CHECKING:
+    import onnx
+
+    from onnx_mlir_bridge._mlir import ir
+
+    ModelSource: TypeAlias = (
+        "str | os.PathLike[str] | bytes | bytearray | memoryview | onnx.ModelProto | ir.Module"
+    )
+
+
+@dataclass(frozen=True)
+class Source:
+    """An imported model. warnings: one line each, for the user."""
+
+    module: ir.Module
+    signature: Signature
+    metadata: ModelMetadata
+    warnings: tuple[str, ...] = ()
+
+
+# MLIR's element types -> ONNX's names of them.
+_ELEMENTS = {
+    "i1": "bool",
+    "f16": "float16",
+    "f32": "float",
+    "f64": "double",
+    "bf16": "bfloat16",
+    "complex<f32>": "complex64",
+    "complex<f64>": "complex128",
+    "f8E4M3FN": "float8e4m3fn",
+    "f8E4M3FNUZ": "float8e4m3fnuz",
+    "f8E5M2": "float8e5m2",
+    "f8E5M2FNUZ": "float8e5m2fnuz",
+    "f8E8M0FNU": "float8e8m0",
+    **{f"i{bits}": f"int{bits}" for bits in (2, 4, 8, 16, 32, 64)},
+    **{f"ui{bits}": f"uint{bits}" for bits in (2, 4, 8, 16, 32, 64)},
+}
+_DIMS = re.compile(r'"((?:[^"\\]|\\.)*)"|\?')
+
+
+def read(model: ModelSource) -> Source:
+    """Import an ONNX model, or take a module that import_model() gave; OmbError if neither."""
+    from onnx_mlir_bridge._mlir import ir
+
+    if isinstance(model, ir.Module):
+        return Source(model, _module_signature(model), ModelMetadata())
+    from onnx_mlir_bridge._mlir._mlir_libs import _omb
+    from onnx_mlir_bridge.importer import import_with_metadata
+
+    lowered = frozenset(name.removeprefix("onnx.") for name in _omb.lowered_operators())
+    imported = import_with_metadata(model, keep=lowered)
+    signature = Signature(
+        *(
+            tuple(_tensor(kind, value.name, value.type, value.shape) for value in values)
+            for kind, values in (("input", imported.inputs), ("output", imported.outputs))
+        )
+    )
+    theirs = imported.metadata
+    metadata = ModelMetadata(
+        producer_name=theirs.producer_name,
+        graph_name=theirs.graph_name,
+        domain=theirs.domain,
+        description=theirs.description,
+        graph_description=theirs.graph_description,
+        version=theirs.version,
+        custom_metadata_map=dict(theirs.custom_metadata_map),
+    )
+    return Source(imported.module, signature, metadata, imported.warnings)
+
+
+def _tensor(kind: str, name: str, type_name: str, dims: tuple[Dim, ...] | None) -> TensorInfo:
+    """Checks that sessions can pass such a value."""
+    element = re.fullmatch(r"tensor\((\w+)\)", type_name)
+    if element is None:
+        raise OmbError(
+            f"{kind} '{name}' is {type_name}; only tensors can be inputs and outputs of a "
+            "compiled model"
+        )
+    try:
+        element_dtype(element[1])
+    except OmbError as error:
+        raise OmbError(f"{kind} '{name}' is {type_name}: {error}") from None
+    if dims is None:
+        raise OmbError(f"the rank of {kind} '{name}' is not known; declare its shape in the model")
+    return TensorInfo(name, element[1], tuple(dims))
+
+
+def _module_signature(module: ir.Module) -> Signature:
+
+    function = next(
+        (
+            op
+            for op in module.body.operations
+            if getattr(op, "name", None) is not None
+            and op.operation.name == "func.func"
+            and op.name.value == ENTRY
+        ),
+        None,
+    )
+    if function is None:
+        raise OmbError(f"the module has no function @{ENTRY}; import_model() makes such a module")
+
+    def tensors(kind: str, types: list[ir.Type], attributes: str) -> tuple[TensorInfo, ...]:
+        names = [
+            entry["onnx.name"].value if "onnx.name" in entry else f"{kind}{index}"
+            for index, entry in enumerate(_attribute_dicts(function, attributes, len(types)))
+        ]
+        return tuple(_type_info(kind, *pair) for pair in zip(names, types, strict=True))
+
+    return Signature(
+        tensors("input", function.type.inputs, "arg_attrs"),
+        tensors("output", function.type.results, "res_attrs"),
+    )
+
+
+def _attribute_dicts(function: ir.OpView, name: str, count: int) -> list:
+    if name not in function.attributes:
+        return [{}] * count
+    return list(function.attributes[name])
+
+
+def _type_info(kind: str, name: str, value_type: ir.Type) -> TensorInfo:
+    from onnx_mlir_bridge._mlir import ir
+
+    if not isinstance(value_type, ir.RankedTensorType):
+        return _tensor(kind, name, str(value_type), None)
+    element = _ELEMENTS.get(str(value_type.element_type), str(value_type.element_type))
+    names: list[str | None] = [None] * value_type.rank
+    if value_type.encoding is not None:
+        names = [name or None for name in _DIMS.findall(str(value_type.encoding))]
+    dims = tuple(
+        names[axis] if value_type.is_dynamic_dim(axis) else value_type.get_dim_size(axis)
+        for axis in range(value_type.rank)
+    )
+    return _tensor(kind, name, f"tensor({element})", dims)

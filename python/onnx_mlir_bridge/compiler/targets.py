@@ -1,0 +1,109 @@
+"""What can be compiled for, and which flags of IREE say so."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from onnx_mlir_bridge.compiler import iree
+from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.runtime import cpu_features
+from onnx_mlir_bridge.runtime.devices import PROVIDERS, STACK_ALLOCATION_LIMIT
+
+CUDA_ARCHITECTURES = ("sm_80", "sm_86", "sm_89")
+
+# A Vulkan device of no particular make: the limits of Vulkan's Roadmap 2022 profile, which all
+# desktop GPUs of the last ten years and lavapipe exceed, and arithmetic on all types. A module asks
+# the driver only for the types that it uses, so that a model in f32 also loads where there is no
+# f64. No subgroup operations: they need the device's subgroup size, from 8 (lavapipe) to 64. IREE's
+# default, an Android profile of f32 and i32 alone, computes wrong numbers in f16 without any error.
+_GENERIC_VULKAN = (
+    '[#hal.device.target<"vulkan", [#hal.executable.target<"vulkan-spirv", "vulkan-spirv-fb", '
+    "{iree_codegen.target_info = #iree_gpu.target<"
+    'arch = "", features = "spirv:v1.6,cap:Shader", wgp = <'
+    "compute = fp64|fp32|fp16|int64|int32|int16|int8, storage = b64|b32|b16|b8, "
+    "subgroup = none, subgroup_size_choices = [32], "
+    "max_workgroup_sizes = [256, 256, 64], max_thread_count_per_workgroup = 256, "
+    "max_workgroup_memory_bytes = 16384, max_workgroup_counts = [65535, 65535, 65535]>>}>]> "
+    ": !hal.device]"
+)
+
+# IREE makes f32 of all f64 unless told otherwise.
+_COMMON_FLAGS = ("--iree-input-demote-f64-to-f32=false",)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of device and what is known of the device.
+
+    flags: of IREE's compiler. module_attributes: attributes of the module, as MLIR's text, where
+    no flag can say it. machine, features: what the code needs of the CPU.
+    """
+
+    provider: str
+    name: str
+    flags: tuple[str, ...]
+    module_attributes: Mapping[str, str]
+    machine: str = ""
+    features: tuple[str, ...] = ()
+
+
+def _cpu_flags(cpu: str) -> tuple[str, ...]:
+    return (
+        *_COMMON_FLAGS,
+        "--iree-hal-target-device=local",
+        "--iree-hal-local-target-device-backends=llvm-cpu",
+        f"--iree-llvmcpu-target-cpu={cpu}",
+        f"--iree-llvmcpu-stack-allocation-limit={STACK_ALLOCATION_LIMIT}",
+    )
+
+
+def _cpu(cpu: str) -> Target:
+    features = cpu_features.flags_of(_llvm_features(cpu))
+    return Target("cpu", cpu, _cpu_flags(cpu), {}, platform.machine(), features)
+
+
+@cache
+def _llvm_features(cpu: str) -> tuple[str, ...]:
+    """The LLVM features that a CPU has, according to IREE; OmbError for a name it doesn't know."""
+    reply = iree.run("target", b"module {}", _cpu_flags(cpu), [["phase", "preprocessing"], ["ir"]])
+    if reply.result is None:
+        raise OmbError(f"the CPU '{cpu}' is not known; use host, generic, or LLVM's name of a CPU")
+    found = re.search(rb'cpu_features = "([^"]*)"', reply.result)
+    listed = found.group(1).decode().split(",") if found else []
+    last = {feature[1:]: feature[0] for feature in listed if feature}  # the last one counts
+    return tuple(feature for feature, sign in last.items() if sign == "+")
+
+
+def _vulkan(device: str) -> Target:
+    if device == "generic":
+        return Target("vulkan", device, _COMMON_FLAGS, {"hal.device.targets": _GENERIC_VULKAN})
+    flags = ("--iree-hal-target-device=vulkan", f"--iree-vulkan-target={device}")
+    return Target("vulkan", device, (*_COMMON_FLAGS, *flags), {})
+
+
+def _cuda(architecture: str) -> Target:
+    if architecture not in CUDA_ARCHITECTURES:
+        raise OmbError(
+            f"the CUDA architecture '{architecture}' can't be compiled for; "
+            f"use one of {', '.join(CUDA_ARCHITECTURES)} (newer GPUs run code for older ones)"
+        )
+    flags = ("--iree-hal-target-device=cuda", f"--iree-cuda-target={architecture}")
+    return Target("cuda", architecture, (*_COMMON_FLAGS, *flags), {})
+
+
+def resolve(target: str, cpu: str, vulkan: str, cuda: str) -> Target:
+    """The target of that name; the others say which device of its kind is meant."""
+    if target not in PROVIDERS:
+        raise OmbError(
+            f"there is no target {target!r}; use one of {', '.join(reversed(PROVIDERS))}"
+        )
+    detail = {"cpu": cpu, "vulkan": vulkan, "cuda": cuda}[target]
+    if not isinstance(detail, str) or not _NAME.fullmatch(detail):
+        raise OmbError(f"{detail!r} is not the name of a {target} device")
+    return {"cpu": _cpu, "vulkan": _vulkan, "cuda": _cuda}[target](detail)

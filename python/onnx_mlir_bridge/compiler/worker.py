@@ -1,0 +1,107 @@
+"""The process in which IREE compiles: `serve()` answers requests until its input ends.
+
+A request is a header line of JSON {"name", "flags", "size", "steps"} and `size` bytes of MLIR; a
+reply is a header line {"ok", "size", "diagnostics"} and `size` bytes. Steps are what is done with
+the parsed module:
+
+    ["phase", P]      compile up to the phase P of iree-compile --compile-to
+    ["pipeline", T]   run the textual pass pipeline T
+    ["ir"]            reply with the module as text
+    ["vmfb"]          compile to the end, and reply with the bytecode module
+
+Imports nothing of this package but what is in this file: it starts in a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+from typing import Any, BinaryIO
+
+_ERROR = 2  # ireeCompilerDiagnosticSeverity_t
+
+_CALLBACK = ctypes.CFUNCTYPE(
+    None, ctypes.c_int, ctypes.POINTER(ctypes.c_char), ctypes.c_size_t, ctypes.c_void_p
+)
+
+
+def _collect_errors(library: Any, invocation: Any, errors: list[str]) -> Any:  # noqa: ANN401
+    """Have IREE append its errors to the list; the result must outlive the invocation."""
+
+    @_CALLBACK
+    def callback(severity: int, text: Any, length: int, _: Any) -> None:  # noqa: ANN401
+        if severity == _ERROR:
+            errors.append(ctypes.string_at(text, length).decode(errors="replace"))
+
+    enable = library.ireeCompilerInvocationEnableCallbackDiagnostics
+    enable.restype = None
+    enable.argtypes = [ctypes.c_void_p, ctypes.c_int, _CALLBACK, ctypes.c_void_p]
+    enable(invocation._inv_p, 0, callback, None)
+    return callback
+
+
+def _compile(request: dict[str, Any], source: bytes, errors: list[str]) -> bytes | None:
+    """What the steps give, None after an error."""
+    from iree.compiler.api import Output, Session, Source, ctypes_dl
+
+    library = ctypes_dl._dylib
+    to_phase = library.ireeCompilerInvocationSetCompileToPhase
+    to_phase.restype, to_phase.argtypes = None, [ctypes.c_void_p, ctypes.c_char_p]
+    with Session() as session:
+        try:
+            session.set_flags(*request["flags"])
+        except ValueError as error:
+            errors.append(str(error))
+            return None
+        invocation = session.invocation()
+        keep = _collect_errors(library, invocation, errors)
+        buffer = Source.wrap_buffer(session, source + b"\0", buffer_name=request["name"])
+        if not invocation.parse_source(buffer):
+            return None
+        result: bytes | None = b""
+        for step, *arguments in request["steps"]:
+            if step == "pipeline":
+                if not invocation.execute_text_pass_pipeline(*arguments):
+                    return None
+                continue
+            if step == "ir":
+                write = invocation.output_ir
+            else:
+                to_phase(invocation._inv_p, (arguments[0] if step == "phase" else "end").encode())
+                if not invocation.execute():
+                    return None
+                write = invocation.output_vm_bytecode
+            if step != "phase":
+                output = Output.open_membuffer()
+                write(output)
+                result = bytes(output.map_memory())
+        del keep
+        return result
+
+
+def _answer(requests: BinaryIO, replies: BinaryIO) -> bool:
+    """Serve one request; False at the end of the input."""
+    line = requests.readline()
+    if not line:
+        return False
+    request = json.loads(line)
+    errors: list[str] = []
+    result = _compile(request, requests.read(request["size"]), errors)
+    header = {"ok": result is not None, "size": len(result or b""), "diagnostics": errors}
+    replies.write(json.dumps(header).encode() + b"\n")
+    replies.write(result or b"")
+    replies.flush()
+    return True
+
+
+def serve() -> None:
+    """Answer requests from standard input; replies go to what was standard output.
+
+    What IREE prints by itself goes to standard error, which the parent keeps in a file.
+    """
+    with os.fdopen(os.dup(1), "wb") as replies:
+        os.dup2(2, 1)
+        while _answer(sys.stdin.buffer, replies):
+            pass

@@ -1,0 +1,228 @@
+"""The format of saved models: one file with code, weights and description.
+
+It is a zip file whose members aren't compressed:
+
+    metadata.json     format version, target, signature, options, versions
+    module.vmfb       IREE's bytecode module
+    parameters.irpa   IREE's parameter archive, if the model has weights
+
+Every member's data start at a multiple of 64 KiB, a page size of every machine in use, so the
+weights are mapped, not read: processes that run one model share their memory, and only what is used
+is loaded. `unzip` takes a file apart for IREE's own tools. The checksums of the small members are
+checked when a model is loaded; checking the weights' would read all of them, `unzip -t` does that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import shutil
+import struct
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.runtime.devices import PROVIDERS, check_threads
+from onnx_mlir_bridge.runtime.executable import Buffer
+from onnx_mlir_bridge.runtime.signature import ModelMetadata, Signature
+
+FORMAT = "onnx-mlir-bridge"
+FORMAT_VERSION = 1
+
+_METADATA, _MODULE, _PARAMETERS = "metadata.json", "module.vmfb", "parameters.irpa"
+_ALIGNMENT = 64 << 10
+_MAX_METADATA_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a saved model says of itself.
+
+    provider: the kind of device it is compiled for.
+    features: what its machine code needs of the CPU, as /proc/cpuinfo names it.
+    machine: the CPU's architecture, as platform.machine() names it; "" for GPUs.
+    threads: how many threads it runs on by default; None: all.
+    versions: of this package and of IREE's compiler.
+    """
+
+    provider: str
+    signature: Signature
+    metadata: ModelMetadata
+    machine: str = ""
+    features: tuple[str, ...] = ()
+    threads: int | None = None
+    versions: Mapping[str, str] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A value for json.dump()."""
+        return {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "versions": dict(self.versions or {}),
+            "provider": self.provider,
+            "machine": self.machine,
+            "features": list(self.features),
+            "threads": self.threads,
+            "model": asdict(self.metadata),
+            **self.signature.to_json(),
+        }
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> Description:
+        """The description that to_json() gave; KeyError, TypeError or ValueError for others."""
+        if value["provider"] not in PROVIDERS:
+            raise ValueError(f"unknown provider {value['provider']!r}")
+        if value["threads"] is not None:
+            check_threads(value["threads"])
+        if not all(isinstance(feature, str) for feature in value["features"]):
+            raise ValueError("bad features")
+        return Description(
+            provider=value["provider"],
+            signature=Signature.from_json(value),
+            metadata=ModelMetadata(**value["model"]),
+            machine=str(value["machine"]),
+            features=tuple(value["features"]),
+            threads=value["threads"],
+            versions=dict(value["versions"]),
+        )
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An opened saved model; the buffers are views of the mapped file."""
+
+    description: Description
+    module: memoryview
+    parameters: memoryview | None
+
+
+def _aligned(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """A member whose data will start at a multiple of the alignment.
+
+    The gap is an extra field in the member's header, as zipalign makes it for Android.
+    """
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0o644 << 16
+    zip64_extra = 20  # force_zip64 makes zipfile add this one
+    start = archive.fp.tell() + 30 + len(name) + zip64_extra + 4
+    gap = -start % _ALIGNMENT
+    info.extra = struct.pack("<HH", 0xD935, gap) + bytes(gap)
+    return info
+
+
+def _add(archive: zipfile.ZipFile, name: str, source: BinaryIO | Buffer) -> None:
+    with archive.open(_aligned(archive, name), "w", force_zip64=True) as member:
+        if hasattr(source, "read"):
+            shutil.copyfileobj(source, member, 16 << 20)
+        else:
+            member.write(source)
+
+
+def write(
+    path: Path, description: Description, module: Buffer, parameters: Mapping[str, Buffer]
+) -> None:
+    """Save a compiled model at `path`, replacing a file that is there only once all is written.
+
+    OmbError if it can't be written.
+    """
+    from onnx_mlir_bridge.runtime.executable import memory_parameters
+
+    try:
+        with _replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            _add(archive, _METADATA, json.dumps(description.to_json(), indent=1).encode())
+            _add(archive, _MODULE, module)
+            if parameters:
+                with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".irpa") as weights:
+                    memory_parameters(parameters).create_archive_file(weights.name)
+                    _add(archive, _PARAMETERS, weights)
+    except OSError as error:
+        raise OmbError(f"'{path}' can't be written: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of `path` at the end, unless an exception comes first."""
+    if path.is_dir():
+        raise OmbError(f"'{path}' can't be written: it is a directory")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes it private
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def read(path: Path) -> Artifact:
+    """Open a saved model; OmbError for what is missing, damaged, or not one."""
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                raise OmbError(f"'{path}' is empty; it should be a model saved by omb")
+            mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            return _parse(path, file, mapped)
+    except FileNotFoundError:
+        raise OmbError(f"there is no file '{path}'") from None
+    except OSError as error:
+        raise OmbError(f"'{path}' can't be read: {error.strerror or error}") from None
+
+
+def _parse(path: Path, file: BinaryIO, mapped: memoryview) -> Artifact:
+    if bytes(mapped[:2]) != b"PK":
+        raise OmbError(
+            f"'{path}' is not a model saved by omb; an ONNX model is compiled with omb.compile()"
+        )
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+            if _METADATA not in names:
+                raise OmbError(f"'{path}' is a zip file, but not a model saved by omb")
+            if archive.getinfo(_METADATA).file_size > _MAX_METADATA_BYTES:
+                raise ValueError("its description is too large")
+            document = json.loads(archive.read(_METADATA))  # read() checks the checksum
+            _check_version(path, document)
+            archive.read(_MODULE)
+            module = _view(archive, mapped, _MODULE)
+            parameters = _view(archive, mapped, _PARAMETERS) if _PARAMETERS in names else None
+            return Artifact(Description.from_json(document), module, parameters)
+    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, NotImplementedError) as error:
+        raise OmbError(
+            f"'{path}' is damaged or incomplete ({error}); save the model again"
+        ) from None
+
+
+def _check_version(path: Path, document: object) -> None:
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise OmbError(f"'{path}' is a zip file, but not a model saved by omb")
+    version = document.get("format_version")
+    if version != FORMAT_VERSION:
+        raise OmbError(
+            f"'{path}' has version {version} of the format, and this package reads version "
+            f"{FORMAT_VERSION}; compile the model with this version of onnx-mlir-bridge"
+        )
+
+
+def _view(archive: zipfile.ZipFile, mapped: memoryview, name: str) -> memoryview:
+    """The bytes of a member in the mapped file."""
+    info = archive.getinfo(name)
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{name} is compressed")
+    header = mapped[info.header_offset : info.header_offset + 30]
+    if bytes(header[:4]) != b"PK\3\4":
+        raise ValueError(f"{name} has no header")
+    start = info.header_offset + 30 + sum(struct.unpack("<HH", header[26:30]))
+    if start + info.file_size > len(mapped):
+        raise ValueError(f"{name} goes beyond the end of the file")
+    return mapped[start : start + info.file_size]

@@ -1,0 +1,136 @@
+"""A compiled module on a device: IREE's half of a session."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.runtime.devices import Device, open_device
+from onnx_mlir_bridge.runtime.signature import TensorInfo, element_hal_type
+
+ENTRY = "main"
+"""The name of the function that the importer makes of the model's graph."""
+
+PARAMETER_SCOPE = "model"
+"""The scope of the weights; lowering/iree/Parameters.h has the other copy."""
+
+Buffer = Any
+"""What supports the buffer protocol: bytes, memoryview, mmap (collections.abc.Buffer in 3.12)."""
+
+
+def reason(error: BaseException) -> str:
+    """What IREE says went wrong, without its source locations and the lines after the first."""
+    line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    _, separator, rest = line.partition("; ")
+    return rest if separator and "/src/iree/" in line.split("; ", 1)[0] else line
+
+
+class Executable:
+    """A loaded module with its weights, ready to be called.
+
+    One call runs at a time: IREE's contexts aren't made for concurrent calls. Calls from several
+    threads wait for each other.
+    """
+
+    def __init__(
+        self,
+        module: Buffer,
+        parameters: Any,
+        device: Device,
+        threads: int,  # noqa: ANN401
+    ) -> None:
+        """Load `module` (a .vmfb) on `device`.
+
+        `parameters`: an iree.runtime.ParameterIndex with the weights, or None. OmbError if IREE
+        refuses any of them.
+        """
+        import iree.runtime as rt
+
+        self._device = open_device(device, threads)
+        self._lock = threading.Lock()
+        self._keep = (module, parameters)
+        instance = rt.VmInstance()
+        modules = [rt.create_hal_module(instance, self._device)]
+        if parameters is not None:
+            provider = parameters.create_provider(scope=PARAMETER_SCOPE)
+            modules.append(rt.create_io_parameters_module(instance, provider))
+        try:
+            modules.append(rt.VmModule.copy_buffer(instance, module))
+            self._function = modules[-1].lookup_function(ENTRY)
+            self._context = rt.VmContext(instance, modules)
+        except (RuntimeError, ValueError, OSError, KeyError, IndexError, MemoryError) as error:
+            raise OmbError(
+                f"the compiled model can't be loaded on '{device.name}': {reason(error)}"
+            ) from None
+        if self._function is None:
+            raise OmbError(f"the compiled module has no function '{ENTRY}'; compile it again")
+
+    def call(self, inputs: Sequence[np.ndarray], infos: Sequence[TensorInfo]) -> list[Any]:
+        """Run the entry function; one HalBufferView per output, not yet copied to the host."""
+        import iree.runtime as rt
+
+        with self._lock:
+            arguments = rt.VmVariantList(len(inputs))
+            for array, info in zip(inputs, infos, strict=True):
+                arguments.push_ref(self._buffer_view(array, info))
+            results = rt.VmVariantList(1)
+            self._context.invoke(self._function, arguments, results)
+            return [results.get_as_object(index, rt.HalBufferView) for index in range(len(results))]
+
+    def _buffer_view(self, array: np.ndarray, info: TensorInfo) -> Any:  # noqa: ANN401
+        import iree.runtime as rt
+
+        # As bytes, because the buffer protocol has no name for the dtypes of ml_dtypes.
+        buffer = self._device.allocator.allocate_buffer_copy(
+            memory_type=rt.MemoryType.DEVICE_LOCAL,
+            allowed_usage=rt.BufferUsage.DEFAULT,
+            device=self._device,
+            buffer=array.reshape(-1).view(np.uint8),
+        )
+        hal_type = getattr(rt.HalElementType, element_hal_type(info.element))
+        return rt.HalBufferView(buffer, array.shape, hal_type)
+
+    def read(self, view: Any, info: TensorInfo) -> np.ndarray:  # noqa: ANN401
+        """The contents of a result, in memory that the array owns."""
+        import iree.runtime as rt
+
+        shape = tuple(view.shape)
+        if view.byte_length == 0:
+            return np.empty(shape, info.dtype)
+        buffer = view.get_buffer()
+        mappable = int(rt.MemoryType.HOST_VISIBLE) & int(buffer.memory_type())
+        scoped = int(rt.BufferUsage.MAPPING_SCOPED)
+        if not (mappable and scoped & int(buffer.allowed_usage())):
+            buffer = self._staged(buffer, view.byte_length)
+        raw = buffer.map().asarray([view.byte_length], np.dtype(np.uint8))
+        return np.array(raw).view(info.dtype).reshape(shape)
+
+    def _staged(self, buffer: Any, size: int) -> Any:  # noqa: ANN401
+        """A copy of a device's buffer that the host can map."""
+        import iree.runtime as rt
+
+        staging = self._device.allocator.allocate_buffer(
+            int(rt.MemoryType.HOST_LOCAL) | int(rt.MemoryType.DEVICE_VISIBLE),
+            int(rt.BufferUsage.TRANSFER) | int(rt.BufferUsage.MAPPING),
+            size,
+        )
+        done = self._device.create_semaphore(0)
+        self._device.queue_copy(buffer, staging, rt.HalFence(0), rt.HalFence.create_at(done, 1))
+        done.wait(1)
+        return staging
+
+
+def memory_parameters(buffers: Mapping[str, Buffer]) -> Any:  # noqa: ANN401
+    """A ParameterIndex over weights in memory, which isn't copied; None if there are no weights."""
+    import iree.runtime as rt
+
+    if not buffers:
+        return None
+    index = rt.ParameterIndex()
+    for name, buffer in buffers.items():
+        index.add_buffer(name, buffer)
+    return index

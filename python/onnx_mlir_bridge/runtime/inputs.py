@@ -1,0 +1,120 @@
+"""Checks of what the user passes to a session, before any of it reaches IREE.
+
+Arrays of any memory layout and byte order are accepted, and copied where theirs isn't the compiled
+code's. Values are never converted: the dtype must be the model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.runtime.signature import TensorInfo
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names) or "none"
+
+
+def _array(info: TensorInfo, value: object) -> np.ndarray:
+    """`value` as an array, if it is one or (a torch.Tensor for one) gives one out."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise OmbError(f"input '{info.name}' is a masked array; pass .filled() of it")
+    if isinstance(value, (np.ndarray, np.generic)):
+        return np.asarray(value)
+    if hasattr(value, "__array__"):
+        try:
+            return np.asarray(value)
+        except Exception as error:  # whatever a foreign class raises
+            raise OmbError(
+                f"input '{info.name}' is a {type(value).__name__} that numpy can't convert: {error}"
+            ) from None
+    raise OmbError(
+        f"input '{info.name}' is a {type(value).__name__}, not an array; "
+        f"pass np.asarray(..., dtype='{info.dtype}')"
+    )
+
+
+Sizes = dict[str, tuple[int, str]]
+"""Name of a symbolic dimension -> its size, and the input that has given it."""
+
+
+def _check_shape(info: TensorInfo, shape: tuple[int, ...], sizes: Sizes) -> None:
+    """Compares with the model's dimensions, and adds to `sizes`."""
+    takes = "(" + ", ".join("?" if d is None else str(d) for d in info.dims) + ")"
+    if len(shape) != len(info.dims):
+        raise OmbError(
+            f"input '{info.name}' has {len(shape)} dimensions, {shape}; "
+            f"the model takes {len(info.dims)}: {takes}"
+        )
+    for axis, (actual, dim) in enumerate(zip(shape, info.dims, strict=True)):
+        if isinstance(dim, int) and actual != dim:
+            raise OmbError(
+                f"input '{info.name}' has the shape {shape}; the model takes {takes}: "
+                f"dimension {axis} must be {dim}, not {actual}"
+            )
+        if isinstance(dim, str):
+            size, where = sizes.setdefault(dim, (actual, info.name))
+            if actual != size:
+                raise OmbError(
+                    f"input '{info.name}' has the shape {shape}, so that '{dim}' is {actual}, "
+                    f"but it is {size} in input '{where}'; they must be equal"
+                )
+
+
+def _check_dtype(info: TensorInfo, dtype: np.dtype) -> None:
+    if dtype.newbyteorder("=") != info.dtype:
+        raise OmbError(
+            f"input '{info.name}' is {dtype}; the model takes {info.dtype}: "
+            f"convert it with .astype('{info.dtype}') if that is what you mean"
+        )
+
+
+def checked_inputs(infos: Sequence[TensorInfo], values: Mapping[str, object]) -> list[np.ndarray]:
+    """The inputs in the model's order, C-contiguous and of the machine's byte order.
+
+    OmbError for a missing or unknown name, and for what isn't an array of the dtype, rank and
+    dimensions that the model takes; dimensions of one name must have one size.
+    """
+    if not isinstance(values, Mapping):
+        raise OmbError(
+            f"the inputs are a mapping from name to array, not a {type(values).__name__}; "
+            f"the model's inputs are {_listed(i.name for i in infos)}"
+        )
+    known = {info.name for info in infos}
+    if unknown := [name for name in values if name not in known]:
+        raise OmbError(
+            f"the model has no input {_listed(map(str, unknown))}; "
+            f"its inputs are {_listed(i.name for i in infos)}"
+        )
+    if missing := [info for info in infos if info.name not in values]:
+        raise OmbError(
+            f"no value for input {_listed(i.name for i in missing)}; "
+            f"the model takes {'; '.join(map(str, missing))}"
+        )
+    arrays = []
+    sizes: Sizes = {}
+    for info in infos:
+        array = _array(info, values[info.name])
+        _check_dtype(info, array.dtype)
+        _check_shape(info, array.shape, sizes)
+        # Not np.ascontiguousarray(), which makes a vector of a scalar.
+        arrays.append(np.asarray(array, dtype=info.dtype, order="C"))
+    return arrays
+
+
+def checked_output_names(infos: Sequence[TensorInfo], names: Sequence[str] | None) -> list[int]:
+    """Positions of the outputs asked for, of all for None; OmbError for a name that isn't one."""
+    if names is None:
+        return list(range(len(infos)))
+    if isinstance(names, str):
+        raise OmbError(f"output_names is a list of names, not a string; pass ['{names}']")
+    positions = {info.name: index for index, info in enumerate(infos)}
+    for name in names:
+        if name not in positions:
+            raise OmbError(
+                f"the model has no output '{name}'; its outputs are {_listed(positions)}"
+            )
+    return [positions[name] for name in names]

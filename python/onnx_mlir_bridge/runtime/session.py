@@ -1,0 +1,173 @@
+"""InferenceSession: a compiled model on a device, with the interface of ONNX Runtime's session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.runtime import devices
+from onnx_mlir_bridge.runtime.artifact import Description, read
+from onnx_mlir_bridge.runtime.cpu_features import why_not
+from onnx_mlir_bridge.runtime.executable import Executable, reason
+from onnx_mlir_bridge.runtime.inputs import checked_inputs, checked_output_names
+from onnx_mlir_bridge.runtime.signature import ModelMetadata, TensorInfo
+
+if TYPE_CHECKING:
+    from onnx_mlir_bridge.compiler.compiled_model import CompiledModel
+    from onnx_mlir_bridge.compiler.source import ModelSource
+
+
+class InferenceSession:
+    """Runs a model. Safe to use from several threads; runs of one session wait for each other."""
+
+    def __init__(
+        self,
+        model: ModelSource | CompiledModel,
+        providers: Sequence[str] | None = None,
+        **options: Any,  # noqa: ANN401 - those of omb.compile(), checked there
+    ) -> None:
+        """Compile `model` for the first of `providers` that this machine has, and load it.
+
+        model: a path, the bytes or the ModelProto of an ONNX model, or a CompiledModel.
+        providers: names out of "cuda", "vulkan", "cpu" in order of preference; None takes the
+        first device of omb.devices().
+        options: those of omb.compile(); with a CompiledModel only `threads`.
+
+        OmbError for a model, a provider or an option that can't be used.
+        """
+        from onnx_mlir_bridge.compiler import compile as compile_model
+        from onnx_mlir_bridge.compiler.compiled_model import CompiledModel
+
+        if isinstance(model, CompiledModel):
+            threads = options.pop("threads", None)
+            if options:
+                raise OmbError(
+                    f"the model is compiled already; give {', '.join(options)} to omb.compile()"
+                )
+            compiled = model
+            device = _device_for(compiled.description, providers)
+        else:
+            device = devices.choose(providers)
+            compiled = compile_model(model, target=device.provider, **options)
+            threads = None
+        self._compiled = compiled  # owns the memory of the weights
+        self._open(compiled.description, compiled.vmfb, compiled.weights(), device, threads)
+
+    def _open(
+        self,
+        description: Description,
+        module: Any,  # noqa: ANN401
+        weights: Any,  # noqa: ANN401
+        device: devices.Device,
+        threads: int | None,
+    ) -> None:
+        if description.provider == "cpu" and (
+            problem := why_not(description.machine, description.features)
+        ):
+            raise OmbError(f"the model can't run here: {problem}; compile it with cpu='generic'")
+        self._description = description
+        self._device = device
+        threads = devices.check_threads(description.threads if threads is None else threads)
+        self._executable = Executable(module, weights, device, threads)
+
+    def run(
+        self, output_names: Sequence[str] | None, inputs: Mapping[str, np.ndarray]
+    ) -> list[np.ndarray]:
+        """Run the model once.
+
+        output_names: which outputs to return, in this order; None: all of them.
+        inputs: one array for each input name, of the model's dtype exactly, in any memory layout.
+
+        The arrays returned own their memory. OmbError for inputs that don't fit the model, and for
+        failures while it runs (an index out of range, memory that doesn't suffice).
+        """
+        signature = self._description.signature
+        positions = checked_output_names(signature.outputs, output_names)
+        arrays = checked_inputs(signature.inputs, inputs)
+        try:
+            results = self._executable.call(arrays, signature.inputs)
+            return [self._executable.read(results[i], signature.outputs[i]) for i in positions]
+        except (RuntimeError, ValueError, MemoryError, OSError, IndexError) as error:
+            raise OmbError(
+                f"running the model on '{self._device.name}' failed: {reason(error)}"
+            ) from None
+
+    def get_inputs(self) -> list[TensorInfo]:
+        """The model's inputs; each has a name, a type and a shape."""
+        return list(self._description.signature.inputs)
+
+    def get_outputs(self) -> list[TensorInfo]:
+        """The model's outputs; each has a name, a type and a shape."""
+        return list(self._description.signature.outputs)
+
+    def get_providers(self) -> list[str]:
+        """The provider that the session runs on, in a list as ONNX Runtime has it."""
+        return [self._device.provider]
+
+    def get_modelmeta(self) -> ModelMetadata:
+        """What the model says about itself."""
+        return self._description.metadata
+
+    @property
+    def device(self) -> devices.Device:
+        """The device that the session runs on."""
+        return self._device
+
+
+def _device_for(description: Description, providers: Sequence[str] | str | None) -> devices.Device:
+    """The device for a compiled model: the first of `providers` that it was compiled for."""
+    provider = description.provider
+    if providers is None:
+        return devices.find(provider)
+    names = [providers] if isinstance(providers, str) else list(providers)
+    fitting = [n for n in names if isinstance(n, str) and n.partition(":")[0] == provider]
+    if not fitting:
+        devices.choose(names)  # complains about names that mean nothing
+        raise OmbError(
+            f"the model is compiled for {provider}, not for {', '.join(names)}; "
+            f"compile it with target='{names[0].partition(':')[0]}'"
+        )
+    return devices.choose(fitting)
+
+
+def load(
+    path: str | os.PathLike[str], device: str = "auto", threads: int | None = None
+) -> InferenceSession:
+    """Open a model that CompiledModel.save() wrote.
+
+    path: the file. device: one of omb.devices() by name, such as "cpu" or "vulkan:1"; "auto" takes
+    the first that the model is compiled for. threads: as for omb.compile().
+
+    The weights are mapped, not read. Needs neither the compiler nor onnx. Load only files that you
+    trust: they contain machine code. OmbError for a file that is damaged or not a saved model, and
+    for a device that the machine doesn't have or the model isn't compiled for.
+    """
+    path = Path(path)
+    artifact = read(path)
+    chosen = _device_for(artifact.description, None if device == "auto" else device)
+    session = InferenceSession.__new__(InferenceSession)
+    session._compiled = None
+    try:
+        weights = _mapped_weights(artifact.parameters)
+        session._open(artifact.description, artifact.module, weights, chosen, threads)
+    except OmbError as error:
+        raise OmbError(f"'{path}': {error}") from None
+    return session
+
+
+def _mapped_weights(parameters: memoryview | None) -> Any:  # noqa: ANN401
+    import iree.runtime as rt
+
+    if parameters is None:
+        return None
+    index = rt.ParameterIndex()
+    try:
+        index.load_from_file_handle(rt.FileHandle.wrap_memory(parameters), "irpa")
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise OmbError(f"its weights are damaged ({reason(error)}); save it again") from None
+    return index
