@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from onnx_mlir_bridge.errors import OmbError
 
 if TYPE_CHECKING:
-    from iree.runtime import HalDevice
+    from iree.runtime import HalDevice, HalDriver
 
 PROVIDERS = ("cuda", "vulkan", "cpu")
 """All providers, the fastest first."""
@@ -72,7 +72,7 @@ def _cpu_description() -> str:
 
 
 @cache
-def _driver(name: str) -> Any:  # noqa: ANN401 - HalDriver, which the stubs of IREE don't export
+def _driver(name: str) -> HalDriver | None:
     """IREE's driver, or None where the machine lacks what it needs."""
     import iree.runtime as rt
 

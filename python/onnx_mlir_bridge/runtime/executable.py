@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime.devices import Device, open_device
 from onnx_mlir_bridge.runtime.signature import TensorInfo, element_hal_type
+
+if TYPE_CHECKING:
+    from iree.runtime import HalBuffer, HalBufferView, ParameterIndex
 
 ENTRY = "main"
 """The name of the function that the importer makes of the model's graph."""
@@ -39,9 +42,9 @@ class Executable:
     def __init__(
         self,
         module: Buffer,
-        parameters: Any,
+        parameters: ParameterIndex | None,
         device: Device,
-        threads: int,  # noqa: ANN401
+        threads: int,
     ) -> None:
         """Load `module` (a .vmfb) on `device`.
 
@@ -69,7 +72,9 @@ class Executable:
         if self._function is None:
             raise OmbError(f"the compiled module has no function '{ENTRY}'; compile it again")
 
-    def call(self, inputs: Sequence[np.ndarray], infos: Sequence[TensorInfo]) -> list[Any]:
+    def call(
+        self, inputs: Sequence[np.ndarray], infos: Sequence[TensorInfo]
+    ) -> list[HalBufferView]:
         """Run the entry function; one HalBufferView per output, not yet copied to the host."""
         import iree.runtime as rt
 
@@ -81,7 +86,7 @@ class Executable:
             self._context.invoke(self._function, arguments, results)
             return [results.get_as_object(index, rt.HalBufferView) for index in range(len(results))]
 
-    def _buffer_view(self, array: np.ndarray, info: TensorInfo) -> Any:  # noqa: ANN401
+    def _buffer_view(self, array: np.ndarray, info: TensorInfo) -> HalBufferView:
         import iree.runtime as rt
 
         # As bytes, because the buffer protocol has no name for the dtypes of ml_dtypes.
@@ -94,7 +99,7 @@ class Executable:
         hal_type = getattr(rt.HalElementType, element_hal_type(info.element))
         return rt.HalBufferView(buffer, array.shape, hal_type)
 
-    def read(self, view: Any, info: TensorInfo) -> np.ndarray:  # noqa: ANN401
+    def read(self, view: HalBufferView, info: TensorInfo) -> np.ndarray:
         """The contents of a result, in memory that the array owns."""
         import iree.runtime as rt
 
@@ -109,7 +114,7 @@ class Executable:
         raw = buffer.map().asarray([view.byte_length], np.dtype(np.uint8))
         return np.array(raw).view(info.dtype).reshape(shape)
 
-    def _staged(self, buffer: Any, size: int) -> Any:  # noqa: ANN401
+    def _staged(self, buffer: HalBuffer, size: int) -> HalBuffer:
         """A copy of a device's buffer that the host can map."""
         import iree.runtime as rt
 
@@ -124,7 +129,7 @@ class Executable:
         return staging
 
 
-def memory_parameters(buffers: Mapping[str, Buffer]) -> Any:  # noqa: ANN401
+def memory_parameters(buffers: Mapping[str, Buffer]) -> ParameterIndex | None:
     """A ParameterIndex over weights in memory, which isn't copied; None if there are no weights."""
     import iree.runtime as rt
 

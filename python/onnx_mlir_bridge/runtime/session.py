@@ -13,11 +13,13 @@ from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime import devices
 from onnx_mlir_bridge.runtime.artifact import Description, read
 from onnx_mlir_bridge.runtime.cpu_features import why_not
-from onnx_mlir_bridge.runtime.executable import Executable, reason
+from onnx_mlir_bridge.runtime.executable import Buffer, Executable, reason
 from onnx_mlir_bridge.runtime.inputs import checked_inputs, checked_output_names
 from onnx_mlir_bridge.runtime.signature import ModelMetadata, TensorInfo
 
 if TYPE_CHECKING:
+    from iree.runtime import ParameterIndex
+
     from onnx_mlir_bridge.compiler.compiled_model import CompiledModel
     from onnx_mlir_bridge.compiler.source import ModelSource
 
@@ -61,8 +63,8 @@ class InferenceSession:
     def _open(
         self,
         description: Description,
-        module: Any,  # noqa: ANN401
-        weights: Any,  # noqa: ANN401
+        module: Buffer,
+        weights: ParameterIndex | None,
         device: devices.Device,
         threads: int | None,
     ) -> None:
@@ -160,7 +162,7 @@ def load(
     return session
 
 
-def _mapped_weights(parameters: memoryview | None) -> Any:  # noqa: ANN401
+def _mapped_weights(parameters: memoryview | None) -> ParameterIndex | None:
     import iree.runtime as rt
 
     if parameters is None:
