@@ -202,6 +202,7 @@ def _run_checker(loaded: LoadedModel) -> None:
             tensor.dims.append(0)
 
     each_tensor(model, empty)
+    _hide_deprecated(model)
     # Outputs of unknown rank are common in exported models; the checker wants a shape.
     for value in (*model.graph.input, *model.graph.output):
         if value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape"):
@@ -212,6 +213,33 @@ def _run_checker(loaded: LoadedModel) -> None:
         raise OmbError(f"the model is not valid ONNX: {_one_line(str(error))}") from None
     except (ValueError, RuntimeError) as error:
         raise OmbError(f"the model can't be checked: {_one_line(str(error))}") from None
+
+
+# Deprecated by the standard in the version that introduced them, but written by exporters and
+# defined well enough: (operator, its version).
+_DEPRECATED_BUT_DEFINED = {("GroupNormalization", 18)}
+_UNCHECKED_DOMAIN = "omb.unchecked"
+
+
+def _hide_deprecated(model: ModelProto) -> None:
+    """Moves deprecated operators that can be upgraded to a domain that the checker lets pass."""
+    version = opset_versions(model).get("")
+    if version is None:
+        return
+    for node in graphs.each_node(model.graph):
+        if node.domain or all(node.op_type != op for op, _ in _DEPRECATED_BUT_DEFINED):
+            continue
+        schema = defs.get_schema(node.op_type, version)
+        if (node.op_type, schema.since_version) not in _DEPRECATED_BUT_DEFINED:
+            continue
+        required = {name for name, a in schema.attributes.items() if a.required}
+        if len(node.input) != len(schema.inputs) or required - {a.name for a in node.attribute}:
+            raise OmbError(
+                f"the node '{graphs.describe_node(node)}' needs {len(schema.inputs)} inputs and "
+                f"the attributes {', '.join(sorted(required))}"
+            )
+        node.domain = _UNCHECKED_DOMAIN
+    model.opset_import.add(domain=_UNCHECKED_DOMAIN, version=1)
 
 
 def _one_line(message: str) -> str:

@@ -16,6 +16,8 @@ from onnx import TensorProto
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer.tensors import Payloads, byte_size, describe
 
+_MAX_PATH = 4096  # PATH_MAX of Linux
+
 
 class ExternalFiles:
     """Resolves tensors' external data relative to the model's directory."""
@@ -41,6 +43,8 @@ class ExternalFiles:
             )
         if tensor.data_type == TensorProto.STRING:
             raise OmbError(f"{what} has external data; strings must be in string_data")
+        if len(location) > _MAX_PATH:
+            raise OmbError(f"the external data of {what} have a location of {len(location)} bytes")
         expected = byte_size(tensor)
         file = self._map(location, what)
         offset = self._number(entries, "offset", 0, what)

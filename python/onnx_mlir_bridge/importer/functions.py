@@ -282,6 +282,20 @@ def _standard_function(
     return FunctionProto.FromString(schema.get_function_with_opset_version(max(versions)))
 
 
+def _with_defaults(node: NodeProto) -> NodeProto:
+    """A copy of `node` with all attributes that have defaults, for a function body's references."""
+    copy = NodeProto()
+    copy.CopyFrom(node)
+    present = {attribute.name for attribute in node.attribute}
+    schema = onnx.defs.get_schema(node.op_type, domain=node.domain)
+    copy.attribute.extend(
+        a.default_value
+        for name, a in schema.attributes.items()
+        if name not in present and a.default_value.type
+    )
+    return copy
+
+
 class _Expander:
     """Replaces operators by their standard function bodies."""
 
@@ -306,7 +320,7 @@ class _Expander:
             known = [types.get(name) if name else TypeProto() for name in node.input]
             function = _standard_function(node, known, self._opsets[node.domain])
             if function is not None:
-                replacement[index] = self._inliner.body(node, function)
+                replacement[index] = self._inliner.body(_with_defaults(node), function)
                 self.expanded.append(node.op_type)
         replace_nodes(graph, replacement)
 

@@ -122,15 +122,15 @@ def _check_text(model: onnx.ModelProto) -> None:
     stack: list[Message] = [model]
     while stack:
         message = stack.pop()
-        for field, value in message.ListFields():
+        for descriptor, value in message.ListFields():
             repeated = not isinstance(value, (str, bytes)) and hasattr(value, "__len__")
-            if field.type == field.TYPE_MESSAGE:
+            if descriptor.type == descriptor.TYPE_MESSAGE:
                 stack.extend(value if repeated else (value,))
-            elif field.type == field.TYPE_STRING:
+            elif descriptor.type == descriptor.TYPE_STRING:
                 for text in value if repeated else (value,):
                     if not isinstance(text, str):
                         raise OmbError(
-                            f"not a usable ONNX model: the {field.name} {text!r} is not UTF-8"
+                            f"not a usable ONNX model: the {descriptor.name} {text!r} is not UTF-8"
                         )
 
 

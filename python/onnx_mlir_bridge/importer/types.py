@@ -17,6 +17,8 @@ from onnx_mlir_bridge.importer import graph as graphs
 from onnx_mlir_bridge.importer.load import LoadedModel
 from onnx_mlir_bridge.importer.tensors import ELEMENT_TYPES, Payloads, each_tensor
 
+# onnx reports every node that an error spreads to; the first ones say enough.
+_MAX_MESSAGE = 600
 _PLACEHOLDER = "omb.weights"
 
 
@@ -185,7 +187,8 @@ def _run(model: ModelProto, strict: bool) -> ModelProto:
         message = str(error)
         for noise in ("[ShapeInferenceError]", "[TypeInferenceError]", "Inference error(s):"):
             message = message.replace(noise, "")
-        raise OmbError(f"types and shapes of the model do not fit: {message.strip()}") from None
+        first = message.strip()[:_MAX_MESSAGE]
+        raise OmbError(f"types and shapes of the model do not fit: {first}") from None
 
 
 def infer_if_possible(loaded: LoadedModel) -> None:

@@ -1,4 +1,4 @@
-"""Elementwise operators: broadcasting before opset 7, types spelled as strings, changed defaults."""
+"""Elementwise operators: broadcasting before opset 7, type names, changed defaults."""
 
 from __future__ import annotations
 
