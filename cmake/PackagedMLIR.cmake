@@ -22,6 +22,19 @@ set(LLVM_DIR "${OMB_LLVM_PREFIX}/lib/cmake/llvm")
 set(MLIR_BINDINGS_PYTHON_NB_DOMAIN "onnx_mlir_bridge")
 
 find_package(MLIR REQUIRED CONFIG)
+
+# The package's MLIR libraries ask for libLLVM.so, which users don't have: link the little that they
+# need of LLVM statically.
+set(LLVM_LINK_LLVM_DYLIB OFF)
+foreach(_target ${MLIR_EXPORTED_TARGETS})
+  foreach(_property INTERFACE_LINK_LIBRARIES MLIR_AGGREGATE_DEP_LIBS_IMPORTED)
+    get_target_property(_libraries ${_target} ${_property})
+    if(_libraries)
+      list(TRANSFORM _libraries REPLACE "^LLVM$" "LLVMCore")
+      set_target_properties(${_target} PROPERTIES ${_property} "${_libraries}")
+    endif()
+  endforeach()
+endforeach()
 list(APPEND CMAKE_MODULE_PATH "${MLIR_CMAKE_DIR}" "${LLVM_CMAKE_DIR}")
 set(LLVM_RUNTIME_OUTPUT_INTDIR "${CMAKE_BINARY_DIR}/bin")
 set(LLVM_LIBRARY_OUTPUT_INTDIR "${CMAKE_BINARY_DIR}/lib")

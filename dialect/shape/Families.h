@@ -11,11 +11,20 @@ namespace omb::onnx {
 
 void attachActivationShapes(mlir::MLIRContext &context);
 void attachConstantShapes(mlir::MLIRContext &context);
+void attachControlFlowShapes(mlir::MLIRContext &context);
+void attachConvolutionShapes(mlir::MLIRContext &context);
 void attachDataMovementShapes(mlir::MLIRContext &context);
 void attachElementwiseShapes(mlir::MLIRContext &context);
 void attachIndexingShapes(mlir::MLIRContext &context);
 void attachLogicalShapes(mlir::MLIRContext &context);
+void attachMatmulShapes(mlir::MLIRContext &context);
+void attachNormalizationShapes(mlir::MLIRContext &context);
+void attachPoolingShapes(mlir::MLIRContext &context);
+void attachRandomShapes(mlir::MLIRContext &context);
+void attachRecurrentShapes(mlir::MLIRContext &context);
+void attachReductionShapes(mlir::MLIRContext &context);
 void attachReshapingShapes(mlir::MLIRContext &context);
+void attachResizeShapes(mlir::MLIRContext &context);
 
 } // namespace omb::onnx
 

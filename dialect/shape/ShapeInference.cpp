@@ -17,11 +17,20 @@ using namespace omb::onnx;
 void omb::onnx::attachShapeInference(MLIRContext &context) {
   attachActivationShapes(context);
   attachConstantShapes(context);
+  attachControlFlowShapes(context);
+  attachConvolutionShapes(context);
   attachDataMovementShapes(context);
   attachElementwiseShapes(context);
   attachIndexingShapes(context);
   attachLogicalShapes(context);
+  attachMatmulShapes(context);
+  attachNormalizationShapes(context);
+  attachPoolingShapes(context);
+  attachRandomShapes(context);
+  attachRecurrentShapes(context);
+  attachReductionShapes(context);
   attachReshapingShapes(context);
+  attachResizeShapes(context);
 }
 
 //===----------------------------------------------------------------------===//

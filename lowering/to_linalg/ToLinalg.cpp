@@ -30,12 +30,21 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
   populateActivationToLinalgPatterns(converter, patterns);
   populateCastToLinalgPatterns(converter, patterns);
   populateConstantToLinalgPatterns(converter, patterns);
+  populateControlFlowToLinalgPatterns(converter, patterns);
+  populateConvolutionToLinalgPatterns(converter, patterns);
   populateDataMovementToLinalgPatterns(converter, patterns);
   populateElementwiseToLinalgPatterns(converter, patterns);
   populateIndexingToLinalgPatterns(converter, patterns);
   populateLogicalToLinalgPatterns(converter, patterns);
+  populateMatmulToLinalgPatterns(converter, patterns);
+  populateNormalizationToLinalgPatterns(converter, patterns);
   populatePaddingToLinalgPatterns(converter, patterns);
+  populatePoolingToLinalgPatterns(converter, patterns);
+  populateRandomToLinalgPatterns(converter, patterns);
+  populateRecurrentToLinalgPatterns(converter, patterns);
+  populateReductionToLinalgPatterns(converter, patterns);
   populateReshapingToLinalgPatterns(converter, patterns);
+  populateResizeToLinalgPatterns(converter, patterns);
 }
 
 namespace {
