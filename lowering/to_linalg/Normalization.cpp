@@ -1,0 +1,12 @@
+//===- Normalization.cpp - Lowering of normalizations ---------------------===//
+
+#include "dialect/ir/ops/Normalization.h"
+#include "lowering/to_linalg/Patterns.h"
+
+#include "mlir/Transforms/DialectConversion.h"
+
+using namespace mlir;
+using namespace omb::onnx;
+
+void omb::populateNormalizationToLinalgPatterns(const TypeConverter &converter,
+                                                RewritePatternSet &patterns) {}
