@@ -45,6 +45,8 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
   populateReductionToLinalgPatterns(converter, patterns);
   populateReshapingToLinalgPatterns(converter, patterns);
   populateResizeToLinalgPatterns(converter, patterns);
+  populateScanToLinalgPatterns(converter, patterns);
+  populateSoftmaxToLinalgPatterns(converter, patterns);
 }
 
 namespace {
