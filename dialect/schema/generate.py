@@ -62,9 +62,9 @@ _KINDS = {
 # Containers, in the order of omb::onnx::TypeSet's members.
 _CONTAINERS = ("tensor", "seq(tensor", "optional(tensor", "optional(seq(tensor")
 
-# Ops whose C++ side defines fold() or canonicalization patterns (dialect/transforms/).
+# Ops whose C++ side defines fold() or canonicalization patterns (dialect/ir/).
 _FOLDERS = {"Constant", "Identity"}
-_CANONICALIZERS: set[str] = set()
+_CANONICALIZERS = {"If"}
 
 _AttrType = OpSchema.AttrType
 _ATTRIBUTES = {

@@ -75,6 +75,15 @@ DimExpr ShapeAnalysis::getUnknown() {
 /// Names with a '?' were made by getUnknown(); the importer gives no such name.
 static bool isAnonymousName(StringRef name) { return name.contains('?'); }
 
+bool ShapeAnalysis::isOlder(DimExpr dim, unsigned numSymbols) const {
+  bool isOlder = true;
+  dim.walk([&](AffineExpr expr) {
+    auto symbol = dyn_cast<AffineSymbolExpr>(expr);
+    isOlder &= !symbol || symbol.getPosition() < numSymbols;
+  });
+  return isOlder;
+}
+
 bool ShapeAnalysis::isAnonymous(DimExpr dim) const {
   auto symbol = dyn_cast<AffineSymbolExpr>(dim);
   return symbol && isAnonymousName(names[symbol.getPosition()]);
@@ -182,6 +191,8 @@ FailureOr<Shape> ShapeAnalysis::broadcast(Operation *op,
 std::optional<Shape> ShapeAnalysis::getShape(Value value) {
   if (auto it = shapes.find(value); it != shapes.end())
     return it->second;
+  if (unranked.contains(value))
+    return std::nullopt;
   auto type = dyn_cast<RankedTensorType>(value.getType());
   if (!type)
     return std::nullopt;
@@ -261,8 +272,43 @@ void ShapeAnalysis::setContents(Value result, ArrayRef<DimExpr> elements) {
     contents[result] = Shape(elements);
 }
 
+void ShapeAnalysis::setArgumentShape(Value argument,
+                                     std::optional<Shape> shape) {
+  shapes.erase(argument);
+  unranked.erase(argument);
+  if (shape)
+    shapes[argument] = *shape;
+  else
+    unranked.insert(argument);
+}
+
+void ShapeAnalysis::forget(ValueRange values) {
+  for (Value value : values) {
+    shapes.erase(value);
+    contents.erase(value);
+    unranked.erase(value);
+  }
+}
+
+void ShapeAnalysis::forget(Region &region) {
+  region.walk([&](Block *block) {
+    forget(block->getArguments());
+    for (Operation &op : *block) {
+      forget(op.getResults());
+      assumptions.erase(&op);
+    }
+  });
+}
+
+std::optional<bool> ShapeAnalysis::getAssumption(Operation *op) const {
+  auto it = assumptions.find(op);
+  return it == assumptions.end() ? std::nullopt : std::optional(it->second);
+}
+
 Type ShapeAnalysis::refine(Value value) {
   auto type = dyn_cast<TensorType>(value.getType());
+  if (type && unranked.contains(value))
+    return UnrankedTensorType::get(type.getElementType());
   std::optional<Shape> shape = type ? getShape(value) : std::nullopt;
   if (!shape)
     return value.getType();

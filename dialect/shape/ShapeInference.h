@@ -55,6 +55,23 @@ public:
   llvm::LogicalResult setShape(mlir::Value result,
                                llvm::ArrayRef<DimExpr> shape);
   void setContents(mlir::Value result, llvm::ArrayRef<DimExpr> contents);
+  /// Records the shape of a block argument, whatever its type declares; nullopt
+  /// where not even the rank is known.
+  void setArgumentShape(mlir::Value argument, std::optional<Shape> shape);
+  /// Drops what was found of `values`, or of all values in `region`: to infer
+  /// them anew, or before they are erased.
+  void forget(mlir::ValueRange values);
+  void forget(mlir::Region &region);
+
+  /// That `op`, an If, takes the then_branch (or not) in every run that comes
+  /// to an end.
+  void assume(mlir::Operation *op, bool condition) {
+    assumptions[op] = condition;
+  }
+  std::optional<bool> getAssumption(mlir::Operation *op) const;
+  /// An analysis that only asks whether shapes can be.
+  void setTrial() { isTrialRun = true; }
+  bool isTrial() const { return isTrialRun; }
 
   /// The shape that `shapes` broadcast to (ONNX multidirectional, as NumPy's).
   /// Fails with a diagnostic at `op`.
@@ -75,6 +92,11 @@ public:
   /// Whether `dim` is a getUnknown().
   bool isAnonymous(DimExpr dim) const;
 
+  unsigned getNumSymbols() const { return names.size(); }
+  /// Whether `dim` has no other symbols than the first `numSymbols`: whether it
+  /// means something outside of the region that got the later ones.
+  bool isOlder(DimExpr dim, unsigned numSymbols) const;
+
 private:
   /// The dimension that a type's #onnx.dims names.
   DimExpr getDeclared(llvm::StringRef name);
@@ -86,7 +108,13 @@ private:
   llvm::StringMap<DimExpr> earlierUnknowns;
   llvm::DenseMap<mlir::Value, Shape> shapes;
   llvm::DenseMap<mlir::Value, Shape> contents;
+  llvm::DenseSet<mlir::Value> unranked;
+  llvm::DenseMap<mlir::Operation *, bool> assumptions;
+  bool isTrialRun = false;
 };
+
+/// Infers the shapes of all that `region` computes.
+llvm::LogicalResult inferRegion(mlir::Region &region, ShapeAnalysis &analysis);
 
 /// The product of all dimensions.
 DimExpr getProduct(llvm::ArrayRef<DimExpr> dims, mlir::MLIRContext *context);

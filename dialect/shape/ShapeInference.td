@@ -8,7 +8,7 @@ def ShapeInferenceOpInterface : OpInterface<"ShapeInferenceOpInterface"> {
   let description = [{
     An op that derives the shapes of its results, and where they are small
     integer tensors that shapes depend on also their contents, from those of
-    its operands.
+    its operands. An op with regions infers those too.
   }];
   let methods = [InterfaceMethod<
       [{Records in `analysis` what is known of the results. Fails, with a

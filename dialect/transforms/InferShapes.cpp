@@ -1,5 +1,6 @@
 //===- InferShapes.cpp - onnx-infer-shapes --------------------------------===//
 
+#include "dialect/ir/GraphBody.h"
 #include "dialect/ir/OnnxDialect.h"
 #include "dialect/ir/ops/Constant.h"
 #include "dialect/shape/ShapeInference.h"
@@ -7,11 +8,14 @@
 
 #include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Dominance.h"
+#include "mlir/IR/PatternMatch.h"
 #include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
@@ -21,22 +25,6 @@ namespace omb::onnx {
 #define GEN_PASS_DEF_INFERSHAPES
 #include "dialect/transforms/Passes.h.inc"
 } // namespace omb::onnx
-
-/// Regions before the op that holds them: its results depend on what the
-/// regions yield.
-static LogicalResult inferRegion(Region &region, ShapeAnalysis &analysis) {
-  for (Block &block : region) {
-    for (Operation &op : block) {
-      for (Region &nested : op.getRegions())
-        if (failed(inferRegion(nested, analysis)))
-          return failure();
-      auto inference = dyn_cast<ShapeInferenceOpInterface>(&op);
-      if (inference && failed(inference.inferShapes(analysis)))
-        return failure();
-    }
-  }
-  return success();
-}
 
 /// Whether code can compute `dim`: quotients and remainders by constants only.
 static bool isComputable(DimExpr dim) {
@@ -65,6 +53,9 @@ public:
 
 private:
   void writeOp(Operation *op);
+  /// Puts the branch that `op` is known to take in its place, where it is
+  /// known.
+  LogicalResult inlineKnownBranch(IfOp op);
   /// Remembers where the sizes of `value` can be read.
   void recordSources(Value value);
   /// The tensor of `type` that holds `contents`; null where code at `op` can't
@@ -163,15 +154,71 @@ void ShapeWriter::writeOp(Operation *op) {
   }
 }
 
+/// Stops the run unless the condition of `op`, of one element, is `expected`.
+static void requireCondition(IfOp op, bool expected) {
+  OpBuilder builder(op);
+  Location loc = op.getLoc();
+  Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
+  int64_t rank = cast<RankedTensorType>(op.getCond().getType()).getRank();
+  Value condition = tensor::ExtractOp::create(builder, loc, op.getCond(),
+                                              SmallVector<Value>(rank, zero));
+  if (!expected) {
+    Value isTrue = arith::ConstantIntOp::create(builder, loc, 1, /*width=*/1);
+    condition = arith::XOrIOp::create(builder, loc, condition, isTrue);
+  }
+  cf::AssertOp::create(builder, loc, condition,
+                       "If takes a branch whose result has a rank that the "
+                       "ops after it don't accept");
+}
+
+LogicalResult ShapeWriter::inlineKnownBranch(IfOp op) {
+  std::optional<bool> condition = analysis.getAssumption(op);
+  std::string why;
+  std::optional<IfBranches> branches = getBranches(op, why);
+  if (!condition || !branches)
+    return failure();
+  // What is known of the condition's contents needs no check.
+  if (!analysis.getContents(op.getCond())) {
+    if (!isa<RankedTensorType>(op.getCond().getType()))
+      return failure();
+    requireCondition(op, *condition);
+  }
+  GraphBody taken = *condition ? branches->thenBranch : branches->elseBranch;
+  // The result may be declared more precisely than the value is known.
+  for (auto [result, value] : llvm::zip(op.getResults(), taken.getOutputs())) {
+    result.setType(analysis.refine(result));
+    std::optional<Shape> shape = analysis.getShape(result);
+    if (shape && value.getParentBlock() == taken.block)
+      (void)analysis.setShape(value, *shape);
+  }
+  // Their addresses are free for other values soon.
+  analysis.forget(op.getResults());
+  analysis.forget(*condition ? op.getElseBranch() : op.getThenBranch());
+  IRRewriter rewriter(op);
+  return inlineBranch(rewriter, op, *condition);
+}
+
 void ShapeWriter::writeBlock(Block &block) {
-  for (Value argument : block.getArguments())
+  for (Value argument : block.getArguments()) {
+    // The arguments of a function stay what they are declared.
+    if (isa_and_nonnull<OnnxDialect>(block.getParentOp()->getDialect()))
+      argument.setType(analysis.refine(argument));
     recordSources(argument);
-  for (Operation &op : block) {
-    for (Region &region : op.getRegions())
+  }
+  // The ops of an inlined branch come next.
+  for (auto next = block.begin(); next != block.end();) {
+    Operation *previous = next == block.begin() ? nullptr : &*std::prev(next);
+    auto ifOp = dyn_cast<IfOp>(&*next);
+    if (ifOp && succeeded(inlineKnownBranch(ifOp))) {
+      next = previous ? std::next(Block::iterator(previous)) : block.begin();
+      continue;
+    }
+    for (Region &region : next->getRegions())
       for (Block &nested : region)
         writeBlock(nested);
-    if (isa_and_nonnull<OnnxDialect>(op.getDialect()))
-      writeOp(&op);
+    if (isa_and_nonnull<OnnxDialect>(next->getDialect()))
+      writeOp(&*next);
+    ++next;
   }
 }
 

@@ -14,11 +14,17 @@ def InferShapes : Pass<"onnx-infer-shapes", "::mlir::ModuleOp"> {
     `onnx.Constant` where they are known, else by `tensor.from_elements` of what
     `tensor.dim` and `arith` compute, so that no shape is computed on a device.
 
+    An `onnx.If` whose condition follows from sizes is replaced by the branch
+    that it takes. Where its branches give results of different ranks, and the
+    ops that follow accept one of the ranks only, it is replaced by the branch
+    that gives this rank, after a `cf.assert` of the condition.
+
     Fails where the operands of an op can't have the shapes that they have.
   }];
   let dependentDialects = [
     "::mlir::affine::AffineDialect",
     "::mlir::arith::ArithDialect",
+    "::mlir::cf::ControlFlowDialect",
     "::mlir::tensor::TensorDialect"
   ];
 }

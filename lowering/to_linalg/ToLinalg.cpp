@@ -67,6 +67,18 @@ struct ConvertDim : OpConversionPattern<tensor::DimOp> {
   }
 };
 
+struct ConvertExtract : OpConversionPattern<tensor::ExtractOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(tensor::ExtractOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<tensor::ExtractOp>(op, adaptor.getTensor(),
+                                                   adaptor.getIndices());
+    return success();
+  }
+};
+
 /// Keeps why the last pattern at a location did not match.
 struct FailureReasons : RewriterBase::Listener {
   void notifyMatchFailure(Location loc,
@@ -86,7 +98,7 @@ struct ConvertOnnxToLinalg
     omb::populateOnnxToLinalgPatterns(converter, patterns);
     populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,
                                                                    converter);
-    patterns.add<ConvertDim>(converter, &getContext());
+    patterns.add<ConvertDim, ConvertExtract>(converter, &getContext());
     populateReturnOpTypeConversionPattern(patterns, converter);
 
     ConversionTarget target(getContext());
@@ -95,7 +107,7 @@ struct ConvertOnnxToLinalg
     });
     target.addDynamicallyLegalOp<func::ReturnOp>(
         [&](func::ReturnOp op) { return converter.isLegal(op); });
-    target.addDynamicallyLegalOp<tensor::DimOp>(
+    target.addDynamicallyLegalOp<tensor::DimOp, tensor::ExtractOp>(
         [&](Operation *op) { return converter.isLegal(op); });
     target.addLegalDialect<arith::ArithDialect, cf::ControlFlowDialect,
                            complex::ComplexDialect, linalg::LinalgDialect,
@@ -111,7 +123,11 @@ struct ConvertOnnxToLinalg
                                       std::move(patterns), config)))
       return signalPassFailure();
     if (reportRemaining(listener))
-      signalPassFailure();
+      return signalPassFailure();
+    SmallVector<UnrealizedConversionCastOp> casts;
+    getOperation().walk(
+        [&](UnrealizedConversionCastOp op) { casts.push_back(op); });
+    reconcileUnrealizedCasts(casts);
   }
 
   /// Whether onnx ops are left; each is an error.

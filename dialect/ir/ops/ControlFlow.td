@@ -32,6 +32,7 @@ def Onnx_IfOp : Onnx_Op<"If", [RecursiveMemoryEffects],
   let regions = (region
     AnyRegion:$else_branch,
     AnyRegion:$then_branch);
+  let hasCanonicalizer = 1;
 }
 
 def Onnx_LoopOp : Onnx_Op<"Loop", [AttrSizedOperandSegments, RecursiveMemoryEffects],
