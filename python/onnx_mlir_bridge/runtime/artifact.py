@@ -133,12 +133,14 @@ def write(
     """
     from onnx_mlir_bridge.runtime.executable import memory_parameters
 
+    # Beside the file is room for the weights; /tmp may be small.
+    folder = path.parent if path.is_file() or not path.exists() else None
     try:
-        with _replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             _add(archive, _METADATA, json.dumps(description.to_json(), indent=1).encode())
             _add(archive, _MODULE, module)
             if parameters:
-                with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".irpa") as weights:
+                with tempfile.NamedTemporaryFile(dir=folder, suffix=".irpa") as weights:
                     memory_parameters(parameters).create_archive_file(weights.name)
                     _add(archive, _PARAMETERS, weights)
     except OSError as error:
@@ -146,11 +148,22 @@ def write(
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path` at the end, unless an exception comes first."""
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of `path` at the end, unless an exception comes first.
+
+    A link is followed, and what isn't a regular file (/dev/null) is written to at the end instead.
+    """
+    path = Path(os.path.realpath(path))
     if path.is_dir():
         raise OmbError(f"'{path}' can't be written: it is a directory")
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    if path.exists() and not path.is_file():
+        with tempfile.TemporaryFile() as file:
+            yield file
+            file.seek(0)
+            with path.open("wb") as device:
+                shutil.copyfileobj(file, device)
+        return
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
