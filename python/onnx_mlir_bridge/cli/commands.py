@@ -39,7 +39,7 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit status: 0 done, 1 a model or input can't be used, 2 the command line is wrong.",
+    epilog="Exit status: 0 done, 1 model or input can't be used, 2 wrong command line.",
 )
 @click.option(
     "--version",
@@ -60,7 +60,7 @@ def _inputs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tu
     return given
 
 
-@omb.command()
+@omb.command(short_help="Run a model once and print its outputs.")
 @_MODEL
 @click.option(
     "-i",
@@ -105,7 +105,7 @@ def run(inputs: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401
     running.run(options.pop("model"), inputs, **options)
 
 
-@omb.command()
+@omb.command(short_help="Compile a model, or print a stage of it.")
 @_MODEL
 @click.option(
     "-o",
@@ -180,7 +180,7 @@ def compile(
         compiling.emit_stage(model, output, stage, target, options)
 
 
-@omb.command("import")
+@omb.command("import", short_help="Print a model in the onnx dialect.")
 @_MODEL
 @click.option(
     "-o",
@@ -201,7 +201,7 @@ def import_(model: Path, output: str, weights: bool | None) -> None:
     compiling.import_onnx(model, output, output != "-" if weights is None else weights)
 
 
-@omb.command()
+@omb.command(short_help="Print what is in a model.")
 @_MODEL
 @_JSON
 def inspect(model: Path, as_json: bool) -> None:
@@ -214,7 +214,7 @@ def inspect(model: Path, as_json: bool) -> None:
     inspecting.inspect(model, as_json)
 
 
-@omb.command()
+@omb.command(short_help="Print the devices of this machine.")
 @_JSON
 def devices(as_json: bool) -> None:
     """Print the devices of this machine, the one that is used by default first."""

@@ -70,16 +70,17 @@ def _print(found: Inspection) -> None:
     total = text.size(sum(p.bytes for p in parameters))
     _section(
         f"parameters: {sum(p.values for p in parameters):,}, {total}",
-        [
-            (p.element, f"{p.values:,}", text.size(p.bytes), f"in {p.tensors} tensors")
-            for p in parameters
-        ],
+        [(p.element, f"{p.values:,}", text.size(p.bytes), _tensors(p.tensors)) for p in parameters],
     )
     _section("warnings", [(printable(warning),) for warning in found.warnings])
     problems = [(printable(problem),) for problem in found.problems[:_MAX_PROBLEMS]]
     if len(found.problems) > _MAX_PROBLEMS:
         problems.append((f"and {len(found.problems) - _MAX_PROBLEMS} more (--json has all)",))
     _section("can't be compiled", problems)
+
+
+def _tensors(count: int) -> str:
+    return "in 1 tensor" if count == 1 else f"in {count} tensors"
 
 
 def _section(title: str, rows: list[tuple[str, ...]]) -> None:

@@ -77,8 +77,8 @@ def run(
     infos = session.get_outputs()
     results = [_row(i.name, array, "") for i, array in zip(infos, outputs, strict=True)]
     lines = text.columns(rows + results, indent=2).splitlines() if rows or results else []
-    print("inputs")
-    print(*lines[: len(rows)], sep="\n")
+    if rows:
+        print("inputs", *lines[: len(rows)], sep="\n")
     print("outputs")
     for line, array in zip(lines[len(rows) :], outputs, strict=True):
         print(line)

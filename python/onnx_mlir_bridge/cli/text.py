@@ -17,10 +17,10 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def shape(dims: Iterable[int | str | None] | None) -> str:
-    """Such as "batch x 3 x ?"; "scalar" for no dimensions, "?" for an unknown rank."""
+    """Such as "[batch, 3, ?]"."""
     if dims is None:
         return "of unknown rank"
-    return " x ".join("?" if dim is None else printable(str(dim)) for dim in dims) or "scalar"
+    return "[" + ", ".join("?" if dim is None else printable(str(dim)) for dim in dims) + "]"
 
 
 def seconds(value: float) -> str:
