@@ -51,8 +51,16 @@ def _run(arguments: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # names that the terminal can't show
+    if "_OMB_COMPLETE" in os.environ:  # the shell asks for completions
+        omb.main(prog_name="omb")
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return omb.main(args=arguments, prog_name="omb", standalone_mode=False) or 0
+        # Not omb.main(), which has its own ideas of how a process ends.
+        with omb.make_context("omb", given) as context:
+            omb.invoke(context)
+        return 0
+    except click.exceptions.Exit as end:  # --help, --version
+        return end.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help())
         return WRONG_USAGE
@@ -62,8 +70,6 @@ def _run(arguments: Sequence[str] | None) -> int:
             click.echo(f"\n{error.ctx.get_usage()}\n", err=True)
             click.echo(f"For more, try '{error.ctx.command_path} --help'.", err=True)
         return WRONG_USAGE
-    except click.Abort:  # what click makes of an interrupt
-        raise KeyboardInterrupt from None
     except OmbError as error:
         _complain(str(error))
     except MemoryError:
