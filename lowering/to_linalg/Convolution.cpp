@@ -3,6 +3,7 @@
 #include "dialect/ir/ops/Convolution.h"
 #include "lowering/to_linalg/Convolve.h"
 #include "lowering/to_linalg/Patterns.h"
+#include "lowering/to_linalg/TypeConversion.h"
 #include "lowering/to_linalg/Windows.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"

@@ -4,6 +4,7 @@
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/Scalars.h"
 #include "lowering/to_linalg/Transcendentals.h"
+#include "lowering/to_linalg/TypeConversion.h"
 #include "lowering/to_linalg/Windows.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

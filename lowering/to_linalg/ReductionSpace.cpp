@@ -203,10 +203,3 @@ RankedTensorType omb::getKeptType(RankedTensorType onnxInput,
   }
   return RankedTensorType::get(shape, elementType, encoding);
 }
-
-Type omb::getAccumulatorType(Type elementType) {
-  auto type = dyn_cast<FloatType>(elementType);
-  if (type && type.getWidth() < 32)
-    return Float32Type::get(elementType.getContext());
-  return elementType;
-}

@@ -82,9 +82,6 @@ mlir::RankedTensorType getKeptType(mlir::RankedTensorType onnxInput,
                                    llvm::ArrayRef<int64_t> axes,
                                    mlir::Type elementType);
 
-/// What sums of `elementType` are computed in: f32 for narrower floats.
-mlir::Type getAccumulatorType(mlir::Type elementType);
-
 } // namespace omb
 
 #endif // OMB_LOWERING_TO_LINALG_REDUCTIONSPACE_H

@@ -213,9 +213,3 @@ Value omb::convertFloats(OpBuilder &builder, Location loc, Value tensor,
                                              elementType);
                      });
 }
-
-Type omb::getAccumulatorType(Type elementType) {
-  if (isa<FloatType>(elementType) && elementType.getIntOrFloatBitWidth() < 32)
-    return Float32Type::get(elementType.getContext());
-  return elementType;
-}

@@ -76,9 +76,6 @@ mapElements(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tensor,
 mlir::Value convertFloats(mlir::OpBuilder &builder, mlir::Location loc,
                           mlir::Value tensor, mlir::Type elementType);
 
-/// The type to add up elements of `elementType` in: f32 for narrower floats.
-mlir::Type getAccumulatorType(mlir::Type elementType);
-
 } // namespace omb
 
 #endif // OMB_LOWERING_TO_LINALG_WINDOWS_H

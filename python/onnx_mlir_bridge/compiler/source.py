@@ -59,6 +59,17 @@ _ELEMENTS = {
 _DIMS = re.compile(r'"((?:[^"\\]|\\.)*)"|\?')
 
 
+def element(element_type: ir.Type) -> tuple[str, int]:
+    """ONNX's name of an MLIR element type and its size in bits; of a string, no size is known."""
+    text = str(element_type)
+    if text == "i1":
+        return "bool", 8
+    digits = re.search(r"\d+", text)
+    bits = int(digits.group()) if digits else 0
+    name = _ELEMENTS.get(text, text.removeprefix("!onnx.").lower())
+    return name, 2 * bits if text.startswith("complex") else bits
+
+
 def read(model: ModelSource) -> Source:
     """Import an ONNX model, or take a module that import_model() gave; OmbError if neither."""
     from onnx_mlir_bridge._mlir import ir
