@@ -118,20 +118,19 @@ Value omb::buildLog(Scalars &s, Value x) {
   Value infinity = s.highest(x.getType());
   result = s.select(s.less(x, infinity), result, x);
   result = s.select(s.equal(x, zero), s.lowest(x.getType()), result);
-  return s.select(s.less(x, zero), s.sub(infinity, infinity), result);
+  return s.select(s.less(x, zero), format.nan(), result);
 }
 
 /// The rounding error of 1 + x is known, and corrected.
 Value omb::buildLog1P(Scalars &s, Value x) {
-  if (!x.getType().isF64())
-    return math::Log1pOp::create(s, x);
   Value one = s.constant(x, 1);
   Value sum = s.add(x, one);
   Value rounded = s.sub(sum, one);
-  Value corrected = s.mul(buildLog(s, sum), s.div(x, rounded));
+  Value log = buildLog(s, sum);
+  Value corrected = s.mul(log, s.div(x, rounded));
   Value isExact = arith::OrIOp::create(s, s.equal(rounded, x),
                                        s.equal(sum, s.highest(x.getType())));
-  Value result = s.select(isExact, buildLog(s, sum), corrected);
+  Value result = s.select(isExact, log, corrected);
   return s.select(s.equal(rounded, s.constant(x, 0)), x, result);
 }
 
@@ -197,8 +196,7 @@ Value omb::buildAcosh(Scalars &s, Value x) {
   Value small = buildLog1P(s, s.add(t, root));
   Value large = s.add(buildLog(s, x), llvm::numbers::ln2);
   Value result = s.select(s.less(x, getSquareLimit(x)), small, large);
-  Value infinity = s.highest(x.getType());
-  return s.select(s.less(x, 1.0), s.sub(infinity, infinity), result);
+  return s.select(s.less(x, 1.0), format.nan(), result);
 }
 
 Value omb::buildAtanh(Scalars &s, Value x) {
