@@ -2,6 +2,7 @@
 
 #include "lowering/to_linalg/Transcendentals.h"
 
+#include "lowering/to_linalg/ArgumentReduction.h"
 #include "lowering/to_linalg/FloatFormat.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -11,55 +12,19 @@
 using namespace mlir;
 using namespace omb;
 
-/// ln 2 in two parts; the first has few enough bits for exact products with
-/// exponents.
-static constexpr double kLn2High = 0.693147182464599609375;
-static constexpr double kLn2Low = -1.90465429995776787854e-9;
-
 Value omb::buildSqrt(Scalars &s, Value x) { return math::SqrtOp::create(s, x); }
 
 //===----------------------------------------------------------------------===//
 // Exponentials
 //===----------------------------------------------------------------------===//
 
-namespace {
-
-/// e^x = 2^exponent * (1 + rest)
-struct Exponential {
-  Value exponent;
-  Value rest;
-};
-
-} // namespace
-
-/// For f64 in the range where e^x is neither 0 nor infinite.
-static Exponential reduceExponential(Scalars &s, Value x) {
-  FloatFormat format(s, x);
-  Value exponent = format.toInteger(s.mul(x, llvm::numbers::log2e));
-  Value n = format.toFloat(exponent);
-  Value r = s.sub(s.sub(x, s.mul(n, kLn2High)), s.mul(n, kLn2Low));
-  // The series from x^2 on; |r| < 0.35.
-  SmallVector<double> coefficients;
-  double factorial = 1;
-  for (int power = 2; power <= 14; ++power) {
-    factorial *= power;
-    coefficients.push_back(1 / factorial);
-  }
-  Value p = format.polynomial(r, coefficients);
-  return {exponent, s.add(r, s.mul(s.mul(r, r), p))};
-}
-
 Value omb::buildExp(Scalars &s, Value x) {
   if (!x.getType().isF64())
     return math::ExpOp::create(s, x);
   FloatFormat format(s, x);
   Value clamped = s.max(s.min(x, 720.0), -750.0);
-  Exponential e = reduceExponential(s, clamped);
-  // In two steps, since 2^exponent may be out of range where e^x isn't.
-  Value half = arith::ShRSIOp::create(s, e.exponent, format.bits(1));
-  Value otherHalf = arith::SubIOp::create(s, e.exponent, half);
-  Value result = s.mul(s.mul(s.add(e.rest, 1.0), format.powerOfTwo(half)),
-                       format.powerOfTwo(otherHalf));
+  Exponential e = reduceExponential(s, clamped, s.constant(x, 0));
+  Value result = scaleExponential(s, e);
   return s.select(s.isNaN(x), x, result);
 }
 
@@ -68,7 +33,7 @@ Value omb::buildExpM1(Scalars &s, Value x) {
     return math::ExpM1Op::create(s, x);
   FloatFormat format(s, x);
   Value clamped = s.max(s.min(x, 720.0), -100.0);
-  Exponential e = reduceExponential(s, clamped);
+  Exponential e = reduceExponential(s, clamped, s.constant(x, 0));
   // 2^n * rest + (2^n - 1), with half of 2^n, which is in range.
   Value scale =
       format.powerOfTwo(arith::SubIOp::create(s, e.exponent, format.bits(1)));
@@ -85,22 +50,12 @@ Value omb::buildExpM1(Scalars &s, Value x) {
 // Logarithms
 //===----------------------------------------------------------------------===//
 
-/// log(2^n * m) = n * ln 2 + 2 * atanh((m - 1) / (m + 1)), m around 1.
+/// log(m) = 2 * atanh((m - 1) / (m + 1))
 Value omb::buildLog(Scalars &s, Value x) {
   if (!x.getType().isF64())
     return math::LogOp::create(s, x);
   FloatFormat format(s, x);
-  Value isSubnormal = s.less(x, 0x1p-1022);
-  Value normal = s.select(isSubnormal, s.mul(x, 0x1p54), x);
-  // Exponents are counted from sqrt(1/2) instead of 1.
-  Value origin = format.toBits(s.constant(x, std::sqrt(0.5)));
-  Value distance = arith::SubIOp::create(s, format.toBits(normal), origin);
-  Value exponent = arith::ShRSIOp::create(s, distance, format.bits(52));
-  Value m = format.fromBits(arith::SubIOp::create(
-      s, format.toBits(normal), format.shiftLeft(exponent, 52)));
-  Value n = format.toFloat(exponent);
-  n = s.select(isSubnormal, s.add(n, -54.0), n);
-
+  auto [n, m] = splitAroundOne(s, x);
   Value one = s.constant(x, 1);
   Value f = s.sub(m, one);
   Value quotient = s.div(f, s.add(m, one));
