@@ -30,10 +30,13 @@ class PairArithmetic {
 public:
   PairArithmetic(Scalars &s, Value like) : s(s), format(s, like) {}
 
-  /// |lhs| is not less than |rhs|, or 0.
+  /// |lhs| is not less than |rhs|, or 0. The sum is subtracted by halves:
+  /// drivers of GPUs may simplify (lhs + rhs) - lhs.
   Pair add(Value lhs, Value rhs) {
     Value sum = s.add(lhs, rhs);
-    return {sum, s.sub(rhs, s.sub(sum, lhs))};
+    Pair parts = split(sum);
+    Value left = s.sub(s.sub(lhs, parts.high), parts.low);
+    return {sum, s.add(left, rhs)};
   }
   /// By halves of the significands, whose products are exact.
   Pair multiply(Value lhs, Value rhs) {
@@ -66,13 +69,12 @@ static Pair buildLogPair(Scalars &s, Value x) {
   auto [n, m] = splitAroundOne(s, x);
   Value one = s.constant(x, 1);
   Value numerator = s.sub(m, one);
-  Value denominator = s.add(m, one);
-  Value denominatorLow = s.sub(m, s.sub(denominator, one));
-  Value q = s.div(numerator, denominator);
-  Pair back = pairs.multiply(q, denominator);
+  Pair denominator = pairs.add(one, m);
+  Value q = s.div(numerator, denominator.high);
+  Pair back = pairs.multiply(q, denominator.high);
   Value missing = s.sub(s.sub(numerator, back.high), back.low);
-  missing = s.sub(missing, s.mul(q, denominatorLow));
-  Value qLow = s.div(missing, denominator);
+  missing = s.sub(missing, s.mul(q, denominator.low));
+  Value qLow = s.div(missing, denominator.high);
 
   SmallVector<double> coefficients;
   for (int power = 3; power <= (format.isF64() ? 23 : 11); power += 2)

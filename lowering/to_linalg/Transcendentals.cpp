@@ -50,43 +50,41 @@ Value omb::buildExpM1(Scalars &s, Value x) {
 // Logarithms
 //===----------------------------------------------------------------------===//
 
-/// log(m) = 2 * atanh((m - 1) / (m + 1))
+/// log(1 + f) = 2 * atanh(f / (2 + f)), for f from -0.3 to 0.42.
+static Value buildLogNearOne(Scalars &s, Value f) {
+  FloatFormat format(s, f);
+  Value quotient = s.div(f, s.add(f, 2.0));
+  Value square = s.mul(quotient, quotient);
+  SmallVector<double> coefficients;
+  for (int power = 3; power <= (format.isF64() ? 23 : 11); power += 2)
+    coefficients.push_back(2.0 / power);
+  // 2q = f - q * f: the error of the quotient matters less this way.
+  Value tail =
+      s.mul(s.mul(quotient, square), format.polynomial(square, coefficients));
+  return s.sub(f, s.sub(s.mul(quotient, f), tail));
+}
+
 Value omb::buildLog(Scalars &s, Value x) {
   if (!x.getType().isF64())
     return math::LogOp::create(s, x);
   FloatFormat format(s, x);
   auto [n, m] = splitAroundOne(s, x);
-  Value one = s.constant(x, 1);
-  Value f = s.sub(m, one);
-  Value quotient = s.div(f, s.add(m, one));
-  Value square = s.mul(quotient, quotient);
-  SmallVector<double> coefficients;
-  for (int power = 3; power <= 23; power += 2)
-    coefficients.push_back(2.0 / power);
-  // 2q = f - q * f: the error of the quotient matters less this way.
-  Value tail =
-      s.mul(s.mul(quotient, square), format.polynomial(square, coefficients));
-  Value logM = s.sub(f, s.sub(s.mul(quotient, f), tail));
+  Value logM = buildLogNearOne(s, s.add(m, -1.0));
   Value result = s.add(s.mul(n, kLn2High), s.add(logM, s.mul(n, kLn2Low)));
 
   Value zero = s.constant(x, 0);
-  Value infinity = s.highest(x.getType());
-  result = s.select(s.less(x, infinity), result, x);
+  result = s.select(s.less(x, s.highest(x.getType())), result, x);
   result = s.select(s.equal(x, zero), s.lowest(x.getType()), result);
   return s.select(s.less(x, zero), format.nan(), result);
 }
 
-/// The rounding error of 1 + x is known, and corrected.
+/// Where 1 + x loses bits of x that matter, it isn't computed.
 Value omb::buildLog1P(Scalars &s, Value x) {
-  Value one = s.constant(x, 1);
-  Value sum = s.add(x, one);
-  Value rounded = s.sub(sum, one);
-  Value log = buildLog(s, sum);
-  Value corrected = s.mul(log, s.div(x, rounded));
-  Value isExact = arith::OrIOp::create(s, s.equal(rounded, x),
-                                       s.equal(sum, s.highest(x.getType())));
-  Value result = s.select(isExact, log, corrected);
-  return s.select(s.equal(rounded, s.constant(x, 0)), x, result);
+  Value isNear =
+      arith::AndIOp::create(s, s.less(s.constant(x, -0.3), x), s.less(x, 0.42));
+  Value near = buildLogNearOne(s, x);
+  Value result = s.select(isNear, near, buildLog(s, s.add(x, 1.0)));
+  return s.select(s.equal(x, s.constant(x, 0)), x, result);
 }
 
 //===----------------------------------------------------------------------===//
