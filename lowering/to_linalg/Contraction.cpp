@@ -3,6 +3,7 @@
 #include "lowering/to_linalg/Contraction.h"
 
 #include "dialect/ir/OnnxDialect.h"
+#include "lowering/to_linalg/Broadcast.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Scalars.h"
 
@@ -403,4 +404,33 @@ Factor omb::buildContraction(OpBuilder &builder, Location loc,
                              const Factor &lhs, const Factor &rhs,
                              Labels result) {
   return Contraction(builder, loc, lhs, rhs, result).build();
+}
+
+//===----------------------------------------------------------------------===//
+// Rounding
+//===----------------------------------------------------------------------===//
+
+RankedTensorType omb::getProductType(RankedTensorType onnxResult,
+                                     Value product) {
+  return RankedTensorType::get(
+      onnxResult.getShape(),
+      cast<RankedTensorType>(product.getType()).getElementType(),
+      onnxResult.getEncoding());
+}
+
+Value omb::roundProduct(OpBuilder &builder, Location loc, Value product,
+                        RankedTensorType onnxResult) {
+  RankedTensorType type = getProductType(onnxResult, product);
+  product =
+      castTensor(builder, loc, product,
+                 RankedTensorType::get(type.getShape(), type.getElementType()));
+  Type elementType = onnxResult.getElementType();
+  if (!isa<FloatType>(elementType) || type.getElementType() == elementType)
+    return product;
+  return buildElementwise(
+      builder, loc, product, type, onnxResult,
+      [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
+        return Scalars(b, bodyLoc, elementType)
+            .narrow(elements[0], elementType);
+      });
 }

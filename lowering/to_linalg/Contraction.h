@@ -45,6 +45,15 @@ Factor buildContraction(mlir::OpBuilder &builder, mlir::Location loc,
                         const Factor &lhs, const Factor &rhs,
                         llvm::ArrayRef<int64_t> result);
 
+/// A product (or another sum) as the result of an op, whose type before
+/// conversion is `onnxResult`: rounded to its element type.
+mlir::Value roundProduct(mlir::OpBuilder &builder, mlir::Location loc,
+                         mlir::Value product,
+                         mlir::RankedTensorType onnxResult);
+/// `onnxResult` with the element type of `product`.
+mlir::RankedTensorType getProductType(mlir::RankedTensorType onnxResult,
+                                      mlir::Value product);
+
 } // namespace omb
 
 #endif // OMB_LOWERING_TO_LINALG_CONTRACTION_H

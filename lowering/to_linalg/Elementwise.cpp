@@ -1,12 +1,14 @@
 //===- Elementwise.cpp - Lowering of elementwise arithmetic ---------------===//
 
 #include "dialect/ir/ops/Elementwise.h"
+#include "lowering/to_linalg/Cast.h"
 #include "lowering/to_linalg/ElementwisePattern.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/Transcendentals.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace omb;
@@ -161,6 +163,72 @@ static Value computeScalar(MeanOp, Scalars &s, ValueRange x) {
   return s.div(fold(&Scalars::add, s, x), s.constant(x[0], x.size()));
 }
 
+/// Wraps around. A negative power of anything but 1 and -1 is truncated to 0.
+static Value buildIntegerPow(Scalars &base, Scalars &exponent, Value x,
+                             Value y) {
+  unsigned width = x.getType().getIntOrFloatBitWidth();
+  unsigned exponentWidth = y.getType().getIntOrFloatBitWidth();
+  unsigned bits = std::min(width, exponentWidth);
+  APInt known;
+  if (matchPattern(y, m_ConstantInt(&known)))
+    bits = std::min(bits, known.getActiveBits());
+  Value one = base.constant(x, 1);
+  Value zero = exponent.constant(y, 0);
+  Value result = one;
+  Value power = x;
+  // x^(2^bit) is 0 or 1 from the width on, so that one step does the rest.
+  Value rest = y;
+  for (unsigned bit = 0; bit < bits; ++bit) {
+    Value low = arith::AndIOp::create(base, rest, exponent.constant(y, 1));
+    result = base.select(exponent.notEqual(low, zero), base.mul(result, power),
+                         result);
+    power = base.mul(power, power);
+    rest = arith::ShRUIOp::create(base, rest, exponent.constant(y, 1));
+  }
+  if (bits < exponentWidth)
+    result = base.select(exponent.notEqual(rest, zero), base.mul(result, power),
+                         result);
+  if (exponent.isUnsignedInteger())
+    return result;
+  Value minusOne = base.constant(x, -1);
+  Value isUnit = base.equal(x, one);
+  if (!base.isUnsignedInteger())
+    isUnit = arith::OrIOp::create(base, isUnit, base.equal(x, minusOne));
+  // The odd powers of 1 and -1, even negative ones, are the number itself.
+  Value isOdd = exponent.notEqual(
+      arith::AndIOp::create(base, y, exponent.constant(y, 1)), zero);
+  Value inverse =
+      base.select(isUnit, base.select(isOdd, x, one), base.constant(x, 0));
+  return base.select(exponent.less(y, zero), inverse, result);
+}
+
+static Value convertToFloat(Scalars &s, Value x, Type type) {
+  if (isa<IntegerType>(x.getType()))
+    return s.toFloat(x, type);
+  unsigned from = x.getType().getIntOrFloatBitWidth();
+  unsigned to = type.getIntOrFloatBitWidth();
+  if (from == to)
+    return x;
+  return from < to ? arith::ExtFOp::create(s, type, x).getResult()
+                   : arith::TruncFOp::create(s, type, x).getResult();
+}
+
+/// The result has the type of the base, but is computed in the wider type.
+static Value computeScalar(PowOp op, Scalars &s, ValueRange x) {
+  Type baseType = getElementTypeOrSelf(op.getX());
+  Scalars base(s, s.getLoc(), baseType);
+  Type type = x[0].getType();
+  bool isInteger = isa<IntegerType>(type);
+  if (isInteger && isa<IntegerType>(x[1].getType()))
+    return buildIntegerPow(base, s, x[0], x[1]);
+  Type wide = isInteger || x[1].getType().isF64() ? s.getF64Type() : type;
+  Value power = buildPow(s, convertToFloat(base, x[0], wide),
+                         convertToFloat(s, x[1], wide));
+  if (isInteger)
+    return buildCast(s, power, wide, baseType, NarrowingOptions());
+  return convertToFloat(s, power, type);
+}
+
 //===----------------------------------------------------------------------===//
 // Patterns
 //===----------------------------------------------------------------------===//
@@ -177,6 +245,6 @@ void omb::populateElementwiseToLinalgPatterns(const TypeConverter &converter,
   addPatterns<AbsOp, AcosOp, AcoshOp, AddOp, AsinOp, AsinhOp, AtanOp, AtanhOp,
               CeilOp, ClipOp, CosOp, CoshOp, DivOp, ErfOp, ExpOp, FloorOp,
               IsInfOp, IsNaNOp, LogOp, MaxOp, MeanOp, MinOp, ModOp, MulOp,
-              NegOp, ReciprocalOp, RoundOp, SignOp, SinOp, SinhOp, SqrtOp,
-              SubOp, SumOp, TanOp, TanhOp>(converter, patterns);
+              NegOp, PowOp, ReciprocalOp, RoundOp, SignOp, SinOp, SinhOp,
+              SqrtOp, SubOp, SumOp, TanOp, TanhOp>(converter, patterns);
 }

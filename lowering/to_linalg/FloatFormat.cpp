@@ -53,6 +53,11 @@ Value FloatFormat::toFloat(Value integer, bool isUnsigned) {
   return arith::SIToFPOp::create(s, type, integer);
 }
 
+Value FloatFormat::nan() {
+  return arith::ConstantOp::create(
+      s, s.getFloatAttr(type, APFloat::getQNaN(type.getFloatSemantics())));
+}
+
 Value FloatFormat::copySign(Value magnitude, Value sign) {
   return math::CopySignOp::create(s, magnitude, sign);
 }

@@ -44,6 +44,7 @@ public:
   mlir::Value toInteger(mlir::Value x);
   mlir::Value toFloat(mlir::Value integer, bool isUnsigned = false);
 
+  mlir::Value nan();
   mlir::Value copySign(mlir::Value magnitude, mlir::Value sign);
   mlir::Value sqrt(mlir::Value x);
   /// The polynomial whose coefficients are given, the constant one first.

@@ -43,14 +43,6 @@ static Value multiply(OpBuilder &builder, Location loc, Factor lhs, Factor rhs,
       RankedTensorType::get(onnxResult.getShape(), type.getElementType()));
 }
 
-/// The type before conversion that a product of `type` would have.
-static RankedTensorType getProductType(RankedTensorType type, Value product) {
-  return RankedTensorType::get(
-      type.getShape(),
-      cast<RankedTensorType>(product.getType()).getElementType(),
-      type.getEncoding());
-}
-
 namespace {
 
 struct MatMulToLinalg : OpConversionPattern<MatMulOp> {
@@ -81,23 +73,9 @@ struct MatMulToLinalg : OpConversionPattern<MatMulOp> {
         rewriter, op.getLoc(), Factor::get(adaptor.getA(), lhs, lhsLabels),
         Factor::get(adaptor.getB(), rhs, rhsLabels),
         getLabels(result.getRank() - matrix.size(), matrix), result);
-    rewriter.replaceOp(op, round(rewriter, op.getLoc(), product, result));
+    rewriter.replaceOp(op,
+                       roundProduct(rewriter, op.getLoc(), product, result));
     return success();
-  }
-
-  /// The sums as elements of the result.
-  static Value round(OpBuilder &builder, Location loc, Value product,
-                     RankedTensorType result) {
-    auto type = cast<RankedTensorType>(product.getType());
-    if (!isa<FloatType>(type.getElementType()) ||
-        type.getElementType() == result.getElementType())
-      return product;
-    return buildElementwise(
-        builder, loc, product, getProductType(result, product), result,
-        [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
-          return Scalars(b, bodyLoc, result.getElementType())
-              .narrow(elements[0], result.getElementType());
-        });
   }
 };
 
@@ -136,14 +114,13 @@ struct GemmToLinalg : OpConversionPattern<GemmOp> {
     }
     bool isPlain = operands.size() == 1 && op.getAlpha() == 1.0f;
     rewriter.replaceOp(
-        op, isPlain
-                ? MatMulToLinalg::round(rewriter, op.getLoc(), product, result)
-                : buildElementwise(
-                      rewriter, op.getLoc(), operands, types, result,
-                      [&](OpBuilder &b, Location loc, ValueRange elements) {
-                        return combine(op, b, loc, elements,
-                                       result.getElementType());
-                      }));
+        op, isPlain ? roundProduct(rewriter, op.getLoc(), product, result)
+                    : buildElementwise(
+                          rewriter, op.getLoc(), operands, types, result,
+                          [&](OpBuilder &b, Location loc, ValueRange elements) {
+                            return combine(op, b, loc, elements,
+                                           result.getElementType());
+                          }));
     return success();
   }
 

@@ -33,6 +33,8 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
   populateControlFlowToLinalgPatterns(converter, patterns);
   populateConvolutionToLinalgPatterns(converter, patterns);
   populateDataMovementToLinalgPatterns(converter, patterns);
+  populateDeterminantToLinalgPatterns(converter, patterns);
+  populateEinsumToLinalgPatterns(converter, patterns);
   populateElementwiseToLinalgPatterns(converter, patterns);
   populateIndexingToLinalgPatterns(converter, patterns);
   populateLogicalToLinalgPatterns(converter, patterns);

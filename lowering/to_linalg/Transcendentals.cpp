@@ -2,6 +2,7 @@
 
 #include "lowering/to_linalg/Transcendentals.h"
 
+#include "lowering/to_linalg/ArgumentReduction.h"
 #include "lowering/to_linalg/FloatFormat.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -11,55 +12,19 @@
 using namespace mlir;
 using namespace omb;
 
-/// ln 2 in two parts; the first has few enough bits for exact products with
-/// exponents.
-static constexpr double kLn2High = 0.693147182464599609375;
-static constexpr double kLn2Low = -1.90465429995776787854e-9;
-
 Value omb::buildSqrt(Scalars &s, Value x) { return math::SqrtOp::create(s, x); }
 
 //===----------------------------------------------------------------------===//
 // Exponentials
 //===----------------------------------------------------------------------===//
 
-namespace {
-
-/// e^x = 2^exponent * (1 + rest)
-struct Exponential {
-  Value exponent;
-  Value rest;
-};
-
-} // namespace
-
-/// For f64 in the range where e^x is neither 0 nor infinite.
-static Exponential reduceExponential(Scalars &s, Value x) {
-  FloatFormat format(s, x);
-  Value exponent = format.toInteger(s.mul(x, llvm::numbers::log2e));
-  Value n = format.toFloat(exponent);
-  Value r = s.sub(s.sub(x, s.mul(n, kLn2High)), s.mul(n, kLn2Low));
-  // The series from x^2 on; |r| < 0.35.
-  SmallVector<double> coefficients;
-  double factorial = 1;
-  for (int power = 2; power <= 14; ++power) {
-    factorial *= power;
-    coefficients.push_back(1 / factorial);
-  }
-  Value p = format.polynomial(r, coefficients);
-  return {exponent, s.add(r, s.mul(s.mul(r, r), p))};
-}
-
 Value omb::buildExp(Scalars &s, Value x) {
   if (!x.getType().isF64())
     return math::ExpOp::create(s, x);
   FloatFormat format(s, x);
   Value clamped = s.max(s.min(x, 720.0), -750.0);
-  Exponential e = reduceExponential(s, clamped);
-  // In two steps, since 2^exponent may be out of range where e^x isn't.
-  Value half = arith::ShRSIOp::create(s, e.exponent, format.bits(1));
-  Value otherHalf = arith::SubIOp::create(s, e.exponent, half);
-  Value result = s.mul(s.mul(s.add(e.rest, 1.0), format.powerOfTwo(half)),
-                       format.powerOfTwo(otherHalf));
+  Exponential e = reduceExponential(s, clamped, s.constant(x, 0));
+  Value result = scaleExponential(s, e);
   return s.select(s.isNaN(x), x, result);
 }
 
@@ -68,7 +33,7 @@ Value omb::buildExpM1(Scalars &s, Value x) {
     return math::ExpM1Op::create(s, x);
   FloatFormat format(s, x);
   Value clamped = s.max(s.min(x, 720.0), -100.0);
-  Exponential e = reduceExponential(s, clamped);
+  Exponential e = reduceExponential(s, clamped, s.constant(x, 0));
   // 2^n * rest + (2^n - 1), with half of 2^n, which is in range.
   Value scale =
       format.powerOfTwo(arith::SubIOp::create(s, e.exponent, format.bits(1)));
@@ -85,54 +50,41 @@ Value omb::buildExpM1(Scalars &s, Value x) {
 // Logarithms
 //===----------------------------------------------------------------------===//
 
-/// log(2^n * m) = n * ln 2 + 2 * atanh((m - 1) / (m + 1)), m around 1.
-Value omb::buildLog(Scalars &s, Value x) {
-  if (!x.getType().isF64())
-    return math::LogOp::create(s, x);
-  FloatFormat format(s, x);
-  Value isSubnormal = s.less(x, 0x1p-1022);
-  Value normal = s.select(isSubnormal, s.mul(x, 0x1p54), x);
-  // Exponents are counted from sqrt(1/2) instead of 1.
-  Value origin = format.toBits(s.constant(x, std::sqrt(0.5)));
-  Value distance = arith::SubIOp::create(s, format.toBits(normal), origin);
-  Value exponent = arith::ShRSIOp::create(s, distance, format.bits(52));
-  Value m = format.fromBits(arith::SubIOp::create(
-      s, format.toBits(normal), format.shiftLeft(exponent, 52)));
-  Value n = format.toFloat(exponent);
-  n = s.select(isSubnormal, s.add(n, -54.0), n);
-
-  Value one = s.constant(x, 1);
-  Value f = s.sub(m, one);
-  Value quotient = s.div(f, s.add(m, one));
+/// log(1 + f) = 2 * atanh(f / (2 + f)), for f from -0.3 to 0.42.
+static Value buildLogNearOne(Scalars &s, Value f) {
+  FloatFormat format(s, f);
+  Value quotient = s.div(f, s.add(f, 2.0));
   Value square = s.mul(quotient, quotient);
   SmallVector<double> coefficients;
-  for (int power = 3; power <= 23; power += 2)
+  for (int power = 3; power <= (format.isF64() ? 23 : 11); power += 2)
     coefficients.push_back(2.0 / power);
   // 2q = f - q * f: the error of the quotient matters less this way.
   Value tail =
       s.mul(s.mul(quotient, square), format.polynomial(square, coefficients));
-  Value logM = s.sub(f, s.sub(s.mul(quotient, f), tail));
+  return s.sub(f, s.sub(s.mul(quotient, f), tail));
+}
+
+Value omb::buildLog(Scalars &s, Value x) {
+  if (!x.getType().isF64())
+    return math::LogOp::create(s, x);
+  FloatFormat format(s, x);
+  auto [n, m] = splitAroundOne(s, x);
+  Value logM = buildLogNearOne(s, s.add(m, -1.0));
   Value result = s.add(s.mul(n, kLn2High), s.add(logM, s.mul(n, kLn2Low)));
 
   Value zero = s.constant(x, 0);
-  Value infinity = s.highest(x.getType());
-  result = s.select(s.less(x, infinity), result, x);
+  result = s.select(s.less(x, s.highest(x.getType())), result, x);
   result = s.select(s.equal(x, zero), s.lowest(x.getType()), result);
-  return s.select(s.less(x, zero), s.sub(infinity, infinity), result);
+  return s.select(s.less(x, zero), format.nan(), result);
 }
 
-/// The rounding error of 1 + x is known, and corrected.
+/// Where 1 + x loses bits of x that matter, it isn't computed.
 Value omb::buildLog1P(Scalars &s, Value x) {
-  if (!x.getType().isF64())
-    return math::Log1pOp::create(s, x);
-  Value one = s.constant(x, 1);
-  Value sum = s.add(x, one);
-  Value rounded = s.sub(sum, one);
-  Value corrected = s.mul(buildLog(s, sum), s.div(x, rounded));
-  Value isExact = arith::OrIOp::create(s, s.equal(rounded, x),
-                                       s.equal(sum, s.highest(x.getType())));
-  Value result = s.select(isExact, buildLog(s, sum), corrected);
-  return s.select(s.equal(rounded, s.constant(x, 0)), x, result);
+  Value isNear =
+      arith::AndIOp::create(s, s.less(s.constant(x, -0.3), x), s.less(x, 0.42));
+  Value near = buildLogNearOne(s, x);
+  Value result = s.select(isNear, near, buildLog(s, s.add(x, 1.0)));
+  return s.select(s.equal(x, s.constant(x, 0)), x, result);
 }
 
 //===----------------------------------------------------------------------===//
@@ -197,8 +149,7 @@ Value omb::buildAcosh(Scalars &s, Value x) {
   Value small = buildLog1P(s, s.add(t, root));
   Value large = s.add(buildLog(s, x), llvm::numbers::ln2);
   Value result = s.select(s.less(x, getSquareLimit(x)), small, large);
-  Value infinity = s.highest(x.getType());
-  return s.select(s.less(x, 1.0), s.sub(infinity, infinity), result);
+  return s.select(s.less(x, 1.0), format.nan(), result);
 }
 
 Value omb::buildAtanh(Scalars &s, Value x) {

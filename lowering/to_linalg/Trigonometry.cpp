@@ -187,7 +187,7 @@ static Value isOdd(Scalars &s, FloatFormat &format, Value quadrant,
 /// NaN where `x` is infinite or NaN.
 static Value withoutInfinities(Scalars &s, Value x, Value result) {
   Value isFinite = s.less(s.abs(x), s.highest(x.getType()));
-  return s.select(isFinite, result, s.sub(x, x));
+  return s.select(isFinite, result, FloatFormat(s, x).nan());
 }
 
 /// `x` where it is so small that it is the result, which keeps -0.
