@@ -89,7 +89,7 @@ struct ConvToLinalg : OpConversionPattern<ConvOp> {
         type.clone(omb::getAccumulatorType(type.getElementType()));
     Value init = createInit(rewriter, loc, sumType, sizes, adaptor.getB());
     Value padded = omb::padWindows(
-        rewriter, loc, adaptor.getX(), windows,
+        rewriter, loc, adaptor.getX(), windows, type,
         omb::createZero(rewriter, loc, inputType.getElementType()));
     Value sum = omb::buildConvolution(rewriter, loc, padded, adaptor.getW(),
                                       init, group, omb::getStrides(windows),
@@ -130,14 +130,17 @@ SpreadDim computeSpread(omb::IndexArithmetic index,
   Value trail = index.sub(surplus, index.constant(attributes.padsHigh[dim]));
   Value size = index.add(spread, index.sub(trail, low));
   if (outputShape || attributes.isSame()) {
-    size = outputShape ? index.constant(*outputShape) : spread;
+    // Pads take what is too much away, but can't add what is missing.
+    Value missing = index.min(surplus, zero);
+    size =
+        outputShape ? index.constant(*outputShape) : index.add(spread, missing);
     Value excess =
         outputShape ? index.sub(index.add(spread, surplus), size) : surplus;
     Value total = index.max(excess, zero);
     Value half = index.div(total, index.constant(2));
     low = attributes.autoPad == AutoPad::SameUpper ? half
                                                    : index.sub(total, half);
-    trail = outputShape ? index.add(index.sub(size, spread), low) : low;
+    trail = index.add(outputShape ? index.sub(size, spread) : missing, low);
   }
   Value lead = index.sub(index.sub(extent, index.constant(1)), low);
   return {attributes.strides[dim], lead, trail, size};
