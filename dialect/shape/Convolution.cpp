@@ -122,13 +122,20 @@ static FailureOr<Shape> getTransposedSizes(ConvTransposeOp op,
   Shape sizes;
   for (int64_t dim = 0; dim < rank; ++dim) {
     int64_t stride = windows.strides[dim];
-    DimExpr size = input[dim] * stride;
-    if (op.getOutputShape())
+    // How much the result without pads is larger than input * stride.
+    DimExpr surplus =
+        normalizeSize(getExtent(kernel[dim], windows.dilations[dim]) +
+                      (*extra)[dim] - stride);
+    DimExpr size = input[dim] * stride + surplus - windows.padsLow[dim] -
+                   windows.padsHigh[dim];
+    if (op.getOutputShape()) {
       size = analysis.getConstant((*given)[dim]);
-    else if (!windows.isSame())
-      size = (input[dim] - 1) * stride + (*extra)[dim] +
-             getExtent(kernel[dim], windows.dilations[dim]) -
-             windows.padsLow[dim] - windows.padsHigh[dim];
+    } else if (windows.isSame()) {
+      // Pads take the surplus away, but can't add what is missing.
+      std::optional<int64_t> known = getConstantSize(surplus);
+      size = known ? input[dim] * stride + std::min<int64_t>(*known, 0)
+                   : analysis.getUnknown();
+    }
     size = normalizeSize(size);
     if (getConstantSize(size).value_or(0) < 0)
       return op.emitOpError("has pads that leave nothing of spatial dimension ")

@@ -64,9 +64,8 @@ FailureOr<WindowAttributes> omb::onnx::getWindowAttributes(Operation *op,
   windows.padsLow.assign(pads->begin(), pads->begin() + rank);
   windows.padsHigh.assign(pads->begin() + rank, pads->end());
   auto ceilMode = op->getAttrOfType<IntegerAttr>("ceil_mode");
-  // Without padding to speak of, ONNX defines no windows beyond the end.
-  windows.ceilMode =
-      ceilMode && ceilMode.getInt() != 0 && windows.autoPad == AutoPad::NotSet;
+  // One for each stride, there are no more to round up to.
+  windows.ceilMode = ceilMode && ceilMode.getInt() != 0 && !windows.isSame();
   return windows;
 }
 

@@ -90,7 +90,7 @@ struct ConvToLinalg : OpConversionPattern<ConvOp> {
         type.clone(omb::getAccumulatorType(type.getElementType()));
     Value init = createInit(rewriter, loc, sumType, sizes, adaptor.getB());
     Value padded = omb::padWindows(
-        rewriter, loc, adaptor.getX(), windows,
+        rewriter, loc, adaptor.getX(), windows, type,
         omb::createZero(rewriter, loc, inputType.getElementType()));
     Value sum = omb::buildConvolution(rewriter, loc, padded, adaptor.getW(),
                                       init, group, omb::getStrides(windows),
@@ -131,50 +131,66 @@ SpreadDim computeSpread(omb::IndexArithmetic index,
   Value trail = index.sub(surplus, index.constant(attributes.padsHigh[dim]));
   Value size = index.add(spread, index.sub(trail, low));
   if (outputShape || attributes.isSame()) {
-    size = outputShape ? index.constant(*outputShape) : spread;
+    // Pads take what is too much away, but can't add what is missing.
+    Value missing = index.min(surplus, zero);
+    size =
+        outputShape ? index.constant(*outputShape) : index.add(spread, missing);
     Value excess =
         outputShape ? index.sub(index.add(spread, surplus), size) : surplus;
     Value total = index.max(excess, zero);
     Value half = index.div(total, index.constant(2));
     low = attributes.autoPad == AutoPad::SameUpper ? half
                                                    : index.sub(total, half);
-    trail = outputShape ? index.add(index.sub(size, spread), low) : low;
+    trail = index.add(outputShape ? index.sub(size, spread) : missing, low);
   }
   Value lead = index.sub(index.sub(extent, index.constant(1)), low);
   return {attributes.strides[dim], lead, trail, size};
 }
 
-/// The spatial dimensions of `input` with zeros after each element: each is
-/// made two, the second one is padded, and both become one again.
+/// The spatial dimensions of `input` with zeros after each element: each gets a
+/// dimension of `stride` after it, of which only the first element isn't 0, and
+/// both become one.
 Value interleaveZeros(OpBuilder &builder, Location loc, Value input,
                       ArrayRef<SpreadDim> dims, Value zero) {
   if (llvm::all_of(dims, [](const SpreadDim &dim) { return dim.stride == 1; }))
     return input;
   auto type = cast<RankedTensorType>(input.getType());
   omb::IndexArithmetic index(builder, loc);
+  SmallVector<Value> sizes = {index.size(input, 0), index.size(input, 1)};
   SmallVector<int64_t> shape(type.getShape().take_front(2));
-  SmallVector<OpFoldResult> sizes = {getAsOpFoldResult(index.size(input, 0)),
-                                     getAsOpFoldResult(index.size(input, 1))};
-  SmallVector<OpFoldResult> low(type.getRank() + dims.size(),
-                                builder.getIndexAttr(0));
-  SmallVector<OpFoldResult> high(2, builder.getIndexAttr(0));
   SmallVector<ReassociationIndices> groups = {{0}, {1}};
+  SmallVector<AffineExpr> from = {builder.getAffineDimExpr(0),
+                                  builder.getAffineDimExpr(1)};
   for (auto [position, dim] : llvm::enumerate(dims)) {
     int64_t first = shape.size();
     groups.push_back({first, first + 1});
-    llvm::append_values(shape, type.getDimSize(2 + position), int64_t(1));
-    llvm::append_values(sizes,
-                        getAsOpFoldResult(index.size(input, 2 + position)),
-                        OpFoldResult(builder.getIndexAttr(1)));
-    llvm::append_values(high, OpFoldResult(builder.getIndexAttr(0)),
-                        OpFoldResult(builder.getIndexAttr(dim.stride - 1)));
+    from.push_back(builder.getAffineDimExpr(first));
+    llvm::append_values(shape, type.getDimSize(2 + position), dim.stride);
+    llvm::append_values(sizes, index.size(input, 2 + position),
+                        index.constant(dim.stride));
   }
-  Value expanded = tensor::ExpandShapeOp::create(
-      builder, loc, RankedTensorType::get(shape, type.getElementType()), input,
-      groups, sizes);
-  Value padded =
-      tensor::PadOp::create(builder, loc, Type(), expanded, low, high, zero);
-  return tensor::CollapseShapeOp::create(builder, loc, padded, groups);
+  int64_t rank = shape.size();
+  auto spreadType = RankedTensorType::get(shape, type.getElementType());
+  Value init = omb::createEmpty(builder, loc, spreadType, sizes);
+  SmallVector<AffineMap> maps = {
+      AffineMap::get(rank, 0, from, builder.getContext()),
+      builder.getMultiDimIdentityMap(rank)};
+  SmallVector<utils::IteratorType> iterators(rank,
+                                             utils::IteratorType::parallel);
+  auto generic = linalg::GenericOp::create(
+      builder, loc, spreadType, input, init, maps, iterators,
+      [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
+        omb::IndexArithmetic inner(b, bodyLoc);
+        Value result = elements.front();
+        for (const ReassociationIndices &group : ArrayRef(groups).drop_front(2))
+          result = inner.select(
+              inner.isEqual(linalg::IndexOp::create(b, bodyLoc, group.back()),
+                            inner.constant(0)),
+              result, zero);
+        linalg::YieldOp::create(b, bodyLoc, result);
+      });
+  return tensor::CollapseShapeOp::create(builder, loc, generic.getResult(0),
+                                         groups);
 }
 
 /// Adds what `dims` lead and trail with, or cuts it off.

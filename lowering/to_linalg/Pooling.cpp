@@ -203,8 +203,8 @@ struct MaxPoolToLinalg : OpConversionPattern<MaxPoolOp> {
     Type onnxElementType = getElementTypeOrSelf(op.getX().getType());
     Value lowest = Scalars(rewriter, loc, onnxElementType)
                        .lowest(pool->type.getElementType());
-    Value padded =
-        omb::padWindows(rewriter, loc, adaptor.getX(), pool->windows, lowest);
+    Value padded = omb::padWindows(rewriter, loc, adaptor.getX(), pool->windows,
+                                   pool->type, lowest);
     Value init =
         omb::createFilled(rewriter, loc, pool->type, pool->sizes, lowest);
     Value maxima =
@@ -291,6 +291,7 @@ struct AveragePoolToLinalg : OpConversionPattern<AveragePoolOp> {
     Type elementType = pool->type.getElementType();
     Type sumType = omb::getAccumulatorType(elementType);
     Value padded = omb::padWindows(rewriter, loc, adaptor.getX(), pool->windows,
+                                   pool->type,
                                    omb::createZero(rewriter, loc, elementType));
     Value init =
         omb::createFilled(rewriter, loc, pool->type.clone(sumType), pool->sizes,
@@ -351,6 +352,7 @@ struct LpPoolToLinalg : OpConversionPattern<LpPoolOp> {
     Type elementType = pool->type.getElementType();
     Type sumType = omb::getAccumulatorType(elementType);
     Value padded = omb::padWindows(rewriter, loc, adaptor.getX(), pool->windows,
+                                   pool->type,
                                    omb::createZero(rewriter, loc, elementType));
     Value init =
         omb::createFilled(rewriter, loc, pool->type.clone(sumType), pool->sizes,

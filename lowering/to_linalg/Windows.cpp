@@ -115,8 +115,32 @@ SmallVector<int64_t> omb::getDilations(ArrayRef<WindowDim> windows) {
 // Tensors
 //===----------------------------------------------------------------------===//
 
+/// Cuts off what comes after a window that is the only one.
+static Value cropToOnlyWindow(OpBuilder &builder, Location loc, Value padded,
+                              ArrayRef<WindowDim> windows,
+                              RankedTensorType result) {
+  IndexArithmetic index(builder, loc);
+  SmallVector<Value> sizes = index.sizes(padded);
+  bool isCropped = false;
+  for (auto [position, dim] : llvm::enumerate(windows)) {
+    Value &size = sizes[2 + position];
+    if (result.getDimSize(2 + position) != 1 || size == dim.extent)
+      continue;
+    std::optional<int64_t> known = getConstantIntValue(size);
+    isCropped |= !known || known != getConstantIntValue(dim.extent);
+    size = dim.extent;
+  }
+  if (!isCropped)
+    return padded;
+  SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(sizes.size(), builder.getIndexAttr(1));
+  return tensor::ExtractSliceOp::create(builder, loc, padded, offsets,
+                                        getAsOpFoldResult(sizes), strides);
+}
+
 Value omb::padWindows(OpBuilder &builder, Location loc, Value input,
-                      ArrayRef<WindowDim> windows, Value element) {
+                      ArrayRef<WindowDim> windows, RankedTensorType result,
+                      Value element) {
   SmallVector<OpFoldResult> low(2, builder.getIndexAttr(0));
   SmallVector<OpFoldResult> high(low);
   for (const WindowDim &dim : windows) {
@@ -124,10 +148,10 @@ Value omb::padWindows(OpBuilder &builder, Location loc, Value input,
     high.push_back(getAsOpFoldResult(dim.reach));
   }
   auto isZero = [](OpFoldResult size) { return isZeroInteger(size); };
-  if (llvm::all_of(low, isZero) && llvm::all_of(high, isZero))
-    return input;
-  return tensor::PadOp::create(builder, loc, /*resultType=*/Type(), input, low,
-                               high, element);
+  if (!llvm::all_of(low, isZero) || !llvm::all_of(high, isZero))
+    input = tensor::PadOp::create(builder, loc, /*resultType=*/Type(), input,
+                                  low, high, element);
+  return cropToOnlyWindow(builder, loc, input, windows, result);
 }
 
 Value omb::reduceWindows(OpBuilder &builder, Location loc, Value padded,

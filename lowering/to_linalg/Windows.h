@@ -37,10 +37,13 @@ computeWindows(IndexArithmetic index, const onnx::WindowAttributes &attributes,
                llvm::StringRef name);
 
 /// `input` (batch, channels, spatial dimensions) with padding all of `element`,
-/// so that all windows lie inside.
+/// so that all windows lie inside. `result` has an element for each window; in
+/// dimensions where it shows that there is only one, the rest of the input is
+/// cut off: linalg takes the size of a loop from any of the tensors, once there
+/// are no strides between windows.
 mlir::Value padWindows(mlir::OpBuilder &builder, mlir::Location loc,
                        mlir::Value input, llvm::ArrayRef<WindowDim> windows,
-                       mlir::Value element);
+                       mlir::RankedTensorType result, mlir::Value element);
 
 llvm::SmallVector<int64_t> getStrides(llvm::ArrayRef<WindowDim> windows);
 llvm::SmallVector<int64_t> getDilations(llvm::ArrayRef<WindowDim> windows);
