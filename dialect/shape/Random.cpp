@@ -7,4 +7,15 @@
 using namespace mlir;
 using namespace omb::onnx;
 
-void omb::onnx::attachRandomShapes(MLIRContext &context) {}
+static LogicalResult inferDropout(DropoutOp op, ShapeAnalysis &analysis) {
+  std::optional<Shape> shape = analysis.getShape(op.getData());
+  if (!shape)
+    return success();
+  if (failed(analysis.setShape(op.getMask(), *shape)))
+    return failure();
+  return analysis.setShape(op.getOutput(), *shape);
+}
+
+void omb::onnx::attachRandomShapes(MLIRContext &context) {
+  attachShapeFunction<inferDropout, DropoutOp>(context);
+}

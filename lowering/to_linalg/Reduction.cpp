@@ -10,7 +10,6 @@
 #include "lowering/to_linalg/TypeConversion.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/DialectConversion.h"
 
@@ -291,9 +290,7 @@ template <typename OpT> struct ReduceToGeneric : OpConversionPattern<OpT> {
 // ArgMax, ArgMin
 //===----------------------------------------------------------------------===//
 
-/// Goes through the elements in order, NaN before all others, as NumPy does.
-template <typename OpT, bool isMax>
-struct ArgExtremeToGeneric : OpConversionPattern<OpT> {
+template <typename OpT> struct ArgExtremeToGeneric : OpConversionPattern<OpT> {
   using OpConversionPattern<OpT>::OpConversionPattern;
 
   LogicalResult
@@ -310,51 +307,19 @@ struct ArgExtremeToGeneric : OpConversionPattern<OpT> {
         normalizeAxis(op.getAxis(), dataType.getRank());
     if (!axis)
       return rewriter.notifyMatchFailure(op, "the axis is out of range");
-
     Location loc = op.getLoc();
-    Type onnxType = getElementTypeOrSelf(op.getData().getType());
-    Type elementType = getAccumulatorType(dataType.getElementType());
     ReductionSpace space(rewriter, loc, data, *axis);
-    IndexArithmetic(rewriter, loc)
-        .require(IndexArithmetic(rewriter, loc)
-                     .isLess(IndexArithmetic(rewriter, loc).constant(0),
-                             space.getCount()),
-                 "there is no extreme of no elements");
-    Scalars outside(rewriter, loc, onnxType);
-    Value extreme =
-        isMax ? outside.lowest(elementType) : outside.highest(elementType);
-    Value position = outside.constant(rewriter.getI64Type(), 0);
-    Value result = space.reduce(
-        data, /*statistics=*/{}, {extreme, position},
-        [&](OpBuilder &b, Location bodyLoc, ValueRange elements,
-            ValueRange best) -> SmallVector<Value> {
-          Scalars s(b, bodyLoc, onnxType);
-          Value x = s.widen(elements[0]);
-          Value at = arith::IndexCastOp::create(
-              s, s.getI64Type(), linalg::IndexOp::create(s, *axis));
-          Value isBetter = compare(op, s, x, best[0]);
-          return {s.select(isBetter, x, best[0]),
-                  s.select(isBetter, at, best[1])};
-        })[1];
+    IndexArithmetic index(rewriter, loc);
+    index.require(index.isLess(index.constant(0), space.getCount()),
+                  op->getName().stripDialect() + " of no elements");
+    Value result = buildArgExtreme(rewriter, loc, space, data, *axis,
+                                   getElementTypeOrSelf(op.getData().getType()),
+                                   /*isMax=*/std::is_same_v<OpT, ArgMaxOp>,
+                                   op.getSelectLastIndex());
     if (op.getKeepdims())
       result = space.keepDims(result);
     rewriter.replaceOp(op, castTensor(rewriter, loc, result, type));
     return success();
-  }
-
-  /// Whether `x` takes the place of `best`, which came before it.
-  static Value compare(OpT op, Scalars &s, Value x, Value best) {
-    bool takesLast = op.getSelectLastIndex();
-    Value lower = isMax ? best : x;
-    Value higher = isMax ? x : best;
-    Value isBetter =
-        takesLast ? s.lessEqual(lower, higher) : s.less(lower, higher);
-    if (!isa<FloatType>(x.getType()))
-      return isBetter;
-    Value takesNaN = s.isNaN(x);
-    if (!takesLast)
-      takesNaN = arith::AndIOp::create(s, takesNaN, s.equal(best, best));
-    return arith::OrIOp::create(s, isBetter, takesNaN);
   }
 };
 
@@ -371,7 +336,6 @@ void omb::populateReductionToLinalgPatterns(const TypeConverter &converter,
   addReductions<ReduceL1Op, ReduceL2Op, ReduceLogSumOp, ReduceLogSumExpOp,
                 ReduceMaxOp, ReduceMeanOp, ReduceMinOp, ReduceProdOp,
                 ReduceSumOp, ReduceSumSquareOp>(converter, patterns);
-  patterns.add<ArgExtremeToGeneric<ArgMaxOp, true>,
-               ArgExtremeToGeneric<ArgMinOp, false>>(converter,
-                                                     patterns.getContext());
+  patterns.add<ArgExtremeToGeneric<ArgMaxOp>, ArgExtremeToGeneric<ArgMinOp>>(
+      converter, patterns.getContext());
 }

@@ -5,6 +5,7 @@
 #include "dialect/ir/OnnxDialect.h"
 #include "dialect/shape/ShapeInference.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
+#include "lowering/to_linalg/TypeConversion.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -202,4 +203,40 @@ RankedTensorType omb::getKeptType(RankedTensorType onnxInput,
     encoding = onnx::DimsAttr::get(onnxInput.getContext(), names);
   }
   return RankedTensorType::get(shape, elementType, encoding);
+}
+
+/// Whether `x` takes the place of `best`, which came before it.
+static Value isBetter(omb::Scalars &s, Value x, Value best, bool isMax,
+                      bool takesLast) {
+  Value lower = isMax ? best : x;
+  Value higher = isMax ? x : best;
+  Value isBetter =
+      takesLast ? s.lessEqual(lower, higher) : s.less(lower, higher);
+  if (!isa<FloatType>(x.getType()))
+    return isBetter;
+  Value takesNaN = s.isNaN(x);
+  if (!takesLast)
+    takesNaN = arith::AndIOp::create(s, takesNaN, s.equal(best, best));
+  return arith::OrIOp::create(s, isBetter, takesNaN);
+}
+
+Value omb::buildArgExtreme(OpBuilder &builder, Location loc,
+                           ReductionSpace &space, Value data, int64_t axis,
+                           Type onnxElementType, bool isMax, bool takesLast) {
+  Type type = getAccumulatorType(
+      cast<RankedTensorType>(data.getType()).getElementType());
+  Scalars outside(builder, loc, onnxElementType);
+  Value extreme = isMax ? outside.lowest(type) : outside.highest(type);
+  Value position = outside.constant(builder.getI64Type(), 0);
+  return space.reduce(
+      data, /*statistics=*/{}, {extreme, position},
+      [&](OpBuilder &b, Location bodyLoc, ValueRange elements,
+          ValueRange best) -> SmallVector<Value> {
+        Scalars s(b, bodyLoc, onnxElementType);
+        Value x = s.widen(elements[0]);
+        Value at = arith::IndexCastOp::create(s, s.getI64Type(),
+                                              linalg::IndexOp::create(s, axis));
+        Value takes = isBetter(s, x, best[0], isMax, takesLast);
+        return {s.select(takes, x, best[0]), s.select(takes, at, best[1])};
+      })[1];
 }

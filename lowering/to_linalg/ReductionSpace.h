@@ -82,6 +82,15 @@ mlir::RankedTensorType getKeptType(mlir::RankedTensorType onnxInput,
                                    llvm::ArrayRef<int64_t> axes,
                                    mlir::Type elementType);
 
+/// Where the largest (or smallest) element along `axis` is, as an i64: the
+/// first or the last of several. NaN goes before all others, as in NumPy.
+/// `space` reduces that axis of `data`; `onnxElementType` is the type before
+/// conversion.
+mlir::Value buildArgExtreme(mlir::OpBuilder &builder, mlir::Location loc,
+                            ReductionSpace &space, mlir::Value data,
+                            int64_t axis, mlir::Type onnxElementType,
+                            bool isMax, bool takesLast);
+
 } // namespace omb
 
 #endif // OMB_LOWERING_TO_LINALG_REDUCTIONSPACE_H

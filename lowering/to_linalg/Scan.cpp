@@ -110,38 +110,48 @@ Value Scan::scanDirectly(Value data, int64_t axis, bool isExclusive) {
   return generic.getResult(0);
 }
 
+/// The dimensions of the blocks by dimension of the data, which has `rank`.
+static SmallVector<ReassociationIndices> getBlockGroups(int64_t rank,
+                                                        int64_t axis) {
+  SmallVector<ReassociationIndices> groups;
+  for (int64_t dim = 0; dim < rank; ++dim)
+    groups.push_back(dim == axis  ? ReassociationIndices{dim, dim + 1}
+                     : dim < axis ? ReassociationIndices{dim}
+                                  : ReassociationIndices{dim + 1});
+  return groups;
+}
+
 Value Scan::split(Value data, int64_t axis) {
   auto type = cast<RankedTensorType>(data.getType());
   IndexArithmetic index(builder, loc);
   Value block = index.constant(kBlock);
   SmallVector<Value> sizes = index.sizes(data);
-  Value blockCount = index.ceilDiv(sizes[axis], block);
+  Value size = sizes[axis];
   SmallVector<int64_t> shape(type.getShape());
-  int64_t staticCount = type.isDynamicDim(axis)
-                            ? ShapedType::kDynamic
-                            : llvm::divideCeil(shape[axis], kBlock);
-  shape[axis] =
-      type.isDynamicDim(axis) ? ShapedType::kDynamic : staticCount * kBlock;
-  SmallVector<OpFoldResult> low(type.getRank(), builder.getIndexAttr(0));
-  SmallVector<OpFoldResult> high(low);
-  high[axis] =
-      getAsOpFoldResult(index.sub(index.mul(blockCount, block), sizes[axis]));
-  if (!isConstantIntValue(high[axis], 0))
-    data = tensor::PadOp::create(
-        builder, loc, RankedTensorType::get(shape, type.getElementType()), data,
-        low, high, createIdentity(type.getElementType()));
-  SmallVector<ReassociationIndices> groups;
-  for (int64_t dim = 0; dim < type.getRank(); ++dim)
-    groups.push_back(dim == axis  ? ReassociationIndices{dim, dim + 1}
-                     : dim < axis ? ReassociationIndices{dim}
-                                  : ReassociationIndices{dim + 1});
-  shape[axis] = staticCount;
+  bool isWhole = shape[axis] % kBlock == 0 && !type.isDynamicDim(axis);
+  if (!type.isDynamicDim(axis))
+    shape[axis] = llvm::divideCeil(shape[axis], kBlock);
   shape.insert(shape.begin() + axis + 1, kBlock);
-  sizes[axis] = blockCount;
+  sizes[axis] = index.ceilDiv(size, block);
   sizes.insert(sizes.begin() + axis + 1, block);
-  return tensor::ExpandShapeOp::create(
-      builder, loc, RankedTensorType::get(shape, type.getElementType()), data,
-      groups, getAsOpFoldResult(sizes));
+  auto blocksType = RankedTensorType::get(shape, type.getElementType());
+  if (isWhole)
+    return tensor::ExpandShapeOp::create(builder, loc, blocksType, data,
+                                         getBlockGroups(type.getRank(), axis),
+                                         getAsOpFoldResult(sizes));
+  return buildFromIndices(
+      builder, loc, blocksType, sizes,
+      [&](OpBuilder &b, Location bodyLoc, ValueRange at) -> Value {
+        IndexArithmetic inner(b, bodyLoc);
+        Value position = inner.add(inner.mul(at[axis], block), at[axis + 1]);
+        SmallVector<Value> indices(at);
+        indices.erase(indices.begin() + axis);
+        indices[axis] = inner.inBounds(position, size);
+        Scalars s(b, bodyLoc, onnxElementType);
+        Value element = tensor::ExtractOp::create(s, data, indices);
+        return s.select(inner.isLess(position, size), element,
+                        s.constant(element, identity));
+      });
 }
 
 Value Scan::scanBlocks(Value data, int64_t axis, bool isExclusive, int levels) {
@@ -169,13 +179,8 @@ Value Scan::scanBlocks(Value data, int64_t axis, bool isExclusive, int levels) {
         Scalars s(b, bodyLoc, onnxElementType);
         linalg::YieldOp::create(s, (s.*combine)(arguments[0], arguments[1]));
       });
-  SmallVector<ReassociationIndices> groups;
-  for (int64_t dim = 0; dim < type.getRank(); ++dim)
-    groups.push_back(dim == axis  ? ReassociationIndices{dim, dim + 1}
-                     : dim < axis ? ReassociationIndices{dim}
-                                  : ReassociationIndices{dim + 1});
-  Value joined =
-      tensor::CollapseShapeOp::create(builder, loc, sum.getResult(0), groups);
+  Value joined = tensor::CollapseShapeOp::create(
+      builder, loc, sum.getResult(0), getBlockGroups(type.getRank(), axis));
   SmallVector<OpFoldResult> sizes =
       getAsOpFoldResult(IndexArithmetic(builder, loc).sizes(data));
   SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));
@@ -269,13 +274,12 @@ template <typename OpT> struct ScanToGeneric : OpConversionPattern<OpT> {
     SmallVector<Value> dataSizes = index.sizes(data);
     for (auto [dim, size] : llvm::enumerate(dataSizes)) {
       Value position = index.constant(dim);
-      Value isAxis = index.isEqual(position, at);
-      Value isBefore = index.isLess(position, at);
-      Value isBehind = index.isLess(at, position);
-      for (auto [part, isPart] :
-           llvm::enumerate(ArrayRef{isBefore, isAxis, isBehind}))
-        sizes[part] = index.mul(sizes[part],
-                                index.select(isPart, size, index.constant(1)));
+      SmallVector<Value> isPart{index.isLess(position, at),
+                                index.isEqual(position, at),
+                                index.isLess(at, position)};
+      for (auto [part, condition] : llvm::enumerate(isPart))
+        sizes[part] = index.mul(
+            sizes[part], index.select(condition, size, index.constant(1)));
     }
     auto partsType = RankedTensorType::get(
         SmallVector<int64_t>(3, ShapedType::kDynamic), type.getElementType());

@@ -209,6 +209,7 @@ def infer_if_possible(loaded: LoadedModel) -> None:
     for value, original in zip(loaded.proto.graph.output, declared, strict=True):
         if not is_typed(value.type):
             value.CopyFrom(original)
+    _adopt_ranks(loaded.proto.graph, {value.name: value.type for value in declared})
 
 
 def _one_row_per_sample(columns: int | None) -> Callable[[NodeProto, TypeProto], TypeProto]:
@@ -316,8 +317,22 @@ def infer(loaded: LoadedModel) -> None:
             "inferred; is one of its inputs of an unknown type?"
         )
     _write_back(model.graph, inferred.graph)
+    _adopt_ranks(model.graph, outputs)
     _clean_dims(model)
     _compare_outputs(loaded, outputs)
+
+
+def _adopt_ranks(graph: GraphProto, declared: dict[str, TypeProto]) -> None:
+    """Gives outputs whose rank inference can't tell the one that the model declares.
+
+    Only the rank: the sizes are found at run time, and so can't be wrong.
+    """
+    for value in graph.output:
+        known = rank(declared.get(value.name))
+        if known is not None and value.type.HasField("tensor_type") and rank(value.type) is None:
+            value.type.tensor_type.shape.SetInParent()
+            for _ in range(known):
+                value.type.tensor_type.shape.dim.add()
 
 
 def _compare_outputs(loaded: LoadedModel, declared: dict[str, TypeProto]) -> None:
