@@ -145,16 +145,16 @@ Value Scatter::replace() {
                Value update = arith::IndexCastOp::create(
                    b, loc, b.getIndexType(), arguments[1]);
                Value isHit = inner.isLess(inner.constant(-1), update);
+               SmallVector<Value> position;
+               for (int64_t dim : updateDims)
+                 position.push_back(
+                     dim == rank
+                         ? update
+                         : linalg::IndexOp::create(b, loc, dim).getResult());
                // Not a select: there may be no updates to read.
                auto choice = scf::IfOp::create(
                    b, loc, isHit,
                    [&](OpBuilder &then, Location) {
-                     SmallVector<Value> position;
-                     for (int64_t dim : updateDims)
-                       position.push_back(
-                           dim == rank ? update
-                                       : linalg::IndexOp::create(then, loc, dim)
-                                             .getResult());
                      Value found = tensor::ExtractOp::create(then, loc, updates,
                                                              position);
                      scf::YieldOp::create(then, loc, found);
