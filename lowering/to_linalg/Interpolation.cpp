@@ -363,9 +363,12 @@ Value Interpolation::toComputed(OpBuilder &b, Value element) {
   Scalars s(b, loc, onnxType);
   if (element.getType() == getComputedType())
     return element;
-  if (isa<FloatType>(element.getType()))
-    return s.widen(element);
-  return s.toFloat(element, getComputedType());
+  if (!isa<FloatType>(element.getType()))
+    return s.toFloat(element, getComputedType());
+  element = s.widen(element);
+  if (element.getType() == getComputedType())
+    return element;
+  return arith::ExtFOp::create(s, getComputedType(), element);
 }
 
 Value Interpolation::fromComputed(OpBuilder &b, Value number) {

@@ -152,8 +152,9 @@ struct PadToTensor : OpConversionPattern<PadOp> {
         llvm::to_vector(llvm::seq<int64_t>(0, input.getRank()));
     if (op.getAxes())
       axes = omb::getConstantIntegers(op.getAxes());
-    if (!axes)
-      return rewriter.notifyMatchFailure(op, "the axes aren't constant");
+    int64_t count = axes ? axes->size() : getLength(op.getAxes());
+    if (ShapedType::isDynamic(count))
+      return rewriter.notifyMatchFailure(op, "the number of axes isn't known");
     StringRef mode = op.getMode();
     if (!llvm::is_contained({"constant", "edge", "reflect", "wrap"}, mode))
       return rewriter.notifyMatchFailure(op,
@@ -163,10 +164,23 @@ struct PadToTensor : OpConversionPattern<PadOp> {
     omb::IndexArithmetic index(rewriter, loc);
     Value zero = index.constant(0);
     SmallVector<Value> low(input.getRank(), zero), high(input.getRank(), zero);
-    for (auto [position, axis] : llvm::enumerate(*axes)) {
-      int64_t dim = axis < 0 ? axis + input.getRank() : axis;
-      low[dim] = index.element(adaptor.getPads(), position);
-      high[dim] = index.element(adaptor.getPads(), position + axes->size());
+    for (int64_t position = 0; position < count; ++position) {
+      Value before = index.element(adaptor.getPads(), position);
+      Value after = index.element(adaptor.getPads(), position + count);
+      if (axes) {
+        int64_t axis = (*axes)[position];
+        int64_t dim = axis < 0 ? axis + input.getRank() : axis;
+        low[dim] = before;
+        high[dim] = after;
+        continue;
+      }
+      Value axis = omb::getComputedAxis(rewriter, loc, adaptor.getAxes(),
+                                        position, input.getRank());
+      for (int64_t dim = 0; dim < input.getRank(); ++dim) {
+        Value isIt = index.isEqual(axis, index.constant(dim));
+        low[dim] = index.select(isIt, before, low[dim]);
+        high[dim] = index.select(isIt, after, high[dim]);
+      }
     }
     SmallVector<PaddedDim> dims;
     for (int64_t dim = 0; dim < input.getRank(); ++dim) {
@@ -190,6 +204,12 @@ struct PadToTensor : OpConversionPattern<PadOp> {
             rewriter, loc, adaptor.getData(), dims,
             getPadding(rewriter, loc, adaptor.getConstantValue(), type), type));
     return success();
+  }
+
+  static int64_t getLength(Value vector) {
+    auto type = dyn_cast<RankedTensorType>(vector.getType());
+    return type && type.getRank() == 1 ? type.getDimSize(0)
+                                       : ShapedType::kDynamic;
   }
 
   /// The element to pad with; `given`, of one element, may be absent.

@@ -11,6 +11,7 @@
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Interpolation.h"
 #include "lowering/to_linalg/Patterns.h"
+#include "lowering/to_linalg/Scalars.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -18,6 +19,7 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/DialectConversion.h"
+#include "llvm/ADT/StringSwitch.h"
 
 #include <cmath>
 
