@@ -9,6 +9,7 @@
 #include "mlir/IR/Matchers.h"
 
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace omb::onnx;
@@ -58,29 +59,31 @@ static LogicalResult checkScales(Operation *op, ArrayRef<float> scales,
 }
 
 /// The sizes that keep the input's aspect ratio.
-static LogicalResult setKeptRatio(ResizeOp op, ArrayRef<int64_t> axes,
-                                  ArrayRef<int64_t> sizes, Shape &result,
-                                  ShapeAnalysis &analysis) {
+static void setKeptRatio(ResizeOp op, ArrayRef<int64_t> axes, Shape &result,
+                         ShapeAnalysis &analysis) {
   bool isMin = op.getKeepAspectRatioPolicy() == "not_larger";
-  std::optional<float> scale;
-  for (auto [axis, size] : llvm::zip(axes, sizes)) {
-    std::optional<int64_t> from = getConstantSize(result[axis]);
-    if (!from || *from == 0) {
-      scale = std::nullopt;
+  std::optional<SmallVector<int64_t>> sizes =
+      analysis.getIntegers(op.getSizes());
+  float scale = isMin ? std::numeric_limits<float>::infinity() : 0;
+  bool isKnown = sizes.has_value();
+  for (auto [index, axis] : llvm::enumerate(axes)) {
+    int64_t from = getConstantSize(result[axis]).value_or(0);
+    isKnown &= from > 0;
+    if (!isKnown)
       break;
-    }
-    float own = static_cast<float>(size) / static_cast<float>(*from);
-    scale = !scale  ? own
-            : isMin ? std::min(*scale, own)
-                    : std::max(*scale, own);
+    float own = static_cast<float>((*sizes)[index]) / static_cast<float>(from);
+    scale = isMin ? std::min(scale, own) : std::max(scale, own);
   }
   for (int64_t axis : axes) {
-    std::optional<int64_t> from = getConstantSize(result[axis]);
-    result[axis] = scale ? analysis.getConstant(static_cast<int64_t>(std::floor(
-                               *scale * static_cast<float>(*from) + 0.5f)))
-                         : analysis.getUnknown();
+    if (!isKnown) {
+      result[axis] = analysis.getUnknown();
+      continue;
+    }
+    float scaled = scale * static_cast<float>(*getConstantSize(result[axis]));
+    result[axis] = scaled < 9e18f ? analysis.getConstant(static_cast<int64_t>(
+                                        std::floor(scaled + 0.5f)))
+                                  : analysis.getUnknown();
   }
-  return success();
 }
 
 /// Replaces the dimensions `axes` of `result` by the operand `sizes`.
@@ -94,11 +97,10 @@ static LogicalResult setSizes(ResizeOp op, ArrayRef<int64_t> axes,
     for (DimExpr size : *sizes)
       if (getConstantSize(size).value_or(0) < 0)
         return op.emitOpError("has a size of ") << *getConstantSize(size);
-  if (op.getKeepAspectRatioPolicy() != "stretch")
-    return setKeptRatio(op, axes,
-                        analysis.getIntegers(op.getSizes())
-                            .value_or(SmallVector<int64_t>(axes.size(), 0)),
-                        result, analysis);
+  if (op.getKeepAspectRatioPolicy() != "stretch") {
+    setKeptRatio(op, axes, result, analysis);
+    return success();
+  }
   for (auto [index, axis] : llvm::enumerate(axes))
     result[axis] = sizes && isNonNegative((*sizes)[index], analysis)
                        ? (*sizes)[index]

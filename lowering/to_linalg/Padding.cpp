@@ -66,6 +66,24 @@ bool isEmptyDim(const PaddedDim &dim) {
   return matchPattern(dim.cropped, m_Zero());
 }
 
+/// The same as tensor.pad, of which IREE has none for complex numbers.
+Value insertIntoPadding(OpBuilder &builder, Location loc, Value source,
+                        ArrayRef<PaddedDim> dims, Value padding,
+                        RankedTensorType type) {
+  SmallVector<Value> sizes, low, cropped;
+  for (const PaddedDim &dim : dims) {
+    sizes.push_back(dim.total);
+    low.push_back(dim.low);
+    cropped.push_back(dim.cropped);
+  }
+  Value init = omb::createEmpty(builder, loc, type, sizes);
+  init = linalg::FillOp::create(builder, loc, padding, init).getResult(0);
+  SmallVector<OpFoldResult> strides(dims.size(), builder.getIndexAttr(1));
+  return tensor::InsertSliceOp::create(builder, loc, source, init,
+                                       getAsOpFoldResult(low),
+                                       getAsOpFoldResult(cropped), strides);
+}
+
 Value padWithConstant(OpBuilder &builder, Location loc, Value source,
                       ArrayRef<PaddedDim> dims, Value padding,
                       RankedTensorType type) {
@@ -85,6 +103,8 @@ Value padWithConstant(OpBuilder &builder, Location loc, Value source,
   auto isZero = [](Value value) { return matchPattern(value, m_Zero()); };
   if (llvm::all_of(low, isZero) && llvm::all_of(high, isZero))
     return omb::castTensor(builder, loc, source, type);
+  if (isa<ComplexType>(type.getElementType()))
+    return insertIntoPadding(builder, loc, source, dims, padding, type);
   return tensor::PadOp::create(builder, loc, type, source,
                                getAsOpFoldResult(low), getAsOpFoldResult(high),
                                padding);

@@ -15,6 +15,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -83,7 +84,8 @@ private:
     omb::Scalars s(builder, loc, builder.getF32Type());
     if (offset != 0)
       length = s.add(length, offset);
-    // Lengths aren't negative.
+    // IREE's host code rounds to the nearest where it converts.
+    length = math::FloorOp::create(s, length);
     Value i64 = arith::FPToSIOp::create(s, s.getI64Type(), length);
     return arith::IndexCastOp::create(s, s.getIndexType(), i64);
   }

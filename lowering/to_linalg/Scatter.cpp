@@ -54,7 +54,7 @@ public:
   /// `onnxType` is the element type before conversion.
   Value build(Combination combination, Type onnxType) {
     // Nothing to put, or nowhere.
-    for (Value tensor : {data, updates})
+    for (Value tensor : {data, targets, updates})
       if (llvm::is_contained(
               cast<RankedTensorType>(tensor.getType()).getShape(), 0))
         return data;
@@ -386,6 +386,7 @@ struct ScatterNDToGeneric : OpConversionPattern<ScatterNDOp> {
     if (failed(combination))
       return failure();
     if (llvm::is_contained(dataType.getShape(), 0) ||
+        llvm::is_contained(indicesType.getShape(), 0) ||
         llvm::is_contained(updatesType.getShape(), 0)) {
       rewriter.replaceOp(
           op, omb::castTensor(rewriter, op.getLoc(), adaptor.getData(), type));
