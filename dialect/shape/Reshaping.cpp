@@ -149,6 +149,25 @@ getUnitAxes(SqueezeOp op, ArrayRef<DimExpr> input) {
   return std::nullopt;
 }
 
+/// A result of Squeeze or Unsqueeze of which no more than the rank is known:
+/// the axes are computed, but their number is fixed.
+static LogicalResult setRank(Value axes, Value result, int64_t rank,
+                             bool isInsertion, ShapeAnalysis &analysis) {
+  std::optional<Shape> elements =
+      axes ? getShapeOperand(axes, analysis) : std::nullopt;
+  if (!elements)
+    return success();
+  int64_t count = elements->size();
+  if (!isInsertion && count > rank)
+    return result.getDefiningOp()->emitOpError("can't take away ")
+           << count << " of " << rank << " dimensions";
+  Shape shape;
+  for (int64_t dim = 0; dim < (isInsertion ? rank + count : rank - count);
+       ++dim)
+    shape.push_back(analysis.getUnknown());
+  return analysis.setShape(result, shape);
+}
+
 static LogicalResult inferSqueeze(SqueezeOp op, ShapeAnalysis &analysis) {
   std::optional<Shape> input = analysis.getShape(op.getData());
   if (!input)
@@ -157,7 +176,8 @@ static LogicalResult inferSqueeze(SqueezeOp op, ShapeAnalysis &analysis) {
       op.getAxes() ? analysis.getIntegers(op.getAxes())
                    : getUnitAxes(op, *input);
   if (!given)
-    return success();
+    return setRank(op.getAxes(), op.getSqueezed(), input->size(),
+                   /*isInsertion=*/false, analysis);
   FailureOr<SmallVector<int64_t>> axes =
       normalizeAxes(op, *given, input->size());
   if (failed(axes))
@@ -178,8 +198,11 @@ static LogicalResult inferUnsqueeze(UnsqueezeOp op, ShapeAnalysis &analysis) {
   std::optional<Shape> input = analysis.getShape(op.getData());
   std::optional<SmallVector<int64_t>> given =
       analysis.getIntegers(op.getAxes());
-  if (!input || !given)
+  if (!input)
     return success();
+  if (!given)
+    return setRank(op.getAxes(), op.getExpanded(), input->size(),
+                   /*isInsertion=*/true, analysis);
   int64_t rank = input->size() + given->size();
   FailureOr<SmallVector<int64_t>> axes = normalizeAxes(op, *given, rank);
   if (failed(axes))

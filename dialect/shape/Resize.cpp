@@ -1,10 +1,186 @@
-//===- Resize.cpp - Shapes of resampling ----------------------------------===//
+//===- Resize.cpp - Shapes of what is sampled at other points -------------===//
 
 #include "dialect/ir/ops/Resize.h"
+#include "dialect/shape/Axes.h"
 #include "dialect/shape/Families.h"
 #include "dialect/shape/ShapeInference.h"
+#include "dialect/shape/SizePolynomial.h"
+
+#include "mlir/IR/Matchers.h"
+
+#include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace omb::onnx;
 
-void omb::onnx::attachResizeShapes(MLIRContext &context) {}
+/// The numbers of a constant float tensor.
+static std::optional<SmallVector<float>> getFloats(Value value) {
+  DenseFPElementsAttr elements;
+  if (!value || !matchPattern(value, m_Constant(&elements)) ||
+      !elements.getElementType().isF32())
+    return std::nullopt;
+  return llvm::to_vector(elements.getValues<float>());
+}
+
+/// The number of elements of an operand; nullopt where it is absent or the
+/// number unknown.
+static std::optional<int64_t> getLength(Value value, ShapeAnalysis &analysis) {
+  std::optional<Shape> shape = value ? analysis.getShape(value) : std::nullopt;
+  if (!shape || shape->size() != 1)
+    return std::nullopt;
+  return getConstantSize(shape->front());
+}
+
+/// `size` scaled, as f32 computes it.
+static DimExpr scaleSize(DimExpr size, float scale, ShapeAnalysis &analysis) {
+  if (std::optional<int64_t> constant = getConstantSize(size)) {
+    float scaled = std::floor(static_cast<float>(*constant) * scale);
+    return scaled < 9e18f ? analysis.getConstant(static_cast<int64_t>(scaled))
+                          : analysis.getUnknown();
+  }
+  if (scale == std::floor(scale) && scale < 0x1p24f)
+    return normalizeSize(size * static_cast<int64_t>(scale));
+  float inverse = 1 / scale;
+  if (inverse < 0x1p24f && std::exp2(std::round(std::log2(scale))) == scale)
+    return size.floorDiv(static_cast<int64_t>(inverse));
+  return analysis.getUnknown();
+}
+
+static LogicalResult checkScales(Operation *op, ArrayRef<float> scales,
+                                 size_t count) {
+  if (scales.size() != count)
+    return op->emitOpError("has ")
+           << scales.size() << " scales for " << count << " axes";
+  for (float scale : scales)
+    if (!(scale > 0) || std::isinf(scale))
+      return op->emitOpError("has a scale of ") << scale;
+  return success();
+}
+
+/// The sizes that keep the input's aspect ratio.
+static void setKeptRatio(ResizeOp op, ArrayRef<int64_t> axes, Shape &result,
+                         ShapeAnalysis &analysis) {
+  bool isMin = op.getKeepAspectRatioPolicy() == "not_larger";
+  std::optional<SmallVector<int64_t>> sizes =
+      analysis.getIntegers(op.getSizes());
+  float scale = isMin ? std::numeric_limits<float>::infinity() : 0;
+  bool isKnown = sizes.has_value();
+  for (auto [index, axis] : llvm::enumerate(axes)) {
+    int64_t from = getConstantSize(result[axis]).value_or(0);
+    isKnown &= from > 0;
+    if (!isKnown)
+      break;
+    float own = static_cast<float>((*sizes)[index]) / static_cast<float>(from);
+    scale = isMin ? std::min(scale, own) : std::max(scale, own);
+  }
+  for (int64_t axis : axes) {
+    if (!isKnown) {
+      result[axis] = analysis.getUnknown();
+      continue;
+    }
+    float scaled = scale * static_cast<float>(*getConstantSize(result[axis]));
+    result[axis] = scaled < 9e18f ? analysis.getConstant(static_cast<int64_t>(
+                                        std::floor(scaled + 0.5f)))
+                                  : analysis.getUnknown();
+  }
+}
+
+/// Replaces the dimensions `axes` of `result` by the operand `sizes`.
+static LogicalResult setSizes(ResizeOp op, ArrayRef<int64_t> axes,
+                              Shape &result, ShapeAnalysis &analysis) {
+  std::optional<Shape> sizes = analysis.getContents(op.getSizes());
+  if (sizes && sizes->size() != axes.size())
+    return op.emitOpError("has ")
+           << sizes->size() << " sizes for " << axes.size() << " axes";
+  if (sizes)
+    for (DimExpr size : *sizes)
+      if (getConstantSize(size).value_or(0) < 0)
+        return op.emitOpError("has a size of ") << *getConstantSize(size);
+  if (op.getKeepAspectRatioPolicy() != "stretch") {
+    setKeptRatio(op, axes, result, analysis);
+    return success();
+  }
+  for (auto [index, axis] : llvm::enumerate(axes))
+    result[axis] = sizes && isNonNegative((*sizes)[index], analysis)
+                       ? (*sizes)[index]
+                       : analysis.getUnknown();
+  return success();
+}
+
+static LogicalResult checkAttributes(ResizeOp op) {
+  auto check = [&](StringRef name, StringRef value,
+                   ArrayRef<StringRef> known) -> LogicalResult {
+    if (llvm::is_contained(known, value))
+      return success();
+    return op.emitOpError("has the ")
+           << name << " '" << value << "', which is unknown";
+  };
+  if (failed(check("mode", op.getMode(), {"nearest", "linear", "cubic"})) ||
+      failed(check(
+          "nearest_mode", op.getNearestMode(),
+          {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"})) ||
+      failed(check("coordinate_transformation_mode",
+                   op.getCoordinateTransformationMode(),
+                   {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",
+                    "align_corners", "asymmetric", "tf_crop_and_resize"})) ||
+      failed(check("keep_aspect_ratio_policy", op.getKeepAspectRatioPolicy(),
+                   {"stretch", "not_larger", "not_smaller"})))
+    return failure();
+  bool isCropped = op.getCoordinateTransformationMode() == "tf_crop_and_resize";
+  if (isCropped && !op.getRoi())
+    return op.emitOpError("has no roi, which tf_crop_and_resize needs");
+  if (op.getAntialias() != 0 && op.getMode() == "nearest")
+    return op.emitOpError("has antialias, which 'nearest' has no use for");
+  return success();
+}
+
+static LogicalResult inferResize(ResizeOp op, ShapeAnalysis &analysis) {
+  if (failed(checkAttributes(op)))
+    return failure();
+  std::optional<Shape> input = analysis.getShape(op.getX());
+  if (!input)
+    return success();
+  SmallVector<int64_t> all = llvm::to_vector(
+      llvm::seq<int64_t>(0, static_cast<int64_t>(input->size())));
+  FailureOr<SmallVector<int64_t>> axes = normalizeAxes(
+      op, op.getAxes().value_or(ArrayRef<int64_t>(all)), input->size());
+  if (failed(axes))
+    return failure();
+  // Older models pass an empty tensor where the operand isn't meant.
+  bool hasScales = op.getScales() && getLength(op.getScales(), analysis) != 0;
+  bool hasSizes = op.getSizes() && getLength(op.getSizes(), analysis) != 0;
+  if (hasScales == hasSizes && !axes->empty())
+    return op.emitOpError("needs either scales or sizes");
+  Shape result = *input;
+  if (hasSizes) {
+    if (failed(setSizes(op, *axes, result, analysis)))
+      return failure();
+    return analysis.setShape(op.getY(), result);
+  }
+  std::optional<SmallVector<float>> scales = getFloats(op.getScales());
+  if (scales && failed(checkScales(op, *scales, axes->size())))
+    return failure();
+  for (auto [index, axis] : llvm::enumerate(*axes))
+    result[axis] = scales ? scaleSize(result[axis], (*scales)[index], analysis)
+                          : analysis.getUnknown();
+  return analysis.setShape(op.getY(), result);
+}
+
+static LogicalResult inferUpsample(UpsampleOp op, ShapeAnalysis &analysis) {
+  std::optional<Shape> result = analysis.getShape(op.getX());
+  if (!result)
+    return success();
+  std::optional<SmallVector<float>> scales = getFloats(op.getScales());
+  if (scales && failed(checkScales(op, *scales, result->size())))
+    return failure();
+  for (auto [index, dim] : llvm::enumerate(*result))
+    dim = scales ? scaleSize(dim, (*scales)[index], analysis)
+                 : analysis.getUnknown();
+  return analysis.setShape(op.getY(), *result);
+}
+
+void omb::onnx::attachResizeShapes(MLIRContext &context) {
+  attachShapeFunction<inferResize, ResizeOp>(context);
+  attachShapeFunction<inferUpsample, UpsampleOp>(context);
+}

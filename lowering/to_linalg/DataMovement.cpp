@@ -101,7 +101,7 @@ struct SliceToTensor : OpConversionPattern<SliceOp> {
     else if (!starts.isDynamicDim(0))
       axes = llvm::to_vector(llvm::seq<int64_t>(0, starts.getDimSize(0)));
     if (!axes)
-      return rewriter.notifyMatchFailure(op, "the axes aren't constant");
+      return sliceComputedAxes(op, adaptor, type, rewriter);
     std::optional<SmallVector<int64_t>> steps(
         SmallVector<int64_t>(axes->size(), 1));
     if (op.getSteps())
@@ -138,12 +138,52 @@ struct SliceToTensor : OpConversionPattern<SliceOp> {
     return success();
   }
 
+  /// Where the axes are computed, every dimension may be cut.
+  static LogicalResult sliceComputedAxes(SliceOp op, OpAdaptor adaptor,
+                                         RankedTensorType type,
+                                         ConversionPatternRewriter &rewriter) {
+    int64_t count =
+        cast<RankedTensorType>(op.getStarts().getType()).getDimSize(0);
+    if (ShapedType::isDynamic(count))
+      return rewriter.notifyMatchFailure(op, "the number of axes isn't known");
+    Location loc = op.getLoc();
+    omb::IndexArithmetic index(rewriter, loc);
+    int64_t rank = type.getRank();
+    SmallVector<Value> sizes = index.sizes(adaptor.getData());
+    SmallVector<Value> starts(rank, index.constant(0)), ends(sizes);
+    SmallVector<Value> steps(rank, index.constant(1));
+    for (int64_t position = 0; position < count; ++position) {
+      Value axis = omb::getComputedAxis(rewriter, loc, adaptor.getAxes(),
+                                        position, rank);
+      Value step = adaptor.getSteps()
+                       ? index.element(adaptor.getSteps(), position)
+                       : index.constant(1);
+      requireNotZero(rewriter, loc, step);
+      Value start = index.element(adaptor.getStarts(), position);
+      Value end = index.element(adaptor.getEnds(), position);
+      for (int64_t dim = 0; dim < rank; ++dim) {
+        Value isIt = index.isEqual(axis, index.constant(dim));
+        starts[dim] = index.select(isIt, start, starts[dim]);
+        ends[dim] = index.select(isIt, end, ends[dim]);
+        steps[dim] = index.select(isIt, step, steps[dim]);
+      }
+    }
+    for (int64_t dim = 0; dim < rank; ++dim) {
+      SlicedDim sliced = computeSlicedDim(index, sizes[dim], starts[dim],
+                                          ends[dim], steps[dim]);
+      starts[dim] = sliced.start;
+      sizes[dim] = sliced.count;
+    }
+    rewriter.replaceOp(op, readStrided(rewriter, loc, adaptor.getData(), starts,
+                                       sizes, steps, type));
+    return success();
+  }
+
   static void requireNotZero(OpBuilder &builder, Location loc, Value step) {
     omb::IndexArithmetic index(builder, loc);
-    Value isZero = index.isEqual(step, index.constant(0));
-    index.require(index.isEqual(isZero, arith::ConstantIntOp::create(
-                                            builder, loc, 0, /*width=*/1)),
-                  "a step of Slice is 0");
+    Value isNotZero = builder.createOrFold<arith::CmpIOp>(
+        loc, arith::CmpIPredicate::ne, step, index.constant(0));
+    index.require(isNotZero, "a step of Slice is 0");
   }
 
   /// The slice where strides may be negative.

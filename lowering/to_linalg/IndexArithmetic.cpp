@@ -127,6 +127,17 @@ std::optional<SmallVector<int64_t>> omb::getConstantIntegers(Value value) {
   return integers;
 }
 
+Value omb::getComputedAxis(OpBuilder &builder, Location loc, Value axes,
+                           int64_t position, int64_t rank) {
+  IndexArithmetic index(builder, loc);
+  Value size = index.constant(rank);
+  Value axis = index.fromFront(index.element(axes, position), size);
+  index.require(builder.createOrFold<arith::CmpIOp>(
+                    loc, arith::CmpIPredicate::ult, axis, size),
+                "an axis is out of range");
+  return axis;
+}
+
 Value omb::castTensor(OpBuilder &builder, Location loc, Value value,
                       Type type) {
   if (value.getType() == type)

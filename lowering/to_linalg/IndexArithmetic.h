@@ -59,6 +59,11 @@ private:
 std::optional<llvm::SmallVector<int64_t>>
 getConstantIntegers(mlir::Value value);
 
+/// Element `position` of the tensor `axes`, counted from the front. Stops the
+/// run where it is out of range.
+mlir::Value getComputedAxis(mlir::OpBuilder &builder, mlir::Location loc,
+                            mlir::Value axes, int64_t position, int64_t rank);
+
 /// `value` as `type`, which differs in what is static only.
 mlir::Value castTensor(mlir::OpBuilder &builder, mlir::Location loc,
                        mlir::Value value, mlir::Type type);

@@ -66,6 +66,24 @@ bool isEmptyDim(const PaddedDim &dim) {
   return matchPattern(dim.cropped, m_Zero());
 }
 
+/// The same as tensor.pad, of which IREE has none for complex numbers.
+Value insertIntoPadding(OpBuilder &builder, Location loc, Value source,
+                        ArrayRef<PaddedDim> dims, Value padding,
+                        RankedTensorType type) {
+  SmallVector<Value> sizes, low, cropped;
+  for (const PaddedDim &dim : dims) {
+    sizes.push_back(dim.total);
+    low.push_back(dim.low);
+    cropped.push_back(dim.cropped);
+  }
+  Value init = omb::createEmpty(builder, loc, type, sizes);
+  init = linalg::FillOp::create(builder, loc, padding, init).getResult(0);
+  SmallVector<OpFoldResult> strides(dims.size(), builder.getIndexAttr(1));
+  return tensor::InsertSliceOp::create(builder, loc, source, init,
+                                       getAsOpFoldResult(low),
+                                       getAsOpFoldResult(cropped), strides);
+}
+
 Value padWithConstant(OpBuilder &builder, Location loc, Value source,
                       ArrayRef<PaddedDim> dims, Value padding,
                       RankedTensorType type) {
@@ -85,6 +103,8 @@ Value padWithConstant(OpBuilder &builder, Location loc, Value source,
   auto isZero = [](Value value) { return matchPattern(value, m_Zero()); };
   if (llvm::all_of(low, isZero) && llvm::all_of(high, isZero))
     return omb::castTensor(builder, loc, source, type);
+  if (isa<ComplexType>(type.getElementType()))
+    return insertIntoPadding(builder, loc, source, dims, padding, type);
   return tensor::PadOp::create(builder, loc, type, source,
                                getAsOpFoldResult(low), getAsOpFoldResult(high),
                                padding);
@@ -152,8 +172,9 @@ struct PadToTensor : OpConversionPattern<PadOp> {
         llvm::to_vector(llvm::seq<int64_t>(0, input.getRank()));
     if (op.getAxes())
       axes = omb::getConstantIntegers(op.getAxes());
-    if (!axes)
-      return rewriter.notifyMatchFailure(op, "the axes aren't constant");
+    int64_t count = axes ? axes->size() : getLength(op.getAxes());
+    if (ShapedType::isDynamic(count))
+      return rewriter.notifyMatchFailure(op, "the number of axes isn't known");
     StringRef mode = op.getMode();
     if (!llvm::is_contained({"constant", "edge", "reflect", "wrap"}, mode))
       return rewriter.notifyMatchFailure(op,
@@ -163,10 +184,23 @@ struct PadToTensor : OpConversionPattern<PadOp> {
     omb::IndexArithmetic index(rewriter, loc);
     Value zero = index.constant(0);
     SmallVector<Value> low(input.getRank(), zero), high(input.getRank(), zero);
-    for (auto [position, axis] : llvm::enumerate(*axes)) {
-      int64_t dim = axis < 0 ? axis + input.getRank() : axis;
-      low[dim] = index.element(adaptor.getPads(), position);
-      high[dim] = index.element(adaptor.getPads(), position + axes->size());
+    for (int64_t position = 0; position < count; ++position) {
+      Value before = index.element(adaptor.getPads(), position);
+      Value after = index.element(adaptor.getPads(), position + count);
+      if (axes) {
+        int64_t axis = (*axes)[position];
+        int64_t dim = axis < 0 ? axis + input.getRank() : axis;
+        low[dim] = before;
+        high[dim] = after;
+        continue;
+      }
+      Value axis = omb::getComputedAxis(rewriter, loc, adaptor.getAxes(),
+                                        position, input.getRank());
+      for (int64_t dim = 0; dim < input.getRank(); ++dim) {
+        Value isIt = index.isEqual(axis, index.constant(dim));
+        low[dim] = index.select(isIt, before, low[dim]);
+        high[dim] = index.select(isIt, after, high[dim]);
+      }
     }
     SmallVector<PaddedDim> dims;
     for (int64_t dim = 0; dim < input.getRank(); ++dim) {
@@ -190,6 +224,12 @@ struct PadToTensor : OpConversionPattern<PadOp> {
             rewriter, loc, adaptor.getData(), dims,
             getPadding(rewriter, loc, adaptor.getConstantValue(), type), type));
     return success();
+  }
+
+  static int64_t getLength(Value vector) {
+    auto type = dyn_cast<RankedTensorType>(vector.getType());
+    return type && type.getRank() == 1 ? type.getDimSize(0)
+                                       : ShapedType::kDynamic;
   }
 
   /// The element to pad with; `given`, of one element, may be absent.

@@ -196,6 +196,10 @@ struct SpaceToDepthToTranspose : OpConversionPattern<SpaceToDepthOp> {
     auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
     if (!type || !isa<RankedTensorType>(adaptor.getInput().getType()))
       return rewriter.notifyMatchFailure(op, "the input has no tensor type");
+    bool isDepthFirst = op.getMode() == "DCR";
+    if (!isDepthFirst && op.getMode() != "CRD")
+      return rewriter.notifyMatchFailure(op, "the mode '" + op.getMode() +
+                                                 "' is unknown");
     Location loc = op.getLoc();
     omb::IndexArithmetic index(rewriter, loc);
     SmallVector<Value> sizes = index.sizes(adaptor.getInput());
@@ -215,7 +219,10 @@ struct SpaceToDepthToTranspose : OpConversionPattern<SpaceToDepthOp> {
     Value expanded =
         expandDims(rewriter, loc, adaptor.getInput(),
                    {{sizes[0]}, {sizes[1]}, {height, block}, {width, block}});
-    Value transposed = transpose(rewriter, loc, expanded, {0, 3, 5, 1, 2, 4});
+    SmallVector<int64_t> perm = isDepthFirst
+                                    ? SmallVector<int64_t>{0, 3, 5, 1, 2, 4}
+                                    : SmallVector<int64_t>{0, 1, 3, 5, 2, 4};
+    Value transposed = transpose(rewriter, loc, expanded, perm);
     SmallVector<ReassociationIndices> groups{{0}, {1, 2, 3}, {4}, {5}};
     Value result =
         tensor::CollapseShapeOp::create(rewriter, loc, transposed, groups);

@@ -223,6 +223,49 @@ Value changeUnits(OpBuilder &builder, Location loc, Value data,
       groups, sizes);
 }
 
+/// Squeeze or Unsqueeze by computed axes: of the longer shape, each dimension
+/// may be one that is put in or taken away.
+LogicalResult reshapeByFlags(Operation *op, Value data, Value axes,
+                             bool isInsertion,
+                             ConversionPatternRewriter &rewriter) {
+  auto input = cast<RankedTensorType>(op->getOperand(0).getType());
+  auto result = cast<RankedTensorType>(op->getResult(0).getType());
+  Location loc = op->getLoc();
+  omb::IndexArithmetic index(rewriter, loc);
+  int64_t longer = std::max(input.getRank(), result.getRank());
+  int64_t count = std::abs(input.getRank() - result.getRank());
+  SmallVector<Value> positions;
+  for (int64_t position = 0; position < count; ++position)
+    positions.push_back(
+        omb::getComputedAxis(rewriter, loc, axes, position, longer));
+  Value zero = index.constant(0), one = index.constant(1);
+  SmallVector<Value> dataSizes = index.sizes(data);
+  SmallVector<Value> sizes(result.getRank(), one);
+  // The dimension of the shorter shape that comes next.
+  Value next = zero;
+  for (int64_t dim = 0; dim < longer; ++dim) {
+    Value isUnit = index.isEqual(zero, one);
+    for (Value position : positions)
+      isUnit = rewriter.createOrFold<arith::OrIOp>(
+          loc, isUnit, index.isEqual(position, index.constant(dim)));
+    for (int64_t other = 0; other < longer - count; ++other) {
+      Value isNext = index.isEqual(next, index.constant(other));
+      if (isInsertion) {
+        Value kept = index.select(isNext, dataSizes[other], sizes[dim]);
+        sizes[dim] = index.select(isUnit, one, kept);
+      } else {
+        Value kept = index.select(isNext, dataSizes[dim], sizes[other]);
+        sizes[other] = index.select(isUnit, sizes[other], kept);
+      }
+    }
+    next = index.select(isUnit, next, index.add(next, one));
+  }
+  // Static sizes are checked like the others: by the number of elements.
+  rewriter.replaceOp(
+      op, omb::buildReshape(rewriter, loc, data, input, result, sizes));
+  return success();
+}
+
 struct SqueezeToTensor : OpConversionPattern<SqueezeOp> {
   using OpConversionPattern::OpConversionPattern;
 
@@ -238,7 +281,8 @@ struct SqueezeToTensor : OpConversionPattern<SqueezeOp> {
     if (op.getAxes()) {
       axes = omb::getConstantIntegers(op.getAxes());
       if (!axes)
-        return rewriter.notifyMatchFailure(op, "the axes aren't constant");
+        return reshapeByFlags(op, adaptor.getData(), adaptor.getAxes(),
+                              /*isInsertion=*/false, rewriter);
     } else {
       axes.emplace();
       for (int64_t dim = 0; dim < input.getRank(); ++dim)
@@ -278,7 +322,8 @@ struct UnsqueezeToTensor : OpConversionPattern<UnsqueezeOp> {
     std::optional<SmallVector<int64_t>> axes =
         omb::getConstantIntegers(op.getAxes());
     if (!axes)
-      return rewriter.notifyMatchFailure(op, "the axes aren't constant");
+      return reshapeByFlags(op, adaptor.getData(), adaptor.getAxes(),
+                            /*isInsertion=*/true, rewriter);
     for (int64_t &axis : *axes)
       axis = axis < 0 ? axis + type.getRank() : axis;
     Value result = adaptor.getData();

@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/DialectConversion.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 using namespace omb::onnx;
@@ -53,7 +54,7 @@ public:
   /// `onnxType` is the element type before conversion.
   Value build(Combination combination, Type onnxType) {
     // Nothing to put, or nowhere.
-    for (Value tensor : {data, updates})
+    for (Value tensor : {data, targets, updates})
       if (llvm::is_contained(
               cast<RankedTensorType>(tensor.getType()).getShape(), 0))
         return data;
@@ -145,16 +146,16 @@ Value Scatter::replace() {
                Value update = arith::IndexCastOp::create(
                    b, loc, b.getIndexType(), arguments[1]);
                Value isHit = inner.isLess(inner.constant(-1), update);
+               SmallVector<Value> position;
+               for (int64_t dim : updateDims)
+                 position.push_back(
+                     dim == rank
+                         ? update
+                         : linalg::IndexOp::create(b, loc, dim).getResult());
                // Not a select: there may be no updates to read.
                auto choice = scf::IfOp::create(
                    b, loc, isHit,
                    [&](OpBuilder &then, Location) {
-                     SmallVector<Value> position;
-                     for (int64_t dim : updateDims)
-                       position.push_back(
-                           dim == rank ? update
-                                       : linalg::IndexOp::create(then, loc, dim)
-                                             .getResult());
                      Value found = tensor::ExtractOp::create(then, loc, updates,
                                                              position);
                      scf::YieldOp::create(then, loc, found);
@@ -385,6 +386,7 @@ struct ScatterNDToGeneric : OpConversionPattern<ScatterNDOp> {
     if (failed(combination))
       return failure();
     if (llvm::is_contained(dataType.getShape(), 0) ||
+        llvm::is_contained(indicesType.getShape(), 0) ||
         llvm::is_contained(updatesType.getShape(), 0)) {
       rewriter.replaceOp(
           op, omb::castTensor(rewriter, op.getLoc(), adaptor.getData(), type));

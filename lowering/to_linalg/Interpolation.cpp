@@ -1,0 +1,605 @@
+//===- Interpolation.cpp - Tensors sampled at other points ----------------===//
+
+#include "lowering/to_linalg/Interpolation.h"
+
+#include "lowering/to_linalg/IndexArithmetic.h"
+#include "lowering/to_linalg/Scalars.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/TypeUtilities.h"
+
+#include <cmath>
+
+using namespace mlir;
+using omb::ResizedAxis;
+using omb::SamplingOptions;
+using omb::Scalars;
+
+//===----------------------------------------------------------------------===//
+// Coordinates and weights
+//===----------------------------------------------------------------------===//
+
+static Value toFloat(Scalars &s, Value position) {
+  Value number = arith::IndexCastOp::create(s, s.getI32Type(), position);
+  return arith::SIToFPOp::create(s, s.getF32Type(), number);
+}
+
+static Value toPosition(Scalars &s, Value number) {
+  // Coordinates far outside are clamped afterwards; a conversion has to hold
+  // them.
+  number = s.max(s.min(number, 0x1p30), -0x1p30);
+  Value integer = arith::FPToSIOp::create(s, s.getI32Type(), number);
+  return arith::IndexCastOp::create(s, s.getIndexType(), integer);
+}
+
+/// Where element `position` of the resized axis lies in the original one.
+static Value getCoordinate(Scalars &s, const ResizedAxis &axis,
+                           const SamplingOptions &options, Value position) {
+  Value at = toFloat(s, position);
+  Value last = s.add(toFloat(s, axis.from), -1);
+  Value one = s.constant(at, 1);
+  Value isSingle = s.equal(axis.length, one);
+  // Not 0, so that what isn't selected does no harm.
+  Value spread = s.select(isSingle, one, s.sub(axis.length, one));
+  auto halfPixel = [&] {
+    return s.add(s.div(s.add(at, 0.5), axis.scale), -0.5);
+  };
+  switch (options.coordinates) {
+  case SamplingOptions::Asymmetric:
+    return s.div(at, axis.scale);
+  case SamplingOptions::AlignCorners:
+    return s.select(isSingle, s.constant(at, 0),
+                    s.div(s.mul(at, last), spread));
+  case SamplingOptions::PytorchHalfPixel:
+    return s.select(isSingle, s.constant(at, -0.5), halfPixel());
+  case SamplingOptions::HalfPixelSymmetric: {
+    Value adjustment = s.div(toFloat(s, axis.to), axis.length);
+    Value center = s.mul(toFloat(s, axis.from), 0.5);
+    return s.add(s.mul(center, s.sub(one, adjustment)), halfPixel());
+  }
+  case SamplingOptions::CropAndResize: {
+    Value extent = s.mul(s.sub(axis.roiEnd, axis.roiStart), last);
+    Value offset = s.select(isSingle, s.mul(extent, 0.5),
+                            s.div(s.mul(at, extent), spread));
+    return s.add(offset, s.mul(axis.roiStart, last));
+  }
+  default:
+    return halfPixel();
+  }
+}
+
+/// The element nearest to `coordinate`, which may lie outside.
+static Value getNearest(Scalars &s, SamplingOptions::Rounding rounding,
+                        Value coordinate) {
+  switch (rounding) {
+  case SamplingOptions::PreferFloor:
+    return math::CeilOp::create(s, s.add(coordinate, -0.5));
+  case SamplingOptions::PreferCeil:
+    return math::FloorOp::create(s, s.add(coordinate, 0.5));
+  case SamplingOptions::Floor:
+    return math::FloorOp::create(s, coordinate);
+  default:
+    return math::CeilOp::create(s, coordinate);
+  }
+}
+
+/// The weight of an element that is `distance` away.
+static Value getFilter(Scalars &s, const SamplingOptions &options,
+                       Value distance) {
+  Value x = s.abs(distance);
+  Value one = s.constant(x, 1);
+  Value zero = s.constant(x, 0);
+  if (options.mode == SamplingOptions::Linear)
+    return s.max(s.sub(one, x), zero);
+  // Keys' cubic convolution: one polynomial up to 1, another up to 2.
+  double a = options.cubicCoefficient;
+  Value square = s.mul(x, x);
+  Value near = s.add(s.mul(s.mul(square, x), a + 2),
+                     s.add(s.mul(square, -(a + 3)), one));
+  Value far = s.mul(s.add(s.mul(s.add(s.mul(s.add(x, -5), x), 8), x), -4), a);
+  return s.select(s.lessEqual(x, one), near, s.select(s.less(x, 2), far, zero));
+}
+
+static Value isOutside(Scalars &s, Value position, Value size) {
+  return arith::CmpIOp::create(s, arith::CmpIPredicate::uge, position, size);
+}
+
+namespace {
+
+/// The tables of one axis.
+class Taps {
+public:
+  Taps(OpBuilder &builder, Location loc, const ResizedAxis &axis,
+       const SamplingOptions &options)
+      : builder(builder), loc(loc), axis(axis), options(options),
+        index(builder, loc) {
+    double support = options.mode == SamplingOptions::Cubic ? 2 : 1;
+    Value one = index.constant(1);
+    if (!isStretched()) {
+      half = index.constant(support);
+    } else if (axis.knownScale) {
+      half = index.constant(std::ceil(support / *axis.knownScale));
+      stretch = axis.scale;
+    } else {
+      Scalars s(builder, loc, builder.getF32Type());
+      stretch = s.min(axis.scale, 1);
+      Value width = s.div(s.constant(stretch, support), stretch);
+      Value whole = math::CeilOp::create(s, width);
+      half = arith::IndexCastOp::create(
+          s, s.getIndexType(),
+          arith::FPToSIOp::create(s, s.getI64Type(), whole));
+      half = index.max(half, one);
+    }
+    count = index.mul(half, index.constant(2));
+  }
+
+  /// The number of elements that make one, and it as a constant.
+  Value getCount() const { return count; }
+  std::optional<int64_t> getKnownCount() const {
+    return getConstantIntValue(count);
+  }
+
+  /// Vectors over the resized axis: from where tap `tap` takes, and its weight.
+  Value buildPositions(Value tap);
+  Value buildWeights(Value tap);
+  /// The same for all taps, as matrices.
+  Value buildAllPositions();
+  Value buildAllWeights();
+
+private:
+  /// Whether the filter is wider than one element, as it may be.
+  bool isStretched() const {
+    return options.isAntialiased && axis.knownScale.value_or(0) < 1;
+  }
+  bool isNormalized() const { return isStretched() || options.excludesOutside; }
+  /// The position of a tap, which may lie outside.
+  Value getPosition(Scalars &s, Value coordinate, Value tap) const;
+  Value getWeight(Scalars &s, Value coordinate, Value tap) const;
+  Value clampPosition(Scalars &s, Value at, Value tap) const;
+  Value buildSums();
+
+  OpBuilder &builder;
+  Location loc;
+  ResizedAxis axis;
+  SamplingOptions options;
+  omb::IndexArithmetic index;
+  /// Null for 1.
+  Value stretch;
+  Value half;
+  Value count;
+};
+
+} // namespace
+
+Value Taps::getPosition(Scalars &s, Value coordinate, Value tap) const {
+  omb::IndexArithmetic inner(s, s.getLoc());
+  Value first =
+      inner.sub(toPosition(s, math::CeilOp::create(s, coordinate)), half);
+  return inner.add(first, tap);
+}
+
+Value Taps::getWeight(Scalars &s, Value coordinate, Value tap) const {
+  Value position = getPosition(s, coordinate, tap);
+  Value distance = s.sub(toFloat(s, position), coordinate);
+  if (stretch)
+    distance = s.mul(distance, stretch);
+  Value weight = getFilter(s, options, distance);
+  if (!options.excludesOutside)
+    return weight;
+  return s.select(isOutside(s, position, axis.from), s.constant(weight, 0),
+                  weight);
+}
+
+Value Taps::clampPosition(Scalars &s, Value at, Value tap) const {
+  omb::IndexArithmetic inner(s, s.getLoc());
+  Value position = getPosition(s, getCoordinate(s, axis, options, at), tap);
+  Value last = inner.sub(axis.from, inner.constant(1));
+  position = inner.clamp(position, inner.constant(0), last);
+  return arith::IndexCastOp::create(s, s.getI32Type(), position);
+}
+
+Value Taps::buildPositions(Value tap) {
+  auto type = RankedTensorType::get(
+      getConstantIntValue(axis.to).value_or(ShapedType::kDynamic),
+      builder.getI32Type());
+  return omb::buildFromIndices(
+      builder, loc, type, axis.to,
+      [&](OpBuilder &b, Location, ValueRange at) -> Value {
+        Scalars s(b, loc, b.getF32Type());
+        return clampPosition(s, at[0], tap);
+      });
+}
+
+Value Taps::buildWeights(Value tap) {
+  auto type = RankedTensorType::get(
+      getConstantIntValue(axis.to).value_or(ShapedType::kDynamic),
+      builder.getF32Type());
+  return omb::buildFromIndices(
+      builder, loc, type, axis.to,
+      [&](OpBuilder &b, Location, ValueRange at) -> Value {
+        Scalars s(b, loc, b.getF32Type());
+        Value coordinate = getCoordinate(s, axis, options, at[0]);
+        Value weight = getWeight(s, coordinate, tap);
+        if (!isNormalized())
+          return weight;
+        Value sum = s.constant(weight, 0);
+        for (int64_t other = 0; other < *getKnownCount(); ++other)
+          sum = s.add(sum, getWeight(s, coordinate,
+                                     arith::ConstantIndexOp::create(s, other)));
+        Value isNothing = s.equal(sum, s.constant(sum, 0));
+        return s.div(weight, s.select(isNothing, s.constant(sum, 1), sum));
+      });
+}
+
+Value Taps::buildAllPositions() {
+  auto type = RankedTensorType::get(
+      {getConstantIntValue(axis.to).value_or(ShapedType::kDynamic),
+       getKnownCount().value_or(ShapedType::kDynamic)},
+      builder.getI32Type());
+  return omb::buildFromIndices(
+      builder, loc, type, {axis.to, count},
+      [&](OpBuilder &b, Location, ValueRange at) -> Value {
+        Scalars s(b, loc, b.getF32Type());
+        return clampPosition(s, at[0], at[1]);
+      });
+}
+
+/// A sum over the last loop of `inputs`, f32 or f64.
+static Value buildSum(OpBuilder &builder, Location loc, RankedTensorType type,
+                      ValueRange sizes, ValueRange inputs,
+                      ArrayRef<AffineMap> maps,
+                      function_ref<Value(OpBuilder &, ValueRange)> term) {
+  int64_t rank = type.getRank();
+  SmallVector<utils::IteratorType> iterators(rank + 1,
+                                             utils::IteratorType::parallel);
+  iterators.back() = utils::IteratorType::reduction;
+  Value zero = omb::createZero(builder, loc, type.getElementType());
+  Value init = omb::createEmpty(builder, loc, type, sizes);
+  init = linalg::FillOp::create(builder, loc, zero, init).getResult(0);
+  return linalg::GenericOp::create(
+             builder, loc, type, inputs, init, maps, iterators,
+             [&](OpBuilder &b, Location, ValueRange arguments) {
+               Value sum = arith::AddFOp::create(
+                   b, loc, arguments.back(), term(b, arguments.drop_back()));
+               linalg::YieldOp::create(b, loc, sum);
+             })
+      .getResult(0);
+}
+
+Value Taps::buildAllWeights() {
+  MLIRContext *context = builder.getContext();
+  int64_t to = getConstantIntValue(axis.to).value_or(ShapedType::kDynamic);
+  auto type = RankedTensorType::get(
+      {to, getKnownCount().value_or(ShapedType::kDynamic)},
+      builder.getF32Type());
+  Value weights = omb::buildFromIndices(
+      builder, loc, type, {axis.to, count},
+      [&](OpBuilder &b, Location, ValueRange at) -> Value {
+        Scalars s(b, loc, b.getF32Type());
+        return getWeight(s, getCoordinate(s, axis, options, at[0]), at[1]);
+      });
+  AffineMap whole = builder.getMultiDimIdentityMap(2);
+  AffineMap rows = AffineMap::get(2, 0, builder.getAffineDimExpr(0), context);
+  Value sums = buildSum(
+      builder, loc, RankedTensorType::get(to, builder.getF32Type()), axis.to,
+      weights, {whole, rows},
+      [](OpBuilder &, ValueRange arguments) { return arguments.front(); });
+  Value init = omb::createEmpty(builder, loc, type, {axis.to, count});
+  SmallVector<utils::IteratorType> iterators(2, utils::IteratorType::parallel);
+  return linalg::GenericOp::create(
+             builder, loc, type, ValueRange{weights, sums}, init,
+             ArrayRef<AffineMap>{whole, rows, whole}, iterators,
+             [&](OpBuilder &b, Location, ValueRange arguments) {
+               Scalars s(b, loc, b.getF32Type());
+               Value sum = arguments[1];
+               Value isNothing = s.equal(sum, s.constant(sum, 0));
+               sum = s.select(isNothing, s.constant(sum, 1), sum);
+               linalg::YieldOp::create(b, loc, s.div(arguments[0], sum));
+             })
+      .getResult(0);
+}
+
+//===----------------------------------------------------------------------===//
+// Interpolation
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+class Interpolation {
+public:
+  Interpolation(OpBuilder &builder, Location loc, Type onnxType,
+                const SamplingOptions &options, RankedTensorType type)
+      : builder(builder), loc(loc), onnxType(onnxType), options(options),
+        type(type), index(builder, loc) {}
+
+  Value pickNearest(Value x, ArrayRef<ResizedAxis> axes);
+  /// Computes in floats, and ends with the result's elements.
+  Value resize(Value x, ArrayRef<ResizedAxis> axes);
+
+private:
+  Value resizeAxis(Value x, const ResizedAxis &axis);
+  Value addTaps(Value x, Taps &taps, const ResizedAxis &axis,
+                RankedTensorType resized, ValueRange sizes);
+  Value sumTaps(Value x, Taps &taps, const ResizedAxis &axis,
+                RankedTensorType resized, ValueRange sizes);
+  Value extrapolate(Value x, const ResizedAxis &axis);
+  /// Whether the coordinate lies on the original axis.
+  Value isOnAxis(Scalars &s, const ResizedAxis &axis, Value at) {
+    Value coordinate = getCoordinate(s, axis, options, at);
+    Value last = s.add(toFloat(s, axis.from), -1);
+    return arith::AndIOp::create(
+        s, s.lessEqual(s.constant(coordinate, 0), coordinate),
+        s.lessEqual(coordinate, last));
+  }
+  AffineMap getAxisMap(int64_t loops, int64_t dim) {
+    return AffineMap::get(loops, 0, builder.getAffineDimExpr(dim),
+                          builder.getContext());
+  }
+  /// Integers that f32 doesn't hold are computed in f64.
+  Type getComputedType() const {
+    unsigned width = type.getElementType().getIntOrFloatBitWidth();
+    bool isFloat = isa<FloatType>(type.getElementType());
+    return width > 32 || (!isFloat && width == 32) ? Type(builder.getF64Type())
+                                                   : Type(builder.getF32Type());
+  }
+  Value toComputed(OpBuilder &b, Value element);
+  Value fromComputed(OpBuilder &b, Value number);
+  Value convert(Value x);
+
+  OpBuilder &builder;
+  Location loc;
+  Type onnxType;
+  SamplingOptions options;
+  RankedTensorType type;
+  omb::IndexArithmetic index;
+};
+
+} // namespace
+
+Value Interpolation::toComputed(OpBuilder &b, Value element) {
+  Scalars s(b, loc, onnxType);
+  if (element.getType() == getComputedType())
+    return element;
+  if (!isa<FloatType>(element.getType()))
+    return s.toFloat(element, getComputedType());
+  element = s.widen(element);
+  if (element.getType() == getComputedType())
+    return element;
+  return arith::ExtFOp::create(s, getComputedType(), element);
+}
+
+Value Interpolation::fromComputed(OpBuilder &b, Value number) {
+  Scalars s(b, loc, onnxType);
+  Type elementType = type.getElementType();
+  if (isa<FloatType>(elementType))
+    return s.narrow(number, elementType);
+  if (elementType.isInteger(1))
+    return s.notEqual(number, s.constant(number, 0));
+  // Rounded to the nearest, and as near as the type allows.
+  unsigned width = elementType.getIntOrFloatBitWidth();
+  bool isUnsigned = s.isUnsignedInteger();
+  double highest = std::ldexp(1.0, isUnsigned ? width : width - 1);
+  double lowest = isUnsigned ? 0 : -highest;
+  number = math::RoundEvenOp::create(s, number);
+  Value isHigh = s.lessEqual(s.constant(number, highest), number);
+  Value bounded = s.max(number, lowest);
+  Value safe = s.select(isHigh, s.constant(number, 0), bounded);
+  return s.select(isHigh, s.highest(elementType),
+                  s.toInteger(safe, elementType));
+}
+
+Value Interpolation::pickNearest(Value x, ArrayRef<ResizedAxis> axes) {
+  SmallVector<Value> sizes = index.sizes(x);
+  SmallVector<Value> tables;
+  SmallVector<AffineMap> maps;
+  SmallVector<const ResizedAxis *> resized;
+  bool isCropped = options.coordinates == SamplingOptions::CropAndResize;
+  for (const ResizedAxis &axis : axes) {
+    sizes[axis.dim] = axis.to;
+    if (axis.knownScale == 1.0f && axis.hasSameSize && !isCropped)
+      continue;
+    auto tableType = RankedTensorType::get(
+        getConstantIntValue(axis.to).value_or(ShapedType::kDynamic),
+        builder.getI32Type());
+    tables.push_back(omb::buildFromIndices(
+        builder, loc, tableType, axis.to,
+        [&](OpBuilder &b, Location, ValueRange at) -> Value {
+          Scalars s(b, loc, b.getF32Type());
+          omb::IndexArithmetic inner(b, loc);
+          Value nearest = getNearest(
+              s, options.rounding, getCoordinate(s, axis, options, at.front()));
+          Value last = inner.sub(axis.from, inner.constant(1));
+          Value position =
+              inner.clamp(toPosition(s, nearest), inner.constant(0), last);
+          if (isCropped)
+            position = inner.select(isOnAxis(s, axis, at.front()), position,
+                                    inner.constant(-1));
+          return arith::IndexCastOp::create(b, loc, b.getI32Type(), position);
+        }));
+    maps.push_back(getAxisMap(type.getRank(), axis.dim));
+    resized.push_back(&axis);
+  }
+  maps.push_back(builder.getMultiDimIdentityMap(type.getRank()));
+  SmallVector<utils::IteratorType> iterators(type.getRank(),
+                                             utils::IteratorType::parallel);
+  Value init = omb::createEmpty(builder, loc, type, sizes);
+  return linalg::GenericOp::create(
+             builder, loc, type, tables, init, maps, iterators,
+             [&](OpBuilder &b, Location, ValueRange arguments) {
+               omb::IndexArithmetic inner(b, loc);
+               SmallVector<Value> position;
+               for (int64_t dim = 0; dim < type.getRank(); ++dim)
+                 position.push_back(linalg::IndexOp::create(b, loc, dim));
+               Value isInside;
+               for (auto [axis, table] : llvm::zip(resized, arguments)) {
+                 Value at = arith::IndexCastOp::create(b, loc, b.getIndexType(),
+                                                       table);
+                 position[axis->dim] = at;
+                 if (!isCropped)
+                   continue;
+                 Value isOn = inner.isLess(inner.constant(-1), at);
+                 position[axis->dim] = inner.max(at, inner.constant(0));
+                 isInside = isInside
+                                ? arith::AndIOp::create(b, loc, isInside, isOn)
+                                      .getResult()
+                                : isOn;
+               }
+               Value found = tensor::ExtractOp::create(b, loc, x, position);
+               if (isInside) {
+                 Scalars s(b, loc, onnxType);
+                 Value outside =
+                     s.constant(Value(arith::ConstantOp::create(
+                                    s, s.getZeroAttr(getComputedType()))),
+                                options.extrapolation);
+                 found = s.select(isInside, found, fromComputed(b, outside));
+               }
+               linalg::YieldOp::create(b, loc, found);
+             })
+      .getResult(0);
+}
+
+/// The sum over a few taps, written out.
+Value Interpolation::addTaps(Value x, Taps &taps, const ResizedAxis &axis,
+                             RankedTensorType resized, ValueRange sizes) {
+  int64_t rank = resized.getRank();
+  SmallVector<Value> tables;
+  for (int64_t tap = 0; tap < *taps.getKnownCount(); ++tap) {
+    tables.push_back(taps.buildPositions(index.constant(tap)));
+    tables.push_back(taps.buildWeights(index.constant(tap)));
+  }
+  SmallVector<AffineMap> maps(tables.size(), getAxisMap(rank, axis.dim));
+  maps.push_back(builder.getMultiDimIdentityMap(rank));
+  SmallVector<utils::IteratorType> iterators(rank,
+                                             utils::IteratorType::parallel);
+  Value init = omb::createEmpty(builder, loc, resized, sizes);
+  return linalg::GenericOp::create(
+             builder, loc, resized, tables, init, maps, iterators,
+             [&](OpBuilder &b, Location, ValueRange arguments) {
+               Scalars s(b, loc, getComputedType());
+               SmallVector<Value> position;
+               for (int64_t dim = 0; dim < rank; ++dim)
+                 position.push_back(linalg::IndexOp::create(b, loc, dim));
+               Value sum;
+               for (size_t at = 0; at + 1 < arguments.size(); at += 2) {
+                 position[axis.dim] = arith::IndexCastOp::create(
+                     b, loc, b.getIndexType(), arguments[at]);
+                 Value found = toComputed(
+                     b, tensor::ExtractOp::create(b, loc, x, position));
+                 Value weight = toComputed(b, arguments[at + 1]);
+                 Value term = s.mul(found, weight);
+                 sum = sum ? s.add(sum, term) : term;
+               }
+               linalg::YieldOp::create(b, loc, sum);
+             })
+      .getResult(0);
+}
+
+/// The sum over many taps, or over a number of them that isn't known.
+Value Interpolation::sumTaps(Value x, Taps &taps, const ResizedAxis &axis,
+                             RankedTensorType resized, ValueRange sizes) {
+  int64_t rank = resized.getRank();
+  AffineMap tableMap = AffineMap::get(
+      rank + 1, 0,
+      {builder.getAffineDimExpr(axis.dim), builder.getAffineDimExpr(rank)},
+      builder.getContext());
+  SmallVector<AffineExpr> exprs;
+  for (int64_t dim = 0; dim < rank; ++dim)
+    exprs.push_back(builder.getAffineDimExpr(dim));
+  AffineMap resultMap =
+      AffineMap::get(rank + 1, 0, exprs, builder.getContext());
+  return buildSum(builder, loc, resized, sizes,
+                  {taps.buildAllPositions(), taps.buildAllWeights()},
+                  {tableMap, tableMap, resultMap},
+                  [&](OpBuilder &b, ValueRange arguments) -> Value {
+                    SmallVector<Value> position;
+                    for (int64_t dim = 0; dim < rank; ++dim)
+                      position.push_back(linalg::IndexOp::create(b, loc, dim));
+                    position[axis.dim] = arith::IndexCastOp::create(
+                        b, loc, b.getIndexType(), arguments[0]);
+                    Value found = toComputed(
+                        b, tensor::ExtractOp::create(b, loc, x, position));
+                    Scalars s(b, loc, getComputedType());
+                    return s.mul(found, toComputed(b, arguments[1]));
+                  });
+}
+
+/// `x` with the extrapolation value where the axis isn't sampled.
+Value Interpolation::extrapolate(Value x, const ResizedAxis &axis) {
+  auto xType = cast<RankedTensorType>(x.getType());
+  int64_t rank = xType.getRank();
+  Value init = omb::createEmpty(builder, loc, xType, index.sizes(x));
+  SmallVector<AffineMap> maps(2, builder.getMultiDimIdentityMap(rank));
+  SmallVector<utils::IteratorType> iterators(rank,
+                                             utils::IteratorType::parallel);
+  return linalg::GenericOp::create(
+             builder, loc, xType, x, init, maps, iterators,
+             [&](OpBuilder &b, Location, ValueRange arguments) {
+               Scalars s(b, loc, b.getF32Type());
+               Value at = linalg::IndexOp::create(b, loc, axis.dim);
+               Value outside = s.constant(arguments[0], options.extrapolation);
+               linalg::YieldOp::create(
+                   b, loc,
+                   s.select(isOnAxis(s, axis, at), arguments[0], outside));
+             })
+      .getResult(0);
+}
+
+Value Interpolation::resizeAxis(Value x, const ResizedAxis &axis) {
+  auto xType = cast<RankedTensorType>(x.getType());
+  SmallVector<int64_t> shape(xType.getShape());
+  shape[axis.dim] = getConstantIntValue(axis.to).value_or(ShapedType::kDynamic);
+  auto resized = RankedTensorType::get(shape, getComputedType());
+  SmallVector<Value> sizes = index.sizes(x);
+  sizes[axis.dim] = axis.to;
+  Taps taps(builder, loc, axis, options);
+  constexpr int64_t kFew = 4;
+  bool isFew = taps.getKnownCount().value_or(kFew + 1) <= kFew;
+  Value result = isFew ? addTaps(x, taps, axis, resized, sizes)
+                       : sumTaps(x, taps, axis, resized, sizes);
+  return options.coordinates == SamplingOptions::CropAndResize
+             ? extrapolate(result, axis)
+             : result;
+}
+
+/// Floats of the computation as elements of the result.
+Value Interpolation::convert(Value x) {
+  auto xType = cast<RankedTensorType>(x.getType());
+  if (xType.getElementType() == type.getElementType())
+    return omb::castTensor(builder, loc, x, type);
+  auto converted =
+      RankedTensorType::get(xType.getShape(), type.getElementType());
+  int64_t rank = xType.getRank();
+  Value init = omb::createEmpty(builder, loc, converted, index.sizes(x));
+  SmallVector<AffineMap> maps(2, builder.getMultiDimIdentityMap(rank));
+  SmallVector<utils::IteratorType> iterators(rank,
+                                             utils::IteratorType::parallel);
+  Value result =
+      linalg::GenericOp::create(
+          builder, loc, converted, x, init, maps, iterators,
+          [&](OpBuilder &b, Location, ValueRange arguments) {
+            linalg::YieldOp::create(b, loc, fromComputed(b, arguments[0]));
+          })
+          .getResult(0);
+  return omb::castTensor(builder, loc, result, type);
+}
+
+Value Interpolation::resize(Value x, ArrayRef<ResizedAxis> axes) {
+  bool isCropped = options.coordinates == SamplingOptions::CropAndResize;
+  for (const ResizedAxis &axis : axes)
+    if (isCropped || axis.knownScale != 1.0f || !axis.hasSameSize)
+      x = resizeAxis(x, axis);
+  return convert(x);
+}
+
+Value omb::buildInterpolation(OpBuilder &builder, Location loc, Value x,
+                              Type onnxType, ArrayRef<ResizedAxis> axes,
+                              const SamplingOptions &options,
+                              RankedTensorType type) {
+  Interpolation interpolation(builder, loc, onnxType, options, type);
+  if (options.mode == SamplingOptions::Nearest)
+    return interpolation.pickNearest(x, axes);
+  return interpolation.resize(x, axes);
+}
