@@ -108,6 +108,7 @@ struct ConvertOnnxToLinalg
                            complex::ComplexDialect, linalg::LinalgDialect,
                            math::MathDialect, scf::SCFDialect,
                            tensor::TensorDialect>();
+    target.addLegalOp<UnrealizedConversionCastOp>();
 
     // Onnx ops are neither legal nor illegal: those that stay are reported
     // here, with the reason, rather than by the driver, without.
