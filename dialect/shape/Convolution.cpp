@@ -3,8 +3,175 @@
 #include "dialect/ir/ops/Convolution.h"
 #include "dialect/shape/Families.h"
 #include "dialect/shape/ShapeInference.h"
+#include "dialect/shape/SizePolynomial.h"
+#include "dialect/shape/Windows.h"
 
 using namespace mlir;
 using namespace omb::onnx;
 
-void omb::onnx::attachConvolutionShapes(MLIRContext &context) {}
+/// Whether both are constants and differ.
+static bool differ(DimExpr lhs, DimExpr rhs) {
+  std::optional<int64_t> left = getConstantSize(lhs);
+  std::optional<int64_t> right = getConstantSize(rhs);
+  return left && right && *left != *right;
+}
+
+/// The ranks of input and weights: batch and channels, then `rank` - 2 spatial
+/// dimensions.
+static LogicalResult checkRanks(Operation *op, ArrayRef<DimExpr> input,
+                                ArrayRef<DimExpr> weights) {
+  if (input.size() < 2)
+    return op->emitOpError("takes an input of rank 2 or more, not ")
+           << input.size();
+  if (input.size() != weights.size())
+    return op->emitOpError("has weights of rank ")
+           << weights.size() << ", but an input of rank " << input.size();
+  return success();
+}
+
+/// `dim` must be a multiple of the number of groups.
+static LogicalResult checkGroups(Operation *op, StringRef what, DimExpr dim,
+                                 int64_t group) {
+  if (group < 1 || group > std::numeric_limits<int32_t>::max())
+    return op->emitOpError("has ") << group << " groups";
+  std::optional<int64_t> size = getConstantSize(dim);
+  if (size && *size % group != 0)
+    return op->emitOpError("can't divide ")
+           << *size << " " << what << " into " << group << " groups";
+  return success();
+}
+
+static LogicalResult checkBias(Operation *op, Value bias, DimExpr channels,
+                               ShapeAnalysis &analysis) {
+  std::optional<Shape> shape =
+      bias ? analysis.getShape(bias) : std::optional<Shape>();
+  if (!shape)
+    return success();
+  if (shape->size() != 1)
+    return op->emitOpError("takes a bias of rank 1, not ") << shape->size();
+  if (differ(shape->front(), channels))
+    return op->emitOpError("has a bias of ")
+           << analysis.getName(shape->front()) << " elements for "
+           << analysis.getName(channels) << " channels";
+  return success();
+}
+
+/// The sizes of the kernel, by the weights and by `kernel_shape`.
+static FailureOr<Shape> getKernel(Operation *op,
+                                  const WindowAttributes &windows,
+                                  ArrayRef<DimExpr> weights,
+                                  ShapeAnalysis &analysis) {
+  Shape kernel(weights.drop_front(2));
+  for (auto [dim, size] : llvm::enumerate(windows.kernel)) {
+    DimExpr merged = analysis.merge(kernel[dim], analysis.getConstant(size));
+    if (!merged)
+      return op->emitOpError("has a kernel_shape of ")
+             << size << " in spatial dimension " << dim
+             << ", but the weights have " << analysis.getName(kernel[dim]);
+    kernel[dim] = merged;
+  }
+  return kernel;
+}
+
+static LogicalResult inferConv(ConvOp op, ShapeAnalysis &analysis) {
+  std::optional<Shape> input = analysis.getShape(op.getX());
+  std::optional<Shape> weights = analysis.getShape(op.getW());
+  if (!input || !weights)
+    return success();
+  int64_t group = op.getGroup();
+  if (failed(checkRanks(op, *input, *weights)) ||
+      failed(checkGroups(op, "channels", (*input)[1], group)) ||
+      failed(checkGroups(op, "feature maps", (*weights)[0], group)) ||
+      failed(checkBias(op, op.getB(), (*weights)[0], analysis)))
+    return failure();
+  if (differ((*input)[1], (*weights)[1] * group))
+    return op.emitOpError("has an input of ")
+           << analysis.getName((*input)[1]) << " channels, but weights for "
+           << analysis.getName((*weights)[1] * group);
+  FailureOr<WindowAttributes> windows =
+      getWindowAttributes(op, input->size() - 2);
+  if (failed(windows))
+    return failure();
+  FailureOr<Shape> kernel = getKernel(op, *windows, *weights, analysis);
+  if (failed(kernel))
+    return failure();
+  FailureOr<Shape> counts = countWindows(
+      op, *windows, ArrayRef<DimExpr>(*input).drop_front(2), *kernel, analysis);
+  if (failed(counts))
+    return failure();
+  Shape result = {(*input)[0], (*weights)[0]};
+  llvm::append_range(result, *counts);
+  return analysis.setShape(op.getY(), result);
+}
+
+//===----------------------------------------------------------------------===//
+// ConvTranspose
+//===----------------------------------------------------------------------===//
+
+/// The spatial dimensions of the result.
+static FailureOr<Shape> getTransposedSizes(ConvTransposeOp op,
+                                           const WindowAttributes &windows,
+                                           ArrayRef<DimExpr> input,
+                                           ArrayRef<DimExpr> kernel,
+                                           ShapeAnalysis &analysis) {
+  int64_t rank = windows.getRank();
+  auto given = getSpatialAttribute(op, "output_shape", rank, 1, 0);
+  auto extra = getSpatialAttribute(op, "output_padding", rank, 0, 0);
+  if (failed(given) || failed(extra))
+    return failure();
+  Shape sizes;
+  for (int64_t dim = 0; dim < rank; ++dim) {
+    int64_t stride = windows.strides[dim];
+    DimExpr size = input[dim] * stride;
+    if (op.getOutputShape())
+      size = analysis.getConstant((*given)[dim]);
+    else if (!windows.isSame())
+      size = (input[dim] - 1) * stride + (*extra)[dim] +
+             getExtent(kernel[dim], windows.dilations[dim]) -
+             windows.padsLow[dim] - windows.padsHigh[dim];
+    size = normalizeSize(size);
+    if (getConstantSize(size).value_or(0) < 0)
+      return op.emitOpError("has pads that leave nothing of spatial dimension ")
+             << dim;
+    sizes.push_back(size);
+  }
+  return sizes;
+}
+
+static LogicalResult inferConvTranspose(ConvTransposeOp op,
+                                        ShapeAnalysis &analysis) {
+  std::optional<Shape> input = analysis.getShape(op.getX());
+  std::optional<Shape> weights = analysis.getShape(op.getW());
+  if (!input || !weights)
+    return success();
+  int64_t group = op.getGroup();
+  if (failed(checkRanks(op, *input, *weights)) ||
+      failed(checkGroups(op, "channels", (*input)[1], group)))
+    return failure();
+  if (differ((*input)[1], (*weights)[0]))
+    return op.emitOpError("has an input of ")
+           << analysis.getName((*input)[1]) << " channels, but weights for "
+           << analysis.getName((*weights)[0]);
+  DimExpr features = normalizeSize((*weights)[1] * group);
+  if (failed(checkBias(op, op.getB(), features, analysis)))
+    return failure();
+  FailureOr<WindowAttributes> windows =
+      getWindowAttributes(op, input->size() - 2);
+  if (failed(windows))
+    return failure();
+  FailureOr<Shape> kernel = getKernel(op, *windows, *weights, analysis);
+  if (failed(kernel))
+    return failure();
+  FailureOr<Shape> sizes = getTransposedSizes(
+      op, *windows, ArrayRef<DimExpr>(*input).drop_front(2), *kernel, analysis);
+  if (failed(sizes))
+    return failure();
+  Shape result = {(*input)[0], features};
+  llvm::append_range(result, *sizes);
+  return analysis.setShape(op.getY(), result);
+}
+
+void omb::onnx::attachConvolutionShapes(MLIRContext &context) {
+  attachShapeFunction<inferConv, ConvOp>(context);
+  attachShapeFunction<inferConvTranspose, ConvTransposeOp>(context);
+}

@@ -432,6 +432,36 @@ static LogicalResult inferIdentity(IdentityOp op, ShapeAnalysis &analysis) {
   return inferSameShape(op, analysis);
 }
 
+static LogicalResult inferReverseSequence(ReverseSequenceOp op,
+                                          ShapeAnalysis &analysis) {
+  int64_t time = op.getTimeAxis(), batch = op.getBatchAxis();
+  if ((time != 0 && time != 1) || batch != 1 - time)
+    return op.emitOpError("has time_axis ")
+           << time << " and batch_axis " << batch
+           << "; they must be 0 and 1 or 1 and 0";
+  std::optional<Shape> input = analysis.getShape(op.getInput());
+  if (input && input->size() < 2)
+    return op.emitOpError("takes an input of rank 2 or more, not ")
+           << input->size();
+  std::optional<Shape> lengths = analysis.getShape(op.getSequenceLens());
+  if (lengths && lengths->size() != 1)
+    return op.emitOpError("takes sequence_lens of rank 1, not ")
+           << lengths->size();
+  if (lengths && input && !analysis.merge(lengths->front(), (*input)[batch]))
+    return op.emitOpError("has ") << analysis.getName(lengths->front())
+                                  << " sequence_lens for a batch of "
+                                  << analysis.getName((*input)[batch]);
+  return inferSameShape(op, analysis);
+}
+
+static LogicalResult inferTrilu(TriluOp op, ShapeAnalysis &analysis) {
+  std::optional<Shape> input = analysis.getShape(op.getInput());
+  if (input && input->size() < 2)
+    return op.emitOpError("takes an input of rank 2 or more, not ")
+           << input->size();
+  return inferSameShape(op, analysis);
+}
+
 void omb::onnx::attachDataMovementShapes(MLIRContext &context) {
   attachShapeFunction<inferSlice, SliceOp>(context);
   attachShapeFunction<inferConcat, ConcatOp>(context);
@@ -439,5 +469,6 @@ void omb::onnx::attachDataMovementShapes(MLIRContext &context) {
   attachShapeFunction<inferPad, PadOp>(context);
   attachShapeFunction<inferCenterCropPad, CenterCropPadOp>(context);
   attachShapeFunction<inferIdentity, IdentityOp>(context);
-  attachShapeFunction<inferSameShape, ReverseSequenceOp, TriluOp>(context);
+  attachShapeFunction<inferReverseSequence, ReverseSequenceOp>(context);
+  attachShapeFunction<inferTrilu, TriluOp>(context);
 }

@@ -2,12 +2,15 @@
 
 #include "dialect/ir/ops/Indexing.h"
 #include "dialect/ir/OnnxDialect.h"
+#include "lowering/to_linalg/Broadcast.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
+#include "lowering/to_linalg/Scalars.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/DialectConversion.h"
 
 using namespace mlir;
@@ -21,7 +24,22 @@ static Value readIndex(OpBuilder &builder, Location loc, Value indices,
                                     scalar);
 }
 
+/// Stops the run where something is picked from a dimension without elements:
+/// there is no element to clamp the index to.
+static void requireElements(omb::IndexArithmetic index, Value size,
+                            ValueRange resultSizes) {
+  Value zero = index.constant(0);
+  Value isNeeded = index.isLess(zero, index.product(resultSizes));
+  index.require(index.select(isNeeded, index.isLess(zero, size),
+                             index.isEqual(zero, zero)),
+                "an index picks from a dimension of size 0");
+}
+
 namespace {
+
+//===----------------------------------------------------------------------===//
+// Gather
+//===----------------------------------------------------------------------===//
 
 struct GatherToGeneric : OpConversionPattern<GatherOp> {
   using OpConversionPattern::OpConversionPattern;
@@ -38,11 +56,6 @@ struct GatherToGeneric : OpConversionPattern<GatherOp> {
                                          "the operands have no tensor type");
     int64_t axis =
         op.getAxis() < 0 ? op.getAxis() + dataType.getRank() : op.getAxis();
-    std::optional<SmallVector<int64_t>> known =
-        omb::getConstantIntegers(op.getIndices());
-    if (known && known->size() == 1)
-      return takeOne(op, adaptor, axis, known->front(), type, rewriter);
-
     Location loc = op.getLoc();
     omb::IndexArithmetic index(rewriter, loc);
     SmallVector<Value> dataSizes = index.sizes(adaptor.getData());
@@ -50,6 +63,14 @@ struct GatherToGeneric : OpConversionPattern<GatherOp> {
     SmallVector<Value> sizes(outer.take_front(axis));
     llvm::append_range(sizes, index.sizes(adaptor.getIndices()));
     llvm::append_range(sizes, outer.drop_front(axis + 1));
+    if (!llvm::is_contained(type.getShape(), 0))
+      requireElements(index, dataSizes[axis], sizes);
+    std::optional<SmallVector<int64_t>> known =
+        omb::getConstantIntegers(op.getIndices());
+    if (known && known->size() == 1 && dataType.getDimSize(axis) != 0) {
+      takeOne(op, adaptor, axis, known->front(), type, rewriter);
+      return success();
+    }
     int64_t indicesRank = indicesType.getRank();
     rewriter.replaceOp(
         op, omb::buildFromIndices(
@@ -69,9 +90,9 @@ struct GatherToGeneric : OpConversionPattern<GatherOp> {
   }
 
   /// One constant index: a slice.
-  LogicalResult takeOne(GatherOp op, OpAdaptor adaptor, int64_t axis,
-                        int64_t picked, RankedTensorType type,
-                        ConversionPatternRewriter &rewriter) const {
+  static void takeOne(GatherOp op, OpAdaptor adaptor, int64_t axis,
+                      int64_t picked, RankedTensorType type,
+                      ConversionPatternRewriter &rewriter) {
     Location loc = op.getLoc();
     omb::IndexArithmetic index(rewriter, loc);
     SmallVector<OpFoldResult> sizes =
@@ -84,7 +105,6 @@ struct GatherToGeneric : OpConversionPattern<GatherOp> {
     Value slice = tensor::ExtractSliceOp::create(
         rewriter, loc, adaptor.getData(), offsets, sizes, strides);
     rewriter.replaceOp(op, reshapePicked(rewriter, loc, slice, axis, type));
-    return success();
   }
 
   /// The dimension of 1 at `axis` as the dimensions of 1 of the indices.
@@ -122,9 +142,190 @@ struct GatherToGeneric : OpConversionPattern<GatherOp> {
   }
 };
 
+//===----------------------------------------------------------------------===//
+// GatherElements, GatherND
+//===----------------------------------------------------------------------===//
+
+struct GatherElementsToGeneric : OpConversionPattern<GatherElementsOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(GatherElementsOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
+    auto dataType = dyn_cast<RankedTensorType>(op.getData().getType());
+    auto indicesType = dyn_cast<RankedTensorType>(op.getIndices().getType());
+    if (!type || !dataType || !indicesType)
+      return rewriter.notifyMatchFailure(op,
+                                         "the operands have no tensor type");
+    Location loc = op.getLoc();
+    omb::IndexArithmetic index(rewriter, loc);
+    SmallVector<Value> dataSizes = index.sizes(adaptor.getData());
+    SmallVector<Value> sizes = index.sizes(adaptor.getIndices());
+    int64_t rank = dataType.getRank();
+    int64_t axis = op.getAxis() < 0 ? op.getAxis() + rank : op.getAxis();
+    for (int64_t dim = 0; dim < rank; ++dim)
+      if (dim != axis && !omb::isSameDim(dataType, dim, indicesType, dim))
+        index.require(index.isLess(sizes[dim], index.add(dataSizes[dim],
+                                                         index.constant(1))),
+                      "the indices of GatherElements are larger than the data");
+    if (!llvm::is_contained(type.getShape(), 0))
+      requireElements(index, dataSizes[axis], sizes);
+    rewriter.replaceOp(
+        op, omb::buildFromIndices(
+                rewriter, loc, type, sizes,
+                [&](OpBuilder &b, Location bodyLoc, ValueRange at) -> Value {
+                  Value picked =
+                      readIndex(b, bodyLoc, adaptor.getIndices(), at);
+                  SmallVector<Value> position(at);
+                  position[axis] = omb::IndexArithmetic(b, bodyLoc)
+                                       .inBounds(picked, dataSizes[axis]);
+                  return tensor::ExtractOp::create(b, bodyLoc,
+                                                   adaptor.getData(), position);
+                }));
+    return success();
+  }
+};
+
+struct GatherNDToGeneric : OpConversionPattern<GatherNDOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(GatherNDOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
+    auto dataType = dyn_cast<RankedTensorType>(op.getData().getType());
+    auto indicesType = dyn_cast<RankedTensorType>(op.getIndices().getType());
+    if (!type || !dataType || !indicesType)
+      return rewriter.notifyMatchFailure(
+          op,
+          "the operands' ranks or the last size of the indices isn't known");
+    int64_t depth = indicesType.getShape().back();
+    int64_t prefix = indicesType.getRank() - 1;
+    int64_t batchDims = op.getBatchDims();
+    if (ShapedType::isDynamic(depth))
+      return rewriter.notifyMatchFailure(
+          op, "the last size of the indices isn't known");
+    Location loc = op.getLoc();
+    omb::IndexArithmetic index(rewriter, loc);
+    SmallVector<Value> dataSizes = index.sizes(adaptor.getData());
+    SmallVector<Value> sizes = llvm::to_vector(
+        ArrayRef(index.sizes(adaptor.getIndices())).drop_back());
+    llvm::append_range(sizes,
+                       ArrayRef(dataSizes).drop_front(batchDims + depth));
+    for (int64_t dim = 0; dim < batchDims; ++dim)
+      if (!omb::isSameDim(dataType, dim, indicesType, dim))
+        index.require(index.isEqual(dataSizes[dim], sizes[dim]),
+                      "the batch dimensions of GatherND differ");
+    ArrayRef<Value> picked = ArrayRef(dataSizes).slice(batchDims, depth);
+    if (!llvm::is_contained(type.getShape(), 0))
+      requireElements(index, index.product(picked), sizes);
+    rewriter.replaceOp(
+        op, omb::buildFromIndices(
+                rewriter, loc, type, sizes,
+                [&](OpBuilder &b, Location bodyLoc, ValueRange at) -> Value {
+                  omb::IndexArithmetic inner(b, bodyLoc);
+                  SmallVector<Value> position(at.take_front(batchDims));
+                  SmallVector<Value> from(at.take_front(prefix));
+                  for (int64_t part = 0; part < depth; ++part) {
+                    from.push_back(inner.constant(part));
+                    Value number =
+                        readIndex(b, bodyLoc, adaptor.getIndices(), from);
+                    position.push_back(inner.inBounds(number, picked[part]));
+                    from.pop_back();
+                  }
+                  llvm::append_range(position, at.drop_front(prefix));
+                  return tensor::ExtractOp::create(b, bodyLoc,
+                                                   adaptor.getData(), position);
+                }));
+    return success();
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// OneHot
+//===----------------------------------------------------------------------===//
+
+struct OneHotToGeneric : OpConversionPattern<OneHotOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(OneHotOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
+    auto indicesType = dyn_cast<RankedTensorType>(op.getIndices().getType());
+    if (!type || !indicesType ||
+        !isa<RankedTensorType>(adaptor.getDepth().getType()) ||
+        !isa<RankedTensorType>(adaptor.getValues().getType()))
+      return rewriter.notifyMatchFailure(op,
+                                         "the operands have no tensor type");
+    Location loc = op.getLoc();
+    omb::IndexArithmetic index(rewriter, loc);
+    int64_t axis =
+        op.getAxis() < 0 ? op.getAxis() + type.getRank() : op.getAxis();
+    Value depth = getDepth(op, adaptor, type.getDimSize(axis), rewriter);
+    SmallVector<Value> sizes = index.sizes(adaptor.getIndices());
+    sizes.insert(sizes.begin() + axis, depth);
+    auto readValue = [&](int64_t position) -> Value {
+      return tensor::ExtractOp::create(rewriter, loc, adaptor.getValues(),
+                                       index.constant(position));
+    };
+    Value off = readValue(0), on = readValue(1);
+    rewriter.replaceOp(
+        op, omb::buildFromIndices(
+                rewriter, loc, type, sizes,
+                [&](OpBuilder &b, Location bodyLoc, ValueRange at) -> Value {
+                  omb::IndexArithmetic inner(b, bodyLoc);
+                  SmallVector<Value> from(at);
+                  from.erase(from.begin() + axis);
+                  Value picked = tensor::ExtractOp::create(
+                      b, bodyLoc, adaptor.getIndices(), from);
+                  picked =
+                      toIndex(b, bodyLoc, picked, indicesType.getElementType());
+                  return inner.select(
+                      inner.isEqual(inner.fromFront(picked, depth), at[axis]),
+                      on, off);
+                }));
+    return success();
+  }
+
+  static Value getDepth(OneHotOp op, OpAdaptor adaptor, int64_t known,
+                        OpBuilder &builder) {
+    omb::IndexArithmetic index(builder, op.getLoc());
+    if (!ShapedType::isDynamic(known))
+      return index.constant(known);
+    auto type = cast<RankedTensorType>(adaptor.getDepth().getType());
+    Value scalar = tensor::ExtractOp::create(
+        builder, op.getLoc(), adaptor.getDepth(),
+        SmallVector<Value>(type.getRank(), index.constant(0)));
+    Value depth = toIndex(builder, op.getLoc(), scalar,
+                          getElementTypeOrSelf(op.getDepth().getType()));
+    index.require(index.isLess(index.constant(-1), depth),
+                  "the depth of OneHot is negative");
+    return depth;
+  }
+
+  /// A number of the type `onnxType` as an index: floats are truncated.
+  static Value toIndex(OpBuilder &builder, Location loc, Value number,
+                       Type onnxType) {
+    omb::Scalars scalars(builder, loc, onnxType);
+    if (isa<FloatType>(onnxType)) {
+      // Within what an i64 holds, and far beyond any depth.
+      Value bounded =
+          scalars.max(scalars.min(scalars.widen(number), 0x1p62), -0x1p62);
+      number = arith::FPToSIOp::create(scalars, scalars.getI64Type(), bounded);
+    }
+    if (scalars.isUnsignedInteger())
+      return arith::IndexCastUIOp::create(scalars, scalars.getIndexType(),
+                                          number);
+    return arith::IndexCastOp::create(scalars, scalars.getIndexType(), number);
+  }
+};
+
 } // namespace
 
 void omb::populateIndexingToLinalgPatterns(const TypeConverter &converter,
                                            RewritePatternSet &patterns) {
-  patterns.add<GatherToGeneric>(converter, patterns.getContext());
+  patterns.add<GatherToGeneric, GatherElementsToGeneric, GatherNDToGeneric,
+               OneHotToGeneric>(converter, patterns.getContext());
 }

@@ -1,12 +1,195 @@
 //===- Matmul.cpp - Lowering of matrix products ---------------------------===//
 
 #include "dialect/ir/ops/Matmul.h"
+#include "lowering/to_linalg/Broadcast.h"
+#include "lowering/to_linalg/Contraction.h"
+#include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
+#include "lowering/to_linalg/Scalars.h"
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Transforms/DialectConversion.h"
 
 using namespace mlir;
+using namespace omb;
 using namespace omb::onnx;
 
+/// Labels of the dimensions of matrices; those of a batch are negative, counted
+/// from the last one.
+enum : int64_t { kRows, kColumns, kInner };
+
+/// `batchRank` dimensions of a batch, and `matrix`.
+static SmallVector<int64_t> getLabels(int64_t batchRank,
+                                      ArrayRef<int64_t> matrix) {
+  SmallVector<int64_t> labels =
+      llvm::to_vector(llvm::seq<int64_t>(-batchRank, 0));
+  llvm::append_range(labels, matrix);
+  return labels;
+}
+
+/// The product of two factors, whose inner dimensions have equal sizes and
+/// whose others are broadcast.
+static Value multiply(OpBuilder &builder, Location loc, Factor lhs, Factor rhs,
+                      ArrayRef<int64_t> labels, RankedTensorType onnxResult) {
+  Factor factors[] = {lhs, rhs};
+  alignFactors(builder, loc, factors,
+               [](int64_t label) { return label != kInner; });
+  Value product =
+      buildContraction(builder, loc, factors[0], factors[1], labels).tensor;
+  auto type = cast<RankedTensorType>(product.getType());
+  return castTensor(
+      builder, loc, product,
+      RankedTensorType::get(onnxResult.getShape(), type.getElementType()));
+}
+
+/// The type before conversion that a product of `type` would have.
+static RankedTensorType getProductType(RankedTensorType type, Value product) {
+  return RankedTensorType::get(
+      type.getShape(),
+      cast<RankedTensorType>(product.getType()).getElementType(),
+      type.getEncoding());
+}
+
+namespace {
+
+struct MatMulToLinalg : OpConversionPattern<MatMulOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(MatMulOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto lhs = dyn_cast<RankedTensorType>(op.getA().getType());
+    auto rhs = dyn_cast<RankedTensorType>(op.getB().getType());
+    auto result = dyn_cast<RankedTensorType>(op.getType());
+    if (!lhs || !rhs || !result)
+      return rewriter.notifyMatchFailure(op, "an operand's rank isn't known");
+    bool isRow = lhs.getRank() == 1;
+    bool isColumn = rhs.getRank() == 1;
+    SmallVector<int64_t> lhsLabels =
+        isRow ? getLabels(0, {kInner})
+              : getLabels(lhs.getRank() - 2, {kRows, kInner});
+    SmallVector<int64_t> rhsLabels =
+        isColumn ? getLabels(0, {kInner})
+                 : getLabels(rhs.getRank() - 2, {kInner, kColumns});
+    SmallVector<int64_t> matrix;
+    if (!isRow)
+      matrix.push_back(kRows);
+    if (!isColumn)
+      matrix.push_back(kColumns);
+    Value product = multiply(
+        rewriter, op.getLoc(), Factor::get(adaptor.getA(), lhs, lhsLabels),
+        Factor::get(adaptor.getB(), rhs, rhsLabels),
+        getLabels(result.getRank() - matrix.size(), matrix), result);
+    rewriter.replaceOp(op, round(rewriter, op.getLoc(), product, result));
+    return success();
+  }
+
+  /// The sums as elements of the result.
+  static Value round(OpBuilder &builder, Location loc, Value product,
+                     RankedTensorType result) {
+    auto type = cast<RankedTensorType>(product.getType());
+    if (!isa<FloatType>(type.getElementType()) ||
+        type.getElementType() == result.getElementType())
+      return product;
+    return buildElementwise(
+        builder, loc, product, getProductType(result, product), result,
+        [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
+          return Scalars(b, bodyLoc, result.getElementType())
+              .narrow(elements[0], result.getElementType());
+        });
+  }
+};
+
+struct GemmToLinalg : OpConversionPattern<GemmOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(GemmOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto lhs = dyn_cast<RankedTensorType>(op.getA().getType());
+    auto rhs = dyn_cast<RankedTensorType>(op.getB().getType());
+    auto result = dyn_cast<RankedTensorType>(op.getType());
+    if (!lhs || !rhs || !result)
+      return rewriter.notifyMatchFailure(op, "an operand's rank isn't known");
+    SmallVector<int64_t> lhsLabels{kRows, kInner};
+    SmallVector<int64_t> rhsLabels{kInner, kColumns};
+    if (op.getTransA())
+      std::swap(lhsLabels[0], lhsLabels[1]);
+    if (op.getTransB())
+      std::swap(rhsLabels[0], rhsLabels[1]);
+    Value product = multiply(
+        rewriter, op.getLoc(), Factor::get(adaptor.getA(), lhs, lhsLabels),
+        Factor::get(adaptor.getB(), rhs, rhsLabels), {kRows, kColumns}, result);
+
+    // The bias is added afterwards, where it is fused with the activation that
+    // follows and with the rounding.
+    SmallVector<Value> operands{product};
+    SmallVector<Type> types{getProductType(result, product)};
+    if (Value bias = op.getC()) {
+      auto type = dyn_cast<RankedTensorType>(bias.getType());
+      if (!type)
+        return rewriter.notifyMatchFailure(op, "the rank of C isn't known");
+      requireFits(rewriter, op.getLoc(), adaptor.getC(), type, product, result);
+      operands.push_back(adaptor.getC());
+      types.push_back(type);
+    }
+    bool isPlain = operands.size() == 1 && op.getAlpha() == 1.0f;
+    rewriter.replaceOp(
+        op, isPlain
+                ? MatMulToLinalg::round(rewriter, op.getLoc(), product, result)
+                : buildElementwise(
+                      rewriter, op.getLoc(), operands, types, result,
+                      [&](OpBuilder &b, Location loc, ValueRange elements) {
+                        return combine(op, b, loc, elements,
+                                       result.getElementType());
+                      }));
+    return success();
+  }
+
+  /// Stops where the bias is larger than the product.
+  static void requireFits(OpBuilder &builder, Location loc, Value bias,
+                          RankedTensorType type, Value product,
+                          RankedTensorType result) {
+    IndexArithmetic index(builder, loc);
+    int64_t offset = result.getRank() - type.getRank();
+    for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+      if (type.getDimSize(dim) == 1 ||
+          isSameDim(type, dim, result, dim + offset))
+        continue;
+      Value size = index.size(bias, dim);
+      Value isOne = index.isEqual(size, index.constant(1));
+      Value isSame = index.isEqual(size, index.size(product, dim + offset));
+      index.require(index.select(isOne, isOne, isSame),
+                    "C can't be broadcast to the matrix product");
+    }
+  }
+
+  /// alpha * product + beta * bias
+  static Value combine(GemmOp op, OpBuilder &builder, Location loc,
+                       ValueRange elements, Type type) {
+    Scalars s(builder, loc, type);
+    auto isInteger = [](float factor) {
+      return factor == std::trunc(factor) && std::abs(factor) < 0x1p31f;
+    };
+    Type signless = elements[0].getType();
+    bool isFractional = isa<IntegerType>(signless) &&
+                        !(isInteger(op.getAlpha()) && isInteger(op.getBeta()));
+    auto scale = [&](Value element, float factor) {
+      Value number =
+          isFractional ? s.toFloat(element, s.getF64Type()) : s.widen(element);
+      return factor == 1.0f ? number : s.mul(number, factor);
+    };
+    Value sum = scale(elements[0], op.getAlpha());
+    if (elements.size() > 1)
+      sum = s.add(sum, scale(elements[1], op.getBeta()));
+    return isFractional ? s.toInteger(sum, signless) : s.narrow(sum, type);
+  }
+};
+
+} // namespace
+
 void omb::populateMatmulToLinalgPatterns(const TypeConverter &converter,
-                                         RewritePatternSet &patterns) {}
+                                         RewritePatternSet &patterns) {
+  patterns.add<MatMulToLinalg, GemmToLinalg>(converter, patterns.getContext());
+}

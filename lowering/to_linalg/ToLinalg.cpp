@@ -41,10 +41,15 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
   populatePaddingToLinalgPatterns(converter, patterns);
   populatePoolingToLinalgPatterns(converter, patterns);
   populateRandomToLinalgPatterns(converter, patterns);
+  populateRearrangingToLinalgPatterns(converter, patterns);
   populateRecurrentToLinalgPatterns(converter, patterns);
   populateReductionToLinalgPatterns(converter, patterns);
   populateReshapingToLinalgPatterns(converter, patterns);
   populateResizeToLinalgPatterns(converter, patterns);
+  populateScanToLinalgPatterns(converter, patterns);
+  populateSoftmaxToLinalgPatterns(converter, patterns);
+  populateScatterToLinalgPatterns(converter, patterns);
+  populateSelectionToLinalgPatterns(converter, patterns);
 }
 
 namespace {

@@ -15,6 +15,13 @@ Type omb::getSignlessType(Type elementType) {
   return IntegerType::get(elementType.getContext(), integer.getWidth());
 }
 
+Type omb::getAccumulatorType(Type elementType) {
+  auto type = dyn_cast<FloatType>(elementType);
+  if (type && type.getWidth() < 32)
+    return Float32Type::get(elementType.getContext());
+  return elementType;
+}
+
 omb::OnnxTypeConverter::OnnxTypeConverter() {
   addConversion([](Type type) -> std::optional<Type> {
     if (isa<onnx::OnnxDialect>(type.getDialect()))

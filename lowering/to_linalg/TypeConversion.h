@@ -16,6 +16,9 @@ public:
 /// The element type that a lowering computes with: signless integers.
 mlir::Type getSignlessType(mlir::Type elementType);
 
+/// The type to add up elements of `elementType` in: f32 for narrower floats.
+mlir::Type getAccumulatorType(mlir::Type elementType);
+
 } // namespace omb
 
 #endif // OMB_LOWERING_TO_LINALG_TYPECONVERSION_H

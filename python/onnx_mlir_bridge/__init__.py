@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from onnx_mlir_bridge.compiler import compile
     from onnx_mlir_bridge.compiler.compiled_model import CompiledModel
     from onnx_mlir_bridge.importer import import_model
+    from onnx_mlir_bridge.onnx_backend import BridgeBackend as backend  # noqa: N813
     from onnx_mlir_bridge.runtime.devices import Device, devices
     from onnx_mlir_bridge.runtime.session import InferenceSession, load
 
@@ -33,6 +34,7 @@ __all__ = [
     "Device",
     "InferenceSession",
     "OmbError",
+    "backend",
     "compile",
     "devices",
     "import_model",
@@ -46,6 +48,7 @@ _LAZY = {
     "CompiledModel": ("onnx_mlir_bridge.compiler.compiled_model", "CompiledModel"),
     "Device": ("onnx_mlir_bridge.runtime.devices", "Device"),
     "InferenceSession": ("onnx_mlir_bridge.runtime.session", "InferenceSession"),
+    "backend": ("onnx_mlir_bridge.onnx_backend", "BridgeBackend"),
     "compile": ("onnx_mlir_bridge.compiler", "compile"),
     "devices": ("onnx_mlir_bridge.runtime.devices", "devices"),
     "import_model": ("onnx_mlir_bridge.importer", "import_model"),

@@ -37,3 +37,29 @@ def compile(model: ModelSource, target: str = "cpu", **options: Any) -> Compiled
         stage(f"Compiling for {target}")
         vmfb = pipeline.compile_with_iree(hand_off, resolved, checked.opt_level)
     return CompiledModel(imported, resolved, checked, hand_off, vmfb)
+
+
+def emit(
+    model: ModelSource,
+    stage: str,
+    target: str = "cpu",
+    **options: Any,  # noqa: ANN401
+) -> str | bytes:
+    """The model at a stage, as CompiledModel.emit() gives it, compiled no further than that."""
+    from onnx_mlir_bridge.compiler import compiled_model, pipeline, source, targets
+    from onnx_mlir_bridge.compiler.options import CompileOptions
+    from onnx_mlir_bridge.compiler.progress import reporting
+
+    if compiled_model.check_stage(stage) == "vmfb":
+        return compile(model, target, **options).vmfb
+    checked = CompileOptions.checked(options)
+    with reporting(checked.progress) as report:
+        report("Importing")
+        imported = source.read(model)
+        report("Lowering to linalg")
+        if stage in compiled_model.SOURCE_STAGES:
+            return compiled_model.emit_source(imported, stage)
+        resolved = targets.resolve(target, checked.cpu, checked.vulkan, checked.cuda)
+        hand_off = pipeline.to_iree(pipeline.to_linalg(imported.module.operation), resolved)
+        report(f"Compiling for {target}")
+        return compiled_model.emit_hand_off(hand_off, stage, resolved, checked)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,31 @@ from onnx_mlir_bridge.runtime.executable import memory_parameters
 
 STAGES = ("onnx", "linalg", "vector", "iree", "vmfb")
 """What emit() can give, in the order of compilation."""
+
+SOURCE_STAGES = STAGES[:2]
+"""Those that don't depend on the target."""
+
+
+def check_stage(stage: str) -> str:
+    """The stage; OmbError for a name that isn't one."""
+    if stage not in STAGES:
+        raise OmbError(f"there is no stage {stage!r}; emit one of {', '.join(STAGES)}")
+    return stage
+
+
+def emit_source(source: Source, stage: str) -> str:
+    """The text of a stage out of SOURCE_STAGES."""
+    module = source.module.operation
+    return pipeline.readable(module if stage == "onnx" else pipeline.to_linalg(module))
+
+
+def emit_hand_off(
+    hand_off: pipeline.HandOff, stage: str, target: Target, options: CompileOptions
+) -> str:
+    """The text of a stage that depends on the target."""
+    if stage == "iree":
+        return pipeline.hand_off_text(hand_off, locations=False).decode()
+    return pipeline.vectors(hand_off, target, options.opt_level)
 
 
 class CompiledModel:
@@ -75,19 +99,11 @@ class CompiledModel:
         CPU; "iree": the module that IREE got; "vmfb": the result, as bytes. The others are MLIR's
         text, in which large constants of the first two have no values. OmbError for another name.
         """
-        emitters: dict[str, Callable[[], str | bytes]] = {
-            "onnx": lambda: pipeline.readable(self._source.module.operation),
-            "linalg": lambda: pipeline.readable(pipeline.to_linalg(self._source.module.operation)),
-            "vector": self._vectors,
-            "iree": lambda: pipeline.hand_off_text(self._hand_off, locations=False).decode(),
-            "vmfb": lambda: self.vmfb,
-        }
-        if stage not in emitters:
-            raise OmbError(f"there is no stage {stage!r}; emit one of {', '.join(STAGES)}")
-        return emitters[stage]()
-
-    def _vectors(self) -> str:
-        return pipeline.vectors(self._hand_off, self._target, self._options.opt_level)
+        if check_stage(stage) == "vmfb":
+            return self.vmfb
+        if stage in SOURCE_STAGES:
+            return emit_source(self._source, stage)
+        return emit_hand_off(self._hand_off, stage, self._target, self._options)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, which omb.load() opens; OmbError if it can't be written.

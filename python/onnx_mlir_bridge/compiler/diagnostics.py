@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from onnx_mlir_bridge.errors import OmbError
+
+if TYPE_CHECKING:
+    from onnx_mlir_bridge._mlir import ir
 
 _MAX_LISTED = 3
 
@@ -37,19 +41,21 @@ def _message(text: str) -> str:
     return _DUMP.sub("", re.sub(r"^error:\s*", "", first)).strip()
 
 
-def _location_name(location: object) -> str:
+def location_name(location: ir.Location) -> str:
     """The node in an ir.Location: the name in it, also where locations were fused."""
     found = re.search(r'"((?:[^"\\]|\\.)*)"', str(location))
     return found.group(1) if found else ""
 
 
-def lowering_error(diagnostics: Sequence[object], fallback: str) -> OmbError:
+def located(diagnostic: ir.DiagnosticInfo) -> tuple[str, str]:
+    """The node that a diagnostic of a pass is about, "" if it names none, and its message."""
+    message = re.sub(r"^'onnx\.([\w.]+)' op ", "", diagnostic.message)
+    return location_name(diagnostic.location), message
+
+
+def lowering_error(diagnostics: Sequence[ir.DiagnosticInfo], fallback: str) -> OmbError:
     """The error for a pass that failed; `diagnostics`: those of an ir.MLIRError."""
-    lines = []
-    for diagnostic in diagnostics:
-        name = _location_name(diagnostic.location)
-        message = re.sub(r"^'onnx\.([\w.]+)' op ", "", diagnostic.message)
-        lines.append(f"{name}: {message}" if name else message)
+    lines = [f"{name}: {text}" if name else text for name, text in map(located, diagnostics)]
     return _joined("the model can't be compiled", lines, fallback)
 
 

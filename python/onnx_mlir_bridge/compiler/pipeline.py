@@ -58,6 +58,19 @@ def run_passes(module: ir.Operation, pipeline: str) -> None:
             raise diagnostics.lowering_error(error.error_diagnostics, str(error)) from None
 
 
+def problems(module: ir.Operation, pipeline: str) -> list[tuple[str, str]]:
+    """What a pass pipeline says against `module`: nodes and messages; the module is left alone."""
+    from onnx_mlir_bridge._mlir import ir, passmanager
+
+    with module.context:
+        try:
+            passmanager.PassManager.parse(f"builtin.module({pipeline})").run(module.clone())
+        except ir.MLIRError as error:
+            found = [diagnostics.located(each) for each in error.error_diagnostics]
+            return found or [("", str(error).splitlines()[0])]
+    return []
+
+
 def to_linalg(module: ir.Operation) -> ir.Operation:
     """A lowered copy of a module of the onnx dialect; the weights are shared."""
     lowered = module.clone().operation

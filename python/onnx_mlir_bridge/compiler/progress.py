@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -53,7 +54,7 @@ def reporting(progress: bool | Callable[[str], None]) -> Iterator[Callable[[str]
     if callable(progress):
         yield progress
         return
-    if progress:
+    if progress and sys.stderr is not None and sys.stderr.isatty():
         from rich.console import Console
 
         console = Console(stderr=True)

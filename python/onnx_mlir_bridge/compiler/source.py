@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from onnx_mlir_bridge.compiler import pipeline
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime.executable import ENTRY
 from onnx_mlir_bridge.runtime.signature import (
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import onnx
 
     from onnx_mlir_bridge._mlir import ir
+    from onnx_mlir_bridge.importer import ImportedModel
 
     ModelSource: TypeAlias = (
         "str | os.PathLike[str] | bytes | bytearray | memoryview | onnx.ModelProto | ir.Module"
@@ -57,6 +59,17 @@ _ELEMENTS = {
 _DIMS = re.compile(r'"((?:[^"\\]|\\.)*)"|\?')
 
 
+def element(element_type: ir.Type) -> tuple[str, int]:
+    """ONNX's name of an MLIR element type and its size in bits; of a string, no size is known."""
+    text = str(element_type)
+    if text == "i1":
+        return "bool", 8
+    digits = re.search(r"\d+", text)
+    bits = int(digits.group()) if digits else 0
+    name = _ELEMENTS.get(text, text.removeprefix("!onnx.").lower())
+    return name, 2 * bits if text.startswith("complex") else bits
+
+
 def read(model: ModelSource) -> Source:
     """Import an ONNX model, or take a module that import_model() gave; OmbError if neither."""
     from onnx_mlir_bridge._mlir import ir
@@ -68,11 +81,13 @@ def read(model: ModelSource) -> Source:
 
     lowered = frozenset(name.removeprefix("onnx.") for name in _omb.lowered_operators())
     imported = import_with_metadata(model, keep=lowered)
+    inferred = _output_shapes(imported)
     signature = Signature(
-        *(
-            tuple(_tensor(kind, value.name, value.type, value.shape) for value in values)
-            for kind, values in (("input", imported.inputs), ("output", imported.outputs))
-        )
+        tuple(_tensor("input", v.name, v.type, v.shape) for v in imported.inputs),
+        tuple(
+            _tensor("output", v.name, v.type, shape)
+            for v, shape in zip(imported.outputs, inferred, strict=True)
+        ),
     )
     theirs = imported.metadata
     metadata = ModelMetadata(
@@ -85,6 +100,22 @@ def read(model: ModelSource) -> Source:
         custom_metadata_map=dict(theirs.custom_metadata_map),
     )
     return Source(imported.module, signature, metadata, imported.warnings)
+
+
+def _output_shapes(imported: ImportedModel) -> list[tuple[Dim, ...] | None]:
+    """The shapes of the outputs: as the model declares them, else as the compiler infers them."""
+    declared = [value.shape for value in imported.outputs]
+    if None not in declared:
+        return declared
+    from onnx_mlir_bridge._mlir import ir
+
+    module = imported.module.operation.clone()
+    pipeline.run_passes(module, "omb-simplify")
+    types = _entry(module).type.results
+    return [
+        _dims(inferred) if shape is None and isinstance(inferred, ir.RankedTensorType) else shape
+        for shape, inferred in zip(declared, types, strict=True)
+    ]
 
 
 def _tensor(kind: str, name: str, type_name: str, dims: tuple[Dim, ...] | None) -> TensorInfo:
@@ -104,12 +135,12 @@ def _tensor(kind: str, name: str, type_name: str, dims: tuple[Dim, ...] | None) 
     return TensorInfo(name, element[1], tuple(dims))
 
 
-def _module_signature(module: ir.Module) -> Signature:
-
+def _entry(module: ir.Operation) -> ir.OpView:
+    """The function that is the model; OmbError if there is none."""
     function = next(
         (
             op
-            for op in module.body.operations
+            for op in module.regions[0].blocks[0].operations
             if getattr(op, "name", None) is not None
             and op.operation.name == "func.func"
             and op.name.value == ENTRY
@@ -118,6 +149,11 @@ def _module_signature(module: ir.Module) -> Signature:
     )
     if function is None:
         raise OmbError(f"the module has no function @{ENTRY}; import_model() makes such a module")
+    return function
+
+
+def _module_signature(module: ir.Module) -> Signature:
+    function = _entry(module.operation)
 
     def tensors(kind: str, types: list[ir.Type], attributes: str) -> tuple[TensorInfo, ...]:
         names = [
@@ -144,11 +180,16 @@ def _type_info(kind: str, name: str, value_type: ir.Type) -> TensorInfo:
     if not isinstance(value_type, ir.RankedTensorType):
         return _tensor(kind, name, str(value_type), None)
     element = _ELEMENTS.get(str(value_type.element_type), str(value_type.element_type))
+    return _tensor(kind, name, f"tensor({element})", _dims(value_type))
+
+
+def _dims(value_type: ir.RankedTensorType) -> tuple[Dim, ...]:
     names: list[str | None] = [None] * value_type.rank
     if value_type.encoding is not None:
-        names = [name or None for name in _DIMS.findall(str(value_type.encoding))]
-    dims = tuple(
+        # A name with a question mark was made up: nothing is known of that size.
+        found = _DIMS.findall(str(value_type.encoding))
+        names = [name if name and "?" not in name else None for name in found]
+    return tuple(
         names[axis] if value_type.is_dynamic_dim(axis) else value_type.get_dim_size(axis)
         for axis in range(value_type.rank)
     )
-    return _tensor(kind, name, f"tensor({element})", dims)

@@ -14,6 +14,7 @@ from onnx_mlir_bridge.errors import OmbError
 
 if TYPE_CHECKING:
     import onnx
+
     from onnx_mlir_bridge._mlir import ir
     from onnx_mlir_bridge.importer.load import LoadedModel, ModelSource
 

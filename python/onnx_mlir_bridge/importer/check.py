@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import onnx
 from onnx import ModelProto, NodeProto, defs
+
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer import graph as graphs
 from onnx_mlir_bridge.importer.load import LoadedModel

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import onnx
 from onnx import GraphProto, NodeProto, TensorProto, TypeProto
 from onnx.defs import OpSchema
+
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer import graph as graphs
 from onnx_mlir_bridge.importer.load import LoadedModel

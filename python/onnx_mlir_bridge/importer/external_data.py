@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 from onnx import TensorProto
+
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer.tensors import Payloads, byte_size, describe
 

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterator
 
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto
+
 from onnx_mlir_bridge.errors import OmbError
 
 MAX_SUBGRAPH_DEPTH = 33

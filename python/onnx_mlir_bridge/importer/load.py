@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import onnx
+
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer import wire
 from onnx_mlir_bridge.importer.external_data import ExternalFiles

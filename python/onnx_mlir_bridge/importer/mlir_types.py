@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from onnx import AttributeProto, SparseTensorProto, TensorProto, TypeProto
+
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer.tensors import ELEMENT_TYPES, Payloads, byte_size, describe
 from onnx_mlir_bridge.importer.wire import PAYLOAD_THRESHOLD

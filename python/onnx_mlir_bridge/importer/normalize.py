@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TypeProto
+
 from onnx_mlir_bridge.importer import graph as graphs
 
 _NO_NAMES = frozenset({"", "?", "*", "-1", "None", "unknown"})

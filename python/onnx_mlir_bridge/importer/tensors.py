@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 from onnx import TensorProto
+
 from onnx_mlir_bridge.errors import OmbError
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ import shutil
 import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,6 +39,22 @@ FORMAT_VERSION = 1
 _METADATA, _MODULE, _PARAMETERS = "metadata.json", "module.vmfb", "parameters.irpa"
 _ALIGNMENT = 64 << 10
 _MAX_METADATA_BYTES = 64 << 20
+
+# What zipfile, json and from_json() raise for files that aren't what they should be.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True)
@@ -78,8 +95,10 @@ class Description:
         """The description that to_json() gave; KeyError, TypeError or ValueError for others."""
         if value["provider"] not in PROVIDERS:
             raise ValueError(f"unknown provider {value['provider']!r}")
-        if value["threads"] is not None:
+        try:
             check_threads(value["threads"])
+        except OmbError as error:
+            raise ValueError(str(error)) from None
         if not all(isinstance(feature, str) for feature in value["features"]):
             raise ValueError("bad features")
         return Description(
@@ -134,11 +153,13 @@ def write(
     from onnx_mlir_bridge.runtime.executable import memory_parameters
 
     try:
-        with _replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        # Beside the file is room for the weights; /tmp may be small.
+        folder = path.parent if path.is_file() or not path.exists() else None
+        with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             _add(archive, _METADATA, json.dumps(description.to_json(), indent=1).encode())
             _add(archive, _MODULE, module)
             if parameters:
-                with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".irpa") as weights:
+                with tempfile.NamedTemporaryFile(dir=folder, suffix=".irpa") as weights:
                     memory_parameters(parameters).create_archive_file(weights.name)
                     _add(archive, _PARAMETERS, weights)
     except OSError as error:
@@ -146,11 +167,22 @@ def write(
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path` at the end, unless an exception comes first."""
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of `path` at the end, unless an exception comes first.
+
+    A link is followed, and what isn't a regular file (/dev/null) is written to at the end instead.
+    """
+    path = Path(os.path.realpath(path))
     if path.is_dir():
         raise OmbError(f"'{path}' can't be written: it is a directory")
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    if path.exists() and not path.is_file():
+        with tempfile.TemporaryFile() as file:
+            yield file
+            file.seek(0)
+            with path.open("wb") as device:
+                shutil.copyfileobj(file, device)
+        return
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -175,8 +207,9 @@ def read(path: Path) -> Artifact:
             return _parse(path, file, mapped)
     except FileNotFoundError:
         raise OmbError(f"there is no file '{path}'") from None
-    except OSError as error:
-        raise OmbError(f"'{path}' can't be read: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        cause = getattr(error, "strerror", None) or error
+        raise OmbError(f"'{path}' can't be read: {cause}") from None
 
 
 def _parse(path: Path, file: BinaryIO, mapped: memoryview) -> Artifact:
@@ -189,6 +222,8 @@ def _parse(path: Path, file: BinaryIO, mapped: memoryview) -> Artifact:
             names = archive.namelist()
             if _METADATA not in names:
                 raise OmbError(f"'{path}' is a zip file, but not a model saved by omb")
+            if any(info.header_offset < 0 for info in archive.infolist()):
+                raise ValueError("its beginning is missing")
             if archive.getinfo(_METADATA).file_size > _MAX_METADATA_BYTES:
                 raise ValueError("its description is too large")
             document = json.loads(archive.read(_METADATA))  # read() checks the checksum
@@ -197,7 +232,7 @@ def _parse(path: Path, file: BinaryIO, mapped: memoryview) -> Artifact:
             module = _view(archive, mapped, _MODULE)
             parameters = _view(archive, mapped, _PARAMETERS) if _PARAMETERS in names else None
             return Artifact(Description.from_json(document), module, parameters)
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise OmbError(
             f"'{path}' is damaged or incomplete ({error}); save the model again"
         ) from None

@@ -136,6 +136,16 @@ def find(name: str) -> Device:
     raise OmbError(f"this machine has no device '{name}'; it has {names}")
 
 
+def checked_names(providers: Sequence[str] | str) -> list[str]:
+    """The names of devices, which this machine may lack; OmbError for what isn't such a name."""
+    names = [providers] if isinstance(providers, str) else list(providers)
+    if not names:
+        raise OmbError(f"providers is empty; name some of {', '.join(PROVIDERS)}, or pass None")
+    for name in names:
+        _split_name(name)
+    return names
+
+
 def choose(providers: Sequence[str] | None) -> Device:
     """The first device that the machine has out of `providers`, of all where that is None.
 
@@ -143,13 +153,7 @@ def choose(providers: Sequence[str] | None) -> Device:
     """
     if providers is None:
         return _all_devices()[0]
-    if isinstance(providers, str):
-        providers = [providers]
-    names = list(providers)
-    if not names:
-        raise OmbError(f"providers is empty; name some of {', '.join(PROVIDERS)}, or pass None")
-    for name in names:
-        _split_name(name)
+    names = checked_names(providers)
     missing: OmbError | None = None
     for name in names:
         try:

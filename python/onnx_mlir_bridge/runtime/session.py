@@ -126,10 +126,9 @@ def _device_for(description: Description, providers: Sequence[str] | str | None)
     provider = description.provider
     if providers is None:
         return devices.find(provider)
-    names = [providers] if isinstance(providers, str) else list(providers)
-    fitting = [n for n in names if isinstance(n, str) and n.partition(":")[0] == provider]
+    names = devices.checked_names(providers)
+    fitting = [name for name in names if name.partition(":")[0] == provider]
     if not fitting:
-        devices.choose(names)  # complains about names that mean nothing
         raise OmbError(
             f"the model is compiled for {provider}, not for {', '.join(names)}; "
             f"compile it with target='{names[0].partition(':')[0]}'"

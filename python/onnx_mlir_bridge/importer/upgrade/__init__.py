@@ -8,6 +8,7 @@ it is; one with an adapter is rewritten in place; nothing else of the model is t
 from __future__ import annotations
 
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, defs
+
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer import graph as graphs
 from onnx_mlir_bridge.importer import types

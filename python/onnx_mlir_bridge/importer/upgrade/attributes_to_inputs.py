@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+
 from onnx_mlir_bridge.importer.upgrade.registry import Rewrite, adapts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx
 from onnx import GraphProto, ValueInfoProto
+
 from onnx_mlir_bridge.importer.upgrade.registry import Rewrite, adapts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import onnx
+
 from onnx_mlir_bridge.importer.upgrade.registry import Rewrite, adapts
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, TypeProto
 from onnx.defs import OpSchema
+
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer import graph as graphs
 from onnx_mlir_bridge.importer.types import rank

@@ -1,0 +1,24 @@
+//===- Convolve.h - Convolutions as ops of linalg ---------------*- C++ -*-===//
+
+#ifndef OMB_LOWERING_TO_LINALG_CONVOLVE_H
+#define OMB_LOWERING_TO_LINALG_CONVOLVE_H
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
+
+namespace omb {
+
+/// Adds the convolution of `input` (batch, channels, spatial dimensions) with
+/// `weights` (features, channels of a group, spatial dimensions) to `init`
+/// (batch, features, spatial dimensions), whose element type is the
+/// accumulator's. There is no padding: all windows lie in `input`. A named op
+/// where linalg has one for the layout, else a linalg.generic.
+mlir::Value buildConvolution(mlir::OpBuilder &builder, mlir::Location loc,
+                             mlir::Value input, mlir::Value weights,
+                             mlir::Value init, int64_t group,
+                             llvm::ArrayRef<int64_t> strides,
+                             llvm::ArrayRef<int64_t> dilations);
+
+} // namespace omb
+
+#endif // OMB_LOWERING_TO_LINALG_CONVOLVE_H

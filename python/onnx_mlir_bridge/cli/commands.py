@@ -1,0 +1,223 @@
+"""The command line of `omb`: its commands, their options and their help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+# Copies of what compiler/ and runtime/ have, which would take time to import; a test compares them.
+TARGETS = ("cpu", "vulkan", "cuda")
+STAGES = ("onnx", "linalg", "vector", "iree", "vmfb")
+
+_MODEL = click.argument("model", type=click.Path(path_type=Path))
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+_THREADS = click.option(
+    "--threads",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="Run on N threads of the CPU; all by default.",
+)
+_OPT_LEVEL = click.option(
+    "--opt-level",
+    type=click.IntRange(0, 3),
+    metavar="0..3",
+    default=1,
+    show_default=True,
+    help="IREE's optimization level.",
+)
+
+
+def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        import onnx_mlir_bridge
+
+        click.echo(f"omb {onnx_mlir_bridge.__version__}")
+        context.exit()
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit status: 0 done, 1 model or input can't be used, 2 wrong command line.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_version,
+    help="Print the version and exit.",
+)
+def omb() -> None:
+    """ONNX models through MLIR and IREE to CPU, Vulkan and CUDA."""
+
+
+def _inputs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    for text in given:
+        if "=" not in text:
+            raise click.BadParameter(f"'{text}' is not of the form name=file.npy or name=1x3x224")
+    return given
+
+
+@omb.command(short_help="Run a model once and print its outputs.")
+@_MODEL
+@click.option(
+    "-i",
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_inputs,
+    help="The value of an input: a .npy file, or a shape such as 1x3x224x224 to be filled with "
+    "random numbers. May be given for each input.",
+)
+@click.option(
+    "--device",
+    metavar="NAME",
+    default="auto",
+    show_default=True,
+    help="Where to run: a device as `omb devices` lists them.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(0),
+    metavar="K",
+    default=0,
+    help="Print the K largest entries of each output, with their indices.",
+)
+@click.option(
+    "--output-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write each output to a .npy file in DIR.",
+)
+@_THREADS
+@_OPT_LEVEL
+def run(inputs: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401
+    """Run MODEL, an ONNX model or one saved by `omb compile`, and print its outputs.
+
+    Inputs that aren't given are random, the same ones each time: floats from 0 to 1, integers 0 or
+    1. A dimension without a size is 1, or what another input says it is.
+    """
+    from onnx_mlir_bridge.cli import running
+
+    running.run(options.pop("model"), inputs, **options)
+
+
+@omb.command(short_help="Compile a model, or print a stage of it.")
+@_MODEL
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    help="The file to write; - for standard output, which is where text goes by default.",
+)
+@click.option(
+    "--target",
+    type=click.Choice(TARGETS),
+    default="cpu",
+    show_default=True,
+    help="The kind of device to compile for.",
+)
+@click.option(
+    "--emit",
+    "stage",
+    type=click.Choice(STAGES),
+    help="Write this stage of the compilation, not a saved model; in MLIR's text the values of "
+    "large constants are left out.",
+)
+@click.option(
+    "--cpu",
+    metavar="NAME",
+    default="host",
+    show_default=True,
+    help="The CPU to compile for: host, generic, x86-64-v3, or LLVM's name of one.",
+)
+@click.option(
+    "--vulkan",
+    metavar="NAME",
+    default="generic",
+    show_default=True,
+    help="The GPU for --target=vulkan: generic, or IREE's name of an architecture.",
+)
+@click.option(
+    "--cuda",
+    metavar="ARCH",
+    default="sm_80",
+    show_default=True,
+    help="The GPU for --target=cuda: sm_80, sm_86 or sm_89.",
+)
+@_THREADS
+@_OPT_LEVEL
+def compile(
+    model: Path,
+    output: str | None,
+    target: str,
+    stage: str | None,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Compile MODEL and save it as OUT, for `omb run OUT` and omb.load().
+
+    The file holds code and weights; running it needs neither the compiler nor the ONNX model.
+    """
+    is_text = stage is not None and stage != "vmfb"
+    if output is None:
+        if not is_text:
+            raise click.UsageError("say where to write the compiled model: -o FILE")
+        output = "-"
+    if output == "-" and stage is None:
+        raise click.UsageError("a saved model can't go to standard output; say -o FILE")
+    if output == "-" and not is_text and click.get_text_stream("stdout").isatty():
+        raise click.UsageError("bytecode is not for terminals; say -o FILE, or pipe it")
+    if stage == "vector" and target != "cpu":
+        raise click.UsageError(f"--emit=vector is for --target=cpu, not {target}")
+    from onnx_mlir_bridge.cli import compiling
+
+    if stage is None:
+        compiling.save(model, output, target, options)
+    else:
+        compiling.emit_stage(model, output, stage, target, options)
+
+
+@omb.command("import", short_help="Print a model in the onnx dialect.")
+@_MODEL
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    default="-",
+    help="The file to write; standard output by default.",
+)
+@click.option(
+    "--weights/--no-weights",
+    default=None,
+    help="Write the values of large constants, or leave them out; by default a file gets them.",
+)
+def import_(model: Path, output: str, weights: bool | None) -> None:
+    """Print MODEL in the onnx dialect of MLIR, as omb-opt reads it."""
+    from onnx_mlir_bridge.cli import compiling
+
+    compiling.import_onnx(model, output, output != "-" if weights is None else weights)
+
+
+@omb.command(short_help="Print what is in a model.")
+@_MODEL
+@_JSON
+def inspect(model: Path, as_json: bool) -> None:
+    """Print what is in MODEL, and which of its operators can be compiled.
+
+    MODEL is an ONNX model or one saved by `omb compile`.
+    """
+    from onnx_mlir_bridge.cli import inspecting
+
+    inspecting.inspect(model, as_json)
+
+
+@omb.command(short_help="Print the devices of this machine.")
+@_JSON
+def devices(as_json: bool) -> None:
+    """Print the devices of this machine, the one that is used by default first."""
+    from onnx_mlir_bridge.cli import inspecting
+
+    inspecting.devices(as_json)

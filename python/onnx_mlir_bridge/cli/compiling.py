@@ -1,0 +1,57 @@
+"""omb compile and omb import."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from onnx_mlir_bridge.cli import text
+from onnx_mlir_bridge.compiler import compile as compile_model
+from onnx_mlir_bridge.compiler import emit
+from onnx_mlir_bridge.compiler.progress import reporting
+from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.runtime.artifact import replacing
+
+STDOUT = "-"
+
+
+def write(output: str, contents: str | bytes) -> None:
+    """Write to a file, or to standard output for "-"; a file is replaced when all is written."""
+    data = contents if isinstance(contents, bytes) else contents.encode()
+    if output == STDOUT:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        return
+    try:
+        with replacing(Path(output)) as file:
+            file.write(data)
+    except OSError as error:
+        raise OmbError(f"'{output}' can't be written: {error.strerror or error}") from None
+
+
+def save(model: Path, output: str, target: str, options: dict[str, Any]) -> None:
+    """Compile a model and save it for omb run and omb.load()."""
+    compiled = compile_model(model, target, progress=True, **options)
+    text.warn(compiled.warnings)
+    compiled.save(output)
+
+
+def emit_stage(model: Path, output: str, stage: str, target: str, options: dict[str, Any]) -> None:
+    """Write a stage of a model's compilation."""
+    write(output, emit(model, stage, target, progress=True, **options))
+
+
+def import_onnx(model: Path, output: str, weights: bool) -> None:
+    """Write a model in the onnx dialect, with the values of its weights or without them."""
+    from onnx_mlir_bridge.compiler.pipeline import readable
+    from onnx_mlir_bridge.importer import import_with_metadata
+
+    with reporting(True) as report:
+        report("Importing")
+        imported = import_with_metadata(model)
+        report("Printing")
+        module = imported.module.operation
+        contents = module.get_asm() if weights else readable(module)
+    text.warn(imported.warnings)
+    write(output, contents)

@@ -1,0 +1,113 @@
+"""omb inspect and omb devices."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from onnx_mlir_bridge.cli import text
+from onnx_mlir_bridge.cli.running import is_saved
+from onnx_mlir_bridge.cli.text import printable
+
+if TYPE_CHECKING:
+    from onnx_mlir_bridge.compiler.inspection import Inspection
+
+_MAX_PROBLEMS = 10
+
+
+def devices(as_json: bool) -> None:
+    """Print the machine's devices, the one that is taken by default first."""
+    from onnx_mlir_bridge.runtime.devices import devices
+
+    found = devices()
+    if as_json:
+        print(json.dumps([asdict(device) for device in found], indent=2))
+    else:
+        print(text.columns([(device.name, str(device)) for device in found], indent=0))
+
+
+def inspect(path: Path, as_json: bool) -> None:
+    """Print what is in an ONNX model or a saved one."""
+    if is_saved(path):
+        _saved(path, as_json)
+        return
+    from onnx_mlir_bridge.compiler.inspection import inspect as inspect_model
+    from onnx_mlir_bridge.compiler.progress import reporting
+
+    with reporting(True) as report:
+        report("Inspecting")
+        found = inspect_model(path)
+    if as_json:
+        document = asdict(found)
+        for kind in ("inputs", "outputs"):
+            for value in document[kind]:
+                del value["element"]  # the number behind the name in "type"
+        print(json.dumps(document, indent=2))
+    else:
+        _print(found)
+
+
+def _print(found: Inspection) -> None:
+    print(f"opset     {found.opset}")
+    if found.producer:
+        print(f"producer  {printable(found.producer)}")
+    if found.graph:
+        print(f"graph     {printable(found.graph)}")
+    for kind, values in (("inputs", found.inputs), ("outputs", found.outputs)):
+        rows = [(printable(v.name), v.type, text.shape(v.shape)) for v in values]
+        _section(kind, rows)
+    rows = []
+    for operator in found.operators:
+        state = "compiles"
+        if operator.failing:
+            some = operator.failing != operator.count
+            state = f"{operator.failing} can't be compiled" if some else "can't be compiled"
+        rows.append((operator.name, str(operator.count), state))
+    _section(f"operators: {sum(operator.count for operator in found.operators)}", rows)
+    parameters = found.parameters
+    total = text.size(sum(p.bytes for p in parameters))
+    _section(
+        f"parameters: {sum(p.values for p in parameters):,}, {total}",
+        [(p.element, f"{p.values:,}", text.size(p.bytes), _tensors(p.tensors)) for p in parameters],
+    )
+    _section("warnings", [(printable(warning),) for warning in found.warnings])
+    problems = [(printable(problem),) for problem in found.problems[:_MAX_PROBLEMS]]
+    if len(found.problems) > _MAX_PROBLEMS:
+        problems.append((f"and {len(found.problems) - _MAX_PROBLEMS} more (--json has all)",))
+    _section("can't be compiled", problems)
+
+
+def _tensors(count: int) -> str:
+    return "in 1 tensor" if count == 1 else f"in {count} tensors"
+
+
+def _section(title: str, rows: list[tuple[str, ...]]) -> None:
+    if rows:
+        print(title)
+        print(text.columns(rows))
+
+
+def _saved(path: Path, as_json: bool) -> None:
+    from onnx_mlir_bridge.runtime.artifact import read
+
+    artifact = read(path)
+    described = artifact.description
+    weights = 0 if artifact.parameters is None else artifact.parameters.nbytes
+    if as_json:
+        document: dict[str, Any] = described.to_json()
+        document["code_bytes"] = artifact.module.nbytes
+        document["weights_bytes"] = weights
+        print(json.dumps(document, indent=2))
+        return
+    print(f"compiled for  {described.provider} {printable(described.machine)}".rstrip())
+    if described.features:
+        print(f"needs         {printable(' '.join(described.features))}")
+    for name, version in (described.versions or {}).items():
+        print(printable(f"made by       {name} {version}"))
+    print(f"code          {text.size(artifact.module.nbytes)}")
+    print(f"weights       {text.size(weights)}")
+    signature = described.signature
+    for kind, infos in (("inputs", signature.inputs), ("outputs", signature.outputs)):
+        _section(kind, [(printable(i.name), i.type, text.shape(i.dims)) for i in infos])

@@ -1,0 +1,187 @@
+"""omb run."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from onnx_mlir_bridge.cli import text, values
+from onnx_mlir_bridge.errors import OmbError
+
+if TYPE_CHECKING:
+    from onnx_mlir_bridge.runtime.session import InferenceSession
+
+_ZIP = b"PK\3\4"
+
+
+def is_saved(path: Path) -> bool:
+    """Whether a file is a model that omb saved, rather than an ONNX model."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_ZIP))
+    except OSError:
+        return False  # whoever reads it says why not
+    return start == _ZIP or path.suffix == ".omb"
+
+
+def open_session(
+    path: Path, device: str, threads: int | None, opt_level: int
+) -> tuple[InferenceSession, str]:
+    """A session of a saved or an ONNX model, and what making it took."""
+    begin = time.perf_counter()
+    if is_saved(path):
+        from onnx_mlir_bridge.runtime.session import load
+
+        session = load(path, device, threads)
+        return session, f"loaded in {text.seconds(time.perf_counter() - begin)}"
+    from onnx_mlir_bridge.compiler import compile as compile_model
+    from onnx_mlir_bridge.runtime.devices import choose
+    from onnx_mlir_bridge.runtime.session import InferenceSession
+
+    chosen = choose(None if device == "auto" else [device])
+    compiled = compile_model(
+        path, chosen.provider, threads=threads, opt_level=opt_level, progress=True
+    )
+    text.warn(compiled.warnings)
+    session = InferenceSession(compiled, [chosen.name])
+    return session, f"compiled in {text.seconds(time.perf_counter() - begin)}"
+
+
+def run(
+    path: Path,
+    given: Sequence[str],
+    device: str,
+    top: int,
+    output_dir: Path | None,
+    threads: int | None,
+    opt_level: int,
+) -> None:
+    """Run a model once, and print what went in and what came out."""
+    session, made = open_session(path, device, threads, opt_level)
+    inputs = values.values(session.get_inputs(), given)
+    feeds = {value.info.name: value.array for value in inputs}
+    with _interruptible():
+        begin = time.perf_counter()
+        outputs = session.run(None, feeds)
+        took = time.perf_counter() - begin
+
+    rows = [_row(v.info.name, v.array, v.origin) for v in inputs]
+    infos = session.get_outputs()
+    results = [_row(i.name, array, "") for i, array in zip(infos, outputs, strict=True)]
+    lines = text.columns(rows + results, indent=2).splitlines() if rows or results else []
+    if rows:
+        print("inputs", *lines[: len(rows)], sep="\n")
+    print("outputs")
+    for line, array in zip(lines[len(rows) :], outputs, strict=True):
+        print(line)
+        for entry in _largest(array, top):
+            print(f"    {entry}")
+    print(f"{made}, ran in {text.seconds(took)} on {session.device.name} ({session.device})")
+    if output_dir is not None:
+        _save(output_dir, [info.name for info in infos], outputs)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the process at once: the compiled code can't be stopped in any other way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    sys.stdout.flush()
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _row(name: str, array: np.ndarray, origin: str) -> tuple[str, ...]:
+    return (
+        text.printable(name),
+        str(array.dtype),
+        text.shape(array.shape),
+        statistics(array),
+        text.printable(origin),
+    )
+
+
+def _wide(array: np.ndarray) -> np.ndarray:
+    """The values in a type that numpy can calculate with; small floats as float64."""
+    if array.dtype.kind in "biufc":
+        return array.astype(np.float64) if array.dtype.kind == "f" else array
+    return array.astype(np.float64)
+
+
+def statistics(array: np.ndarray) -> str:
+    """Minimum, mean, maximum; and how many values aren't numbers, where some aren't."""
+    if array.size == 0:
+        return "empty"
+    values = _wide(array)
+    if array.dtype.kind == "b":
+        return f"{np.count_nonzero(values)} of {values.size} are true"
+    if array.dtype.kind == "c":
+        values = np.abs(values)
+    finite = values[np.isfinite(values)]
+    parts = ["|.|"] if array.dtype.kind == "c" else []
+    if finite.size:
+        mean = finite.mean(dtype=np.float64)
+        parts += [f"min {_number(finite.min())}", f"mean {mean:.6g}"]
+        parts += [f"max {_number(finite.max())}"]
+    for name, found in (("nan", np.isnan(values)), ("inf", np.isinf(values))):
+        if count := np.count_nonzero(found):
+            parts.append(f"{count} {name}")
+    return "  ".join(parts)
+
+
+def _number(value: np.generic) -> str:
+    return f"{value:.6g}" if value.dtype.kind in "fc" else str(value)
+
+
+def _largest(array: np.ndarray, count: int) -> list[str]:
+    """The largest entries, such as "[0, 281]  12.3"; of equal ones the first. No NaN is large."""
+    if count == 0 or array.size == 0:
+        return []
+    flat = _wide(array).reshape(-1)
+    keys = np.abs(flat) if array.dtype.kind == "c" else flat
+    numbers = np.flatnonzero(~np.isnan(keys)) if keys.dtype.kind == "f" else np.arange(flat.size)
+    # Ascending and reversed, not negated: integers have no negative of their minimum.
+    order = numbers[::-1][np.argsort(keys[numbers[::-1]], kind="stable")][::-1][:count]
+    places = [[int(i) for i in np.unravel_index(at, array.shape)] for at in order]
+    width = max((len(str(place)) for place in places), default=0)
+    return [
+        f"{place!s:<{width}}  {_number(flat[at])}" for place, at in zip(places, order, strict=True)
+    ]
+
+
+def _save(folder: Path, names: Sequence[str], arrays: Sequence[np.ndarray]) -> None:
+    """Write a .npy file for each output, called by its name as far as file names can be."""
+    import io
+
+    from onnx_mlir_bridge.runtime.artifact import replacing
+
+    taken: set[str] = set()
+    for name, array in zip(names, arrays, strict=True):
+        stem = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)[:100].lstrip(".")
+        unique, number = stem or "output", 1
+        while unique.lower() in taken:
+            number += 1
+            unique = f"{stem or 'output'}_{number}"
+        taken.add(unique.lower())
+        path = folder / f"{unique}.npy"
+        contents = io.BytesIO()
+        np.save(contents, array, allow_pickle=False)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as file:
+                file.write(contents.getbuffer())
+        except OSError as error:
+            raise OmbError(f"'{path}' can't be written: {error.strerror or error}") from None
+        print(f"wrote {text.printable(str(path))}")

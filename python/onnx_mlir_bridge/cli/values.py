@@ -1,0 +1,125 @@
+"""From the command line's --input to arrays: files of numpy's, shapes to fill, or nothing said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.runtime.signature import TensorInfo
+
+_SHAPE = re.compile(r"\d+(?:x\d+)*")
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Value:
+    """An input of a run. origin: where it comes from, in words."""
+
+    info: TensorInfo
+    array: np.ndarray
+    origin: str
+
+
+def values(infos: Sequence[TensorInfo], given: Iterable[str]) -> list[Value]:
+    """A value for each of a model's inputs.
+
+    given: "name=file.npy" or "name=2x3", the shape of random values. Inputs that aren't given get
+    random values; a dimension that the model leaves open has the size that it has in what is
+    given, and otherwise 1. OmbError for a name, a file or a shape that doesn't fit.
+    """
+    said = dict(_split(text, infos) for text in given)
+    loaded = {
+        info.name: _load(Path(said[info.name]), info)
+        for info in infos
+        if info.name in said and not _SHAPE.fullmatch(said[info.name])
+    }
+    shapes = {name: array.shape for name, array in loaded.items()}
+    for name, text in said.items():
+        if name not in loaded:
+            shapes[name] = tuple(int(size) for size in text.split("x"))
+    sizes: dict[str, int] = {}
+    for info in infos:
+        if info.name in shapes:
+            _note_sizes(info, shapes[info.name], sizes)
+    generator = np.random.default_rng(_SEED)
+    result = []
+    for info in infos:
+        if info.name in loaded:
+            result.append(Value(info, loaded[info.name], said[info.name]))
+            continue
+        shape = shapes.get(info.name)
+        if shape is None:
+            shape = tuple(d if isinstance(d, int) else sizes.get(d, 1) for d in info.dims)
+        result.append(Value(info, random(info, shape, generator), "random"))
+    return result
+
+
+def _split(text: str, infos: Sequence[TensorInfo]) -> tuple[str, str]:
+    """Name and value; names may have an equals sign in them."""
+    names = [info.name for info in infos]
+    for name in sorted(names, key=len, reverse=True):
+        if text.startswith(f"{name}="):
+            return name, text[len(name) + 1 :]
+    listed = ", ".join(f"'{name}'" for name in names) or "none"
+    name = text.partition("=")[0]
+    raise OmbError(f"the model has no input '{name}'; its inputs are {listed}")
+
+
+def _note_sizes(info: TensorInfo, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
+    if len(shape) != len(info.dims):
+        raise OmbError(
+            f"input '{info.name}' is given the shape {'x'.join(map(str, shape)) or 'of a scalar'}; "
+            f"the model takes {info}"
+        )
+    for dim, size in zip(info.dims, shape, strict=True):
+        if isinstance(dim, str):
+            sizes.setdefault(dim, size)
+
+
+def _load(path: Path, info: TensorInfo) -> np.ndarray:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise OmbError(
+            f"input '{info.name}': there is no file '{path}'; give a .npy file, or a shape such as "
+            "1x3x224x224 for random values"
+        ) from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise OmbError(f"input '{info.name}': '{path}' can't be read: {reason}") from None
+    except (ValueError, EOFError, SyntaxError, TypeError, KeyError):
+        raise OmbError(
+            f"input '{info.name}': '{path}' is not a .npy file of numbers; numpy.save() writes one"
+        ) from None
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise OmbError(f"input '{info.name}': '{path}' has several arrays; give a .npy file of one")
+    # numpy writes the types that it doesn't know, bfloat16 and 8-bit floats, as plain bytes.
+    if array.dtype.kind == "V" and array.dtype.itemsize == info.dtype.itemsize:
+        array = array.view(info.dtype)
+    return array
+
+
+def random(info: TensorInfo, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    """Numbers that every operator can take.
+
+    Floats lie from 0 to 1, as pictures do; integers are 0 or 1, which are indices of anything and
+    masks.
+    """
+    try:
+        if info.element == "bool" or info.dtype.kind in "iu":
+            return generator.integers(0, 2, shape).astype(info.dtype)
+        numbers = generator.random(shape)
+        if info.dtype.kind == "c":
+            return (numbers + 1j * generator.random(shape)).astype(info.dtype)
+        return np.asarray(numbers, dtype=info.dtype)
+    except (ValueError, MemoryError, OverflowError):
+        size = "x".join(map(str, shape))
+        raise OmbError(
+            f"input '{info.name}' of the shape {size} does not fit into memory"
+        ) from None

@@ -1,0 +1,141 @@
+"""What is in a model, and which of its nodes can be compiled."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from onnx_mlir_bridge.compiler import diagnostics, pipeline, source
+from onnx_mlir_bridge.errors import OmbError
+
+if TYPE_CHECKING:
+    from onnx_mlir_bridge._mlir import ir
+    from onnx_mlir_bridge.importer import ImportedModel, ValueInfo
+    from onnx_mlir_bridge.importer.load import ModelSource
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator of a model. failing: how many of its `count` nodes can't be compiled."""
+
+    name: str
+    count: int
+    failing: int
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The constants of one element type: tensors, their values in all and their bytes."""
+
+    element: str
+    tensors: int
+    values: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What inspect() finds.
+
+    opset: the version that the model was written for. operators: after the upgrade to the newest
+    opset and the inlining of the model's functions, the most frequent first. problems: why the
+    model can't be compiled, a line each; none: its lowerings succeed.
+    """
+
+    opset: int
+    producer: str
+    graph: str
+    inputs: tuple[ValueInfo, ...]
+    outputs: tuple[ValueInfo, ...]
+    operators: tuple[Operator, ...]
+    parameters: tuple[Parameters, ...]
+    warnings: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def inspect(model: ModelSource) -> Inspection:
+    """Import a model and lower it to linalg; OmbError where it can't even be imported."""
+    from onnx_mlir_bridge.importer import import_with_metadata
+
+    imported = import_with_metadata(model)
+    nodes = _Nodes(imported)
+    failing: Counter[str] = Counter()
+    problems = []
+    try:
+        expanded = source.read(model).module.operation
+        for name, message in pipeline.problems(expanded, pipeline.TO_LINALG):
+            failing[nodes.operator_of(name)] += 1
+            problems.append(f"{name}: {message}" if name else message)
+    except OmbError as error:
+        problems.append(str(error))
+    operators = (
+        Operator(name, count, min(count, failing[name])) for name, count in nodes.counts.items()
+    )
+    metadata = imported.metadata
+    return Inspection(
+        opset=imported.opset,
+        producer=f"{metadata.producer_name} {metadata.producer_version}".strip(),
+        graph=metadata.graph_name,
+        inputs=imported.inputs,
+        outputs=imported.outputs,
+        operators=tuple(sorted(operators, key=lambda op: (-op.count, op.name))),
+        parameters=tuple(nodes.parameters()),
+        warnings=imported.warnings,
+        problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+class _Nodes:
+    """The nodes of an imported model, subgraphs included."""
+
+    def __init__(self, imported: ImportedModel) -> None:
+        from onnx_mlir_bridge._mlir import ir
+
+        self.counts: Counter[str] = Counter()
+        self._constants: dict[str, list[int]] = {}
+        self._owners: dict[str, str] = {}
+
+        def visit(operation: ir.Operation) -> ir.WalkResult:
+            dialect, _, name = operation.name.partition(".")
+            if name == "Constant":
+                self._add_constant(operation)
+            elif dialect.startswith("onnx") and name not in ("Yield", "NoValue"):
+                self._add_node(name, diagnostics.location_name(operation.location))
+            return ir.WalkResult.ADVANCE
+
+        imported.module.operation.walk(visit)
+
+    def _add_node(self, operator: str, described: str) -> None:
+        self.counts[operator] += 1
+        # What an operator's function is made of is named behind the node or, where that has no
+        # name, the operator.
+        node = described.rpartition(" (")[0] or operator
+        self._owners.setdefault(described, operator)
+        self._owners.setdefault(node, operator)
+
+    def _add_constant(self, operation: ir.Operation) -> None:
+        from onnx_mlir_bridge._mlir import ir
+
+        result = operation.results[0].type
+        if not isinstance(result, ir.RankedTensorType) or not result.has_static_shape:
+            return
+        values = math.prod(result.shape)
+        element, bits = source.element(result.element_type)
+        sums = self._constants.setdefault(element, [0, 0, 0])
+        for index, amount in enumerate((1, values, (values * bits + 7) // 8)):
+            sums[index] += amount
+
+    def operator_of(self, described: str) -> str:
+        """The operator of the node that a diagnostic names, "" if it isn't one of the model's."""
+        name = described
+        while name:
+            if name in self._owners:
+                return self._owners[name]
+            name = name.rpartition("/")[0]
+        return ""
+
+    def parameters(self) -> list[Parameters]:
+        found = [Parameters(element, *sums) for element, sums in self._constants.items()]
+        return sorted(found, key=lambda parameters: -parameters.bytes)
