@@ -40,6 +40,7 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
   populateNormalizationToLinalgPatterns(converter, patterns);
   populatePaddingToLinalgPatterns(converter, patterns);
   populatePoolingToLinalgPatterns(converter, patterns);
+  populateQuantizationToLinalgPatterns(converter, patterns);
   populateRandomToLinalgPatterns(converter, patterns);
   populateRearrangingToLinalgPatterns(converter, patterns);
   populateRecurrentToLinalgPatterns(converter, patterns);
