@@ -52,4 +52,23 @@ def ExternalizeParameters
   ];
 }
 
+def IsolateCarriedTensors
+    : Pass<"omb-isolate-carried-tensors", "::mlir::ModuleOp"> {
+  let summary = "Keep IREE from computing wrong offsets of carried tensors";
+  let description = [{
+    Puts a `util.optimization_barrier` behind every tensor with dynamic sizes
+    that a loop starts with or that a region of scf yields. IREE packs such
+    tensors into common allocations and carries their offsets along; in 3.13 the
+    range of an offset that depends on a product of dynamic sizes is taken to be
+    empty, and where the offset is 0 on another way into the block it becomes 0
+    on all, so that the loop reads other data. Behind the barrier the tensor has
+    no offset.
+  }];
+  let dependentDialects = [
+    "::mlir::tensor::TensorDialect",
+    "::omb::iree::FlowDialect",
+    "::omb::iree::UtilDialect"
+  ];
+}
+
 #endif // OMB_LOWERING_PASSES_TD

@@ -20,6 +20,7 @@ void attachLogicalShapes(mlir::MLIRContext &context);
 void attachMatmulShapes(mlir::MLIRContext &context);
 void attachNormalizationShapes(mlir::MLIRContext &context);
 void attachPoolingShapes(mlir::MLIRContext &context);
+void attachQuantizationShapes(mlir::MLIRContext &context);
 void attachRandomShapes(mlir::MLIRContext &context);
 void attachRecurrentShapes(mlir::MLIRContext &context);
 void attachReductionShapes(mlir::MLIRContext &context);

@@ -26,6 +26,7 @@ void omb::onnx::attachShapeInference(MLIRContext &context) {
   attachMatmulShapes(context);
   attachNormalizationShapes(context);
   attachPoolingShapes(context);
+  attachQuantizationShapes(context);
   attachRandomShapes(context);
   attachRecurrentShapes(context);
   attachReductionShapes(context);

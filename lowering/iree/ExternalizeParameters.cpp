@@ -127,5 +127,6 @@ struct ExternalizeParameters
 } // namespace
 
 void omb::buildToIREEPipeline(OpPassManager &passes) {
+  passes.addPass(createIsolateCarriedTensors());
   passes.addPass(createExternalizeParameters());
 }

@@ -95,10 +95,13 @@ struct GRUCell : Cell {
     CellInput before{states[0], Kind::PerBatchAndNeuron};
     if (isLinear)
       return buildLinear(update, reset, hidden, before);
-    Value kept = layer.computeElements(
-        {reset, before}, layer.getElementType(), [&](Scalars &s, ValueRange x) {
-          return SmallVector<Value>{s.mul(functions[0].build(s, x[0]), x[1])};
-        })[0];
+    Value kept = states[0];
+    if (!layer.isZero(kept))
+      kept = layer.computeElements(
+          {reset, before}, layer.getElementType(),
+          [&](Scalars &s, ValueRange x) {
+            return SmallVector<Value>{s.mul(functions[0].build(s, x[0]), x[1])};
+          })[0];
     hidden.tensor = layer.multiply(kept, hiddenWeights, hidden.tensor);
     return layer.computeElements(
         {update, hidden, before}, layer.getElementType(),

@@ -251,7 +251,15 @@ Value RecurrentLayer::getInitialState(Value state, int64_t direction,
 // Matrix products
 //===----------------------------------------------------------------------===//
 
+bool RecurrentLayer::isZero(Value state) {
+  return state.getDefiningOp<linalg::FillOp>() != nullptr;
+}
+
 Value RecurrentLayer::multiply(Value lhs, Value rhs, Value init) {
+  // IREE 3.13 gets a product with a filled tensor wrong without optimization:
+  // both get the same buffer.
+  if (isZero(lhs))
+    return init;
   if (llvm::is_contained(cast<RankedTensorType>(init.getType()).getShape(), 0))
     return init;
   return linalg::MatmulOp::create(builder, loc, ValueRange{lhs, rhs},
@@ -372,41 +380,47 @@ void RecurrentLayer::keepEnded(Value step, ValueRange before,
   after.assign(std::next(results.begin()), results.end());
 }
 
+Value RecurrentLayer::insertStep(Value y, Value all, Value step,
+                                 int64_t direction) {
+  OpFoldResult origin = builder.getIndexAttr(0), one = builder.getIndexAttr(1),
+               at = builder.getIndexAttr(direction),
+               position = getAsOpFoldResult(step),
+               entries = getAsOpFoldResult(batch),
+               neurons = getAsOpFoldResult(hidden);
+  if (isBatchFirst)
+    return insertSlice(y, all, {origin, position, at, origin},
+                       {entries, one, one, neurons});
+  return insertSlice(y, all, {position, at, origin, origin},
+                     {one, one, entries, neurons});
+}
+
 SmallVector<Value> RecurrentLayer::iterate(int64_t direction, bool isReversed,
                                            ValueRange states, Value all,
                                            StepBody body) {
   IndexArithmetic index(builder, loc);
   Value zero = index.constant(0), one = index.constant(1);
   Value last = index.sub(sequence, one);
+  auto buildStep = [&](Value iteration, ValueRange values) {
+    // A reversed sequence that is shorter starts when its last element comes.
+    Value step = isReversed ? index.sub(last, iteration) : iteration;
+    ValueRange before = values.take_front(states.size());
+    SmallVector<Value> next = body(step, before);
+    Value y = next.front();
+    if (operands.sequenceLens)
+      keepEnded(step, before, next, y);
+    if (all)
+      next.push_back(insertStep(y, values.back(), step, direction));
+    return next;
+  };
   SmallVector<Value> initial(states);
   if (all)
     initial.push_back(all);
+  if (getConstantIntValue(sequence) == 1)
+    return buildStep(zero, initial);
   auto loop = scf::ForOp::create(
       builder, loc, zero, sequence, one, initial,
       [&](OpBuilder &, Location, Value iteration, ValueRange values) {
-        // A reversed sequence that is shorter starts when its last element
-        // comes.
-        Value step = isReversed ? index.sub(last, iteration) : iteration;
-        ValueRange before = values.take_front(states.size());
-        SmallVector<Value> next = body(step, before);
-        Value y = next.front();
-        if (operands.sequenceLens)
-          keepEnded(step, before, next, y);
-        if (all) {
-          OpFoldResult origin = builder.getIndexAttr(0),
-                       single = builder.getIndexAttr(1),
-                       entries = getAsOpFoldResult(batch),
-                       neurons = getAsOpFoldResult(hidden),
-                       at = builder.getIndexAttr(direction);
-          SmallVector<OpFoldResult> offsets{step, at, origin, origin},
-              sizes{single, single, entries, neurons};
-          if (isBatchFirst) {
-            offsets = {origin, step, at, origin};
-            sizes = {entries, single, single, neurons};
-          }
-          next.push_back(insertSlice(y, values.back(), offsets, sizes));
-        }
-        scf::YieldOp::create(builder, loc, next);
+        scf::YieldOp::create(builder, loc, buildStep(iteration, values));
       });
   return SmallVector<Value>(loop.getResults());
 }

@@ -73,8 +73,10 @@ public:
   /// X * W^T + bias for all steps: [sequence, batch, gates].
   mlir::Value projectInput(int64_t direction, mlir::Value bias);
 
-  /// lhs * rhs + init
+  /// lhs * rhs + init; `init` where `lhs` is a state that isZero.
   mlir::Value multiply(mlir::Value lhs, mlir::Value rhs, mlir::Value init);
+  /// Whether `state` is the absent initial state.
+  static bool isZero(mlir::Value state);
   /// An init of `vector` in every row, or of 0.
   mlir::Value broadcastRows(mlir::Value vector, mlir::Value rows,
                             mlir::Value columns);
@@ -116,6 +118,9 @@ private:
   mlir::Value insertSlice(mlir::Value slice, mlir::Value tensor,
                           llvm::ArrayRef<mlir::OpFoldResult> offsets,
                           llvm::ArrayRef<mlir::OpFoldResult> sizes);
+  /// `all` with the hidden state `y` of a step put in.
+  mlir::Value insertStep(mlir::Value y, mlir::Value all, mlir::Value step,
+                         int64_t direction);
   mlir::Value createEmpty(mlir::Type type, mlir::ValueRange sizes);
   /// What happens to batch entries whose sequence has ended: their states
   /// stay, and their hidden state in Y is 0.

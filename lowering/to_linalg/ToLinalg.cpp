@@ -42,6 +42,7 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
   populateNormalizationToLinalgPatterns(converter, patterns);
   populatePaddingToLinalgPatterns(converter, patterns);
   populatePoolingToLinalgPatterns(converter, patterns);
+  populateQuantizationToLinalgPatterns(converter, patterns);
   populateRandomToLinalgPatterns(converter, patterns);
   populateRearrangingToLinalgPatterns(converter, patterns);
   populateRecurrentToLinalgPatterns(converter, patterns);
@@ -115,6 +116,7 @@ struct ConvertOnnxToLinalg
                            complex::ComplexDialect, linalg::LinalgDialect,
                            math::MathDialect, scf::SCFDialect,
                            tensor::TensorDialect>();
+    target.addLegalOp<UnrealizedConversionCastOp>();
 
     // Onnx ops are neither legal nor illegal: those that stay are reported
     // here, with the reason, rather than by the driver, without.

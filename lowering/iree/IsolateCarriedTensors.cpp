@@ -1,0 +1,57 @@
+//===- IsolateCarriedTensors.cpp - omb-isolate-carried-tensors ------------===//
+
+#include "lowering/Passes.h"
+#include "lowering/iree/Dialects.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+
+using namespace mlir;
+
+namespace omb {
+#define GEN_PASS_DEF_ISOLATECARRIEDTENSORS
+#include "lowering/Passes.h.inc"
+} // namespace omb
+
+/// Whether IREE may put `value` somewhere into a larger allocation, at an
+/// offset that it computes.
+static bool mayHaveOffset(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return type && !type.hasStaticShape() && value.getDefiningOp() &&
+         !isa<tensor::EmptyOp>(value.getDefiningOp());
+}
+
+/// `value` behind a barrier, with its sizes still known.
+static Value isolate(OpBuilder &builder, Location loc, Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  SmallVector<Value> operands{nullptr};
+  for (int64_t dim = 0; dim < type.getRank(); ++dim)
+    if (type.isDynamicDim(dim))
+      operands.push_back(builder.createOrFold<tensor::DimOp>(loc, value, dim));
+  auto create = [&](StringRef name, ValueRange values) {
+    OperationState state(loc, name, values, type);
+    return builder.create(state)->getResult(0);
+  };
+  operands[0] = create("util.optimization_barrier", value);
+  return create("flow.tensor.tie_shape", operands);
+}
+
+namespace {
+
+struct IsolateCarriedTensors
+    : omb::impl::IsolateCarriedTensorsBase<IsolateCarriedTensors> {
+  void runOnOperation() override {
+    getOperation().walk([](Operation *op) {
+      if (!isa<scf::ForOp, scf::WhileOp, scf::YieldOp, scf::ConditionOp>(op))
+        return;
+      OpBuilder builder(op);
+      for (OpOperand &operand : op->getOpOperands())
+        if (mayHaveOffset(operand.get()))
+          operand.set(isolate(builder, op->getLoc(), operand.get()));
+    });
+  }
+};
+
+} // namespace

@@ -1,0 +1,276 @@
+//===- Quantization.cpp - Lowering of quantized computations --------------===//
+
+#include "dialect/ir/ops/Quantization.h"
+#include "lowering/to_linalg/Cast.h"
+#include "lowering/to_linalg/IndexArithmetic.h"
+#include "lowering/to_linalg/Patterns.h"
+#include "lowering/to_linalg/Scalars.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "mlir/Transforms/DialectConversion.h"
+
+using namespace mlir;
+using namespace omb;
+using namespace omb::onnx;
+
+//===----------------------------------------------------------------------===//
+// One element
+//===----------------------------------------------------------------------===//
+
+/// `x`, of the type `type` before conversion, as an f32.
+static Value toF32(ImplicitLocOpBuilder &b, Value x, Type type) {
+  return buildCast(b, x, type, b.getF32Type());
+}
+
+/// The quotient as the float or integer of type `type`.
+static Value encode(ImplicitLocOpBuilder &b, Value quotient, Value zeroPoint,
+                    Type type, bool saturate) {
+  Scalars s(b, b.getLoc(), b.getF32Type());
+  auto integer = dyn_cast<IntegerType>(type);
+  if (integer)
+    quotient = math::RoundEvenOp::create(s, quotient);
+  if (zeroPoint)
+    quotient = s.add(quotient, toF32(b, zeroPoint, type));
+  if (integer) {
+    double range = std::ldexp(1.0, integer.getWidth());
+    double lowest = integer.isUnsigned() ? 0 : -range / 2;
+    quotient = s.max(s.min(quotient, lowest + range - 1), lowest);
+  }
+  NarrowingOptions options;
+  options.saturate = saturate;
+  return buildCast(b, quotient, s.getF32Type(), type, options);
+}
+
+//===----------------------------------------------------------------------===//
+// Whole tensors
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Gives each element of the input its scale or zero point.
+class Granularity {
+public:
+  Granularity(int64_t rank, int64_t axis, int64_t blockSize)
+      : rank(rank), axis(axis < 0 ? axis + rank : axis), blockSize(blockSize) {}
+
+  /// Says in `why` what doesn't fit.
+  bool match(Value parameter, std::string &why) const {
+    auto type = dyn_cast<RankedTensorType>(parameter.getType());
+    if (!type) {
+      why = "the rank of a scale or zero point isn't known";
+      return false;
+    }
+    if (isOneForAll(type))
+      return true;
+    if (axis < 0 || axis >= rank || blockSize < 0 ||
+        type.getRank() != (blockSize == 0 ? 1 : rank)) {
+      why = "a scale or zero point doesn't have a rank that fits the axis";
+      return false;
+    }
+    return true;
+  }
+
+  /// Adds `parameter` to the operands of a linalg.generic, unless its elements
+  /// are read by position.
+  void addOperand(OpBuilder &builder, Location loc, Value parameter,
+                  SmallVectorImpl<Value> &operands,
+                  SmallVectorImpl<AffineMap> &maps) const {
+    auto type = cast<RankedTensorType>(parameter.getType());
+    MLIRContext *context = builder.getContext();
+    if (isOneForAll(type)) {
+      if (type.getRank() > 0)
+        parameter = tensor::CollapseShapeOp::create(
+            builder, loc, RankedTensorType::get({}, type.getElementType()),
+            parameter, ArrayRef<ReassociationIndices>());
+      operands.push_back(parameter);
+      maps.push_back(AffineMap::get(rank, 0, context));
+    } else if (blockSize == 0) {
+      operands.push_back(parameter);
+      maps.push_back(AffineMap::get(rank, 0, builder.getAffineDimExpr(axis)));
+    }
+  }
+
+  bool isReadByPosition(Value parameter) const {
+    auto type = cast<RankedTensorType>(parameter.getType());
+    return blockSize > 0 && !isOneForAll(type);
+  }
+
+  /// The element of a blocked parameter for the element that the body of a
+  /// linalg.generic stands at.
+  Value read(ImplicitLocOpBuilder &b, Value parameter) const {
+    IndexArithmetic index(b, b.getLoc());
+    SmallVector<Value> position;
+    for (int64_t dim = 0; dim < rank; ++dim) {
+      Value at = linalg::IndexOp::create(b, dim);
+      if (dim == axis)
+        at =
+            index.min(index.div(at, index.constant(blockSize)),
+                      index.sub(index.size(parameter, dim), index.constant(1)));
+      position.push_back(at);
+    }
+    return tensor::ExtractOp::create(b, parameter, position);
+  }
+
+private:
+  static bool isOneForAll(RankedTensorType type) {
+    return type.getRank() == 0 ||
+           (type.getRank() == 1 && type.getDimSize(0) == 1);
+  }
+
+  int64_t rank;
+  int64_t axis;
+  int64_t blockSize;
+};
+
+/// The result's element from one of the input, the scale and the zero point
+/// (null where absent).
+using QuantizeBody = function_ref<Value(ImplicitLocOpBuilder &, Value x,
+                                        Value scale, Value zeroPoint)>;
+
+} // namespace
+
+static Value buildQuantization(OpBuilder &builder, Location loc, Value x,
+                               Value scale, Value zeroPoint,
+                               const Granularity &granularity,
+                               RankedTensorType type, QuantizeBody body) {
+  IndexArithmetic index(builder, loc);
+  SmallVector<Value> operands{x};
+  AffineMap identity = builder.getMultiDimIdentityMap(type.getRank());
+  SmallVector<AffineMap> maps{identity};
+  granularity.addOperand(builder, loc, scale, operands, maps);
+  if (zeroPoint)
+    granularity.addOperand(builder, loc, zeroPoint, operands, maps);
+  maps.push_back(identity);
+  Value init = createEmpty(builder, loc, type, index.sizes(x));
+  if (llvm::is_contained(type.getShape(), 0))
+    return init;
+  SmallVector<utils::IteratorType> iterators(type.getRank(),
+                                             utils::IteratorType::parallel);
+  auto generic = linalg::GenericOp::create(
+      builder, loc, type, operands, init, maps, iterators,
+      [&](OpBuilder &inner, Location bodyLoc, ValueRange elements) {
+        ImplicitLocOpBuilder b(bodyLoc, inner);
+        unsigned next = 1;
+        auto take = [&](Value parameter) -> Value {
+          if (!parameter)
+            return nullptr;
+          if (granularity.isReadByPosition(parameter))
+            return granularity.read(b, parameter);
+          return elements[next++];
+        };
+        Value scaleElement = take(scale);
+        Value zeroElement = take(zeroPoint);
+        linalg::YieldOp::create(
+            b, body(b, elements[0], scaleElement, zeroElement));
+      });
+  return generic.getResult(0);
+}
+
+namespace {
+
+struct QuantizeLinearToGeneric : OpConversionPattern<QuantizeLinearOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(QuantizeLinearOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
+    if (!type || !isa<RankedTensorType>(op.getX().getType()))
+      return rewriter.notifyMatchFailure(op, "the input's rank isn't known");
+    Granularity granularity(type.getRank(), op.getAxis(), op.getBlockSize());
+    std::string why;
+    if (!granularity.match(adaptor.getYScale(), why) ||
+        (op.getYZeroPoint() &&
+         !granularity.match(adaptor.getYZeroPoint(), why)))
+      return rewriter.notifyMatchFailure(op, why);
+    Type from = getElementTypeOrSelf(op.getX());
+    Type scaleType = getElementTypeOrSelf(op.getYScale());
+    Type to = getElementTypeOrSelf(op.getType());
+    FailureOr<Type> precision = getPrecision(op, scaleType);
+    if (failed(precision))
+      return rewriter.notifyMatchFailure(
+          op, "the precision is neither float, float16 nor bfloat16");
+    bool saturate = op.getSaturate() != 0;
+    auto body = [&](ImplicitLocOpBuilder &b, Value x, Value scale,
+                    Value zeroPoint) {
+      Value quotient = arith::DivFOp::create(b, toF32(b, x, from),
+                                             toF32(b, scale, scaleType));
+      if (!precision->isF32()) {
+        Value rounded = arith::TruncFOp::create(b, *precision, quotient);
+        quotient = arith::ExtFOp::create(b, b.getF32Type(), rounded);
+      }
+      return encode(b, quotient, zeroPoint, to, saturate);
+    };
+    rewriter.replaceOp(
+        op, buildQuantization(rewriter, op.getLoc(), adaptor.getX(),
+                              adaptor.getYScale(), adaptor.getYZeroPoint(),
+                              granularity, type, body));
+    return success();
+  }
+
+private:
+  /// The type that the quotient is rounded to.
+  static FailureOr<Type> getPrecision(QuantizeLinearOp op, Type scaleType) {
+    Builder b(op.getContext());
+    switch (op.getPrecision()) {
+    case 0:
+      return scaleType.isF16() || scaleType.isBF16() ? scaleType
+                                                     : b.getF32Type();
+    case 1:
+      return Type(b.getF32Type());
+    case 10:
+      return Type(b.getF16Type());
+    case 16:
+      return Type(b.getBF16Type());
+    default:
+      return failure();
+    }
+  }
+};
+
+struct DequantizeLinearToGeneric : OpConversionPattern<DequantizeLinearOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(DequantizeLinearOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
+    if (!type || !isa<RankedTensorType>(op.getX().getType()))
+      return rewriter.notifyMatchFailure(op, "the input's rank isn't known");
+    Granularity granularity(type.getRank(), op.getAxis(), op.getBlockSize());
+    std::string why;
+    if (!granularity.match(adaptor.getXScale(), why) ||
+        (op.getXZeroPoint() &&
+         !granularity.match(adaptor.getXZeroPoint(), why)))
+      return rewriter.notifyMatchFailure(op, why);
+    Type from = getElementTypeOrSelf(op.getX());
+    Type scaleType = getElementTypeOrSelf(op.getXScale());
+    auto body = [&](ImplicitLocOpBuilder &b, Value x, Value scale,
+                    Value zeroPoint) {
+      Value difference = toF32(b, x, from);
+      if (zeroPoint)
+        difference =
+            arith::SubFOp::create(b, difference, toF32(b, zeroPoint, from));
+      Value product =
+          arith::MulFOp::create(b, difference, toF32(b, scale, scaleType));
+      return buildCast(b, product, b.getF32Type(), type.getElementType());
+    };
+    rewriter.replaceOp(
+        op, buildQuantization(rewriter, op.getLoc(), adaptor.getX(),
+                              adaptor.getXScale(), adaptor.getXZeroPoint(),
+                              granularity, type, body));
+    return success();
+  }
+};
+
+} // namespace
+
+void omb::populateQuantizationToLinalgPatterns(const TypeConverter &converter,
+                                               RewritePatternSet &patterns) {
+  patterns.add<QuantizeLinearToGeneric, DequantizeLinearToGeneric>(
+      converter, patterns.getContext());
+}
