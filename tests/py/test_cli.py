@@ -522,13 +522,13 @@ def test_names_that_the_terminal_cannot_show(tmp_path: Path) -> None:
 def test_interrupt(tmp_path: Path) -> None:
     """Ctrl-C while IREE compiles: one line, no traceback, no file."""
     nodes = []
-    for i in range(400):
-        nodes.append(helper.make_node("Transpose", [f"x{i}"], [f"t{i}"], perm=[1, 0, 2]))
-        nodes.append(helper.make_node("Add", [f"t{i}", "x0"], [f"x{i + 1}"]))
+    for i in range(400):  # a shape of its own for each, so that none is compiled for another
+        nodes.append(helper.make_node("Concat", [f"x{i}", "x0"], [f"t{i}"], axis=0))
+        nodes.append(helper.make_node("Transpose", [f"t{i}"], [f"x{i + 1}"], perm=[0, 2, 1]))
     made = small_models.model(
         nodes,
-        [small_models.tensor("x0", TensorProto.FLOAT, [8, 8, 3])],
-        [small_models.tensor("x400", TensorProto.FLOAT, [8, 8, 3])],
+        [small_models.tensor("x0", TensorProto.FLOAT, [8, 8, 8])],
+        [small_models.tensor("x400", TensorProto.FLOAT, [401 * 8, 8, 8])],
     )
     onnx.save(made, tmp_path / "m.onnx")
     process = start("compile", tmp_path / "m.onnx", "-o", tmp_path / "m.omb")

@@ -26,9 +26,9 @@ _MAX_PRINTED_RESOURCE = 256
 VECTORIZE = (
     ["phase", "executable-configurations"],
     [
-        "pipeline",
-        "builtin.module(hal.executable(hal.executable.variant(builtin.module("
-        "func.func(iree-llvmcpu-lower-executable-target)))))",
+        "pipeline",  # of a builtin.module: what is nested in it
+        "hal.executable(hal.executable.variant(builtin.module("
+        "func.func(iree-llvmcpu-lower-executable-target))))",
     ],
     ["ir"],
 )
