@@ -6,6 +6,7 @@
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/ReductionSpace.h"
 #include "lowering/to_linalg/Transcendentals.h"
+#include "lowering/to_linalg/TypeConversion.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
