@@ -95,16 +95,25 @@ Value Elimination::findPivots(OpBuilder &b, Value state, Value step) {
 
 Value Elimination::multiplyPivots(OpBuilder &b, Value state, Value determinants,
                                   Value pivots, Value step) {
-  return buildFromIndices(
-      b, loc, batch, sizes.take_front(batchRank),
-      [&](OpBuilder &inner, Location, ValueRange at) -> Value {
+  Value init = createEmpty(b, loc, batch, sizes.take_front(batchRank));
+  SmallVector<AffineMap> maps(3, b.getMultiDimIdentityMap(batchRank));
+  SmallVector<utils::IteratorType> iterators(batchRank,
+                                             utils::IteratorType::parallel);
+  auto generic = linalg::GenericOp::create(
+      b, loc, batch, ValueRange{determinants, pivots}, init, maps, iterators,
+      [&](OpBuilder &inner, Location, ValueRange elements) {
         Scalars s(inner, loc, matrices.getElementType());
-        Value row = readPivot(inner, pivots, at);
+        SmallVector<Value> at;
+        for (int64_t dim = 0; dim < batchRank; ++dim)
+          at.push_back(linalg::IndexOp::create(inner, loc, dim));
+        Value row = arith::IndexCastOp::create(inner, loc, inner.getIndexType(),
+                                               elements[1]);
         Value pivot = read(inner, state, at, row, step);
         Value stays = IndexArithmetic(inner, loc).isEqual(row, step);
-        Value before = tensor::ExtractOp::create(inner, loc, determinants, at);
-        return s.mul(before, s.select(stays, pivot, s.neg(pivot)));
+        Value factor = s.select(stays, pivot, s.neg(pivot));
+        linalg::YieldOp::create(inner, loc, s.mul(elements[0], factor));
       });
+  return generic.getResult(0);
 }
 
 Value Elimination::eliminate(OpBuilder &b, Value state, Value pivots,
