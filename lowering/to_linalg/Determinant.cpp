@@ -1,6 +1,7 @@
 //===- Determinant.cpp - Lowering of Det ----------------------------------===//
 
 #include "dialect/ir/ops/Matmul.h"
+#include "lowering/to_linalg/Broadcast.h"
 #include "lowering/to_linalg/Contraction.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
@@ -171,23 +172,30 @@ struct DetToLinalg : OpConversionPattern<DetOp> {
     auto result = dyn_cast<RankedTensorType>(op.getType());
     if (!input || !result)
       return rewriter.notifyMatchFailure(op, "the input's rank isn't known");
+    // IREE's code for these gives wrong numbers where all sizes are dynamic.
+    if (input.getElementTypeBitWidth() < 32 &&
+        (input.isDynamicDim(input.getRank() - 1) ||
+         input.isDynamicDim(input.getRank() - 2)))
+      return rewriter.notifyMatchFailure(
+          op, "matrices of 16-bit floats must have a size that is known before "
+              "the run");
     Location loc = op.getLoc();
     IndexArithmetic index(rewriter, loc);
     SmallVector<Value> sizes = index.sizes(adaptor.getX());
     int64_t batchRank = input.getRank() - 2;
     index.require(index.isEqual(sizes[batchRank], sizes[batchRank + 1]),
                   "Det takes square matrices");
-    // Both dimensions of the matrices as one type has them.
     Type elementType = input.getElementType();
     if (elementType.getIntOrFloatBitWidth() < 32)
       elementType = rewriter.getF32Type();
     auto wide = RankedTensorType::get(input.getShape(), elementType);
-    Value state = buildFromIndices(
-        rewriter, loc, wide, sizes,
-        [&](OpBuilder &b, Location bodyLoc, ValueRange at) -> Value {
-          Scalars s(b, bodyLoc, elementType);
-          return s.widen(
-              tensor::ExtractOp::create(b, bodyLoc, adaptor.getX(), at));
+    auto onnxInput = cast<RankedTensorType>(op.getX().getType());
+    Value state = buildElementwise(
+        rewriter, loc, adaptor.getX(), onnxInput,
+        RankedTensorType::get(onnxInput.getShape(), elementType,
+                              onnxInput.getEncoding()),
+        [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
+          return Scalars(b, bodyLoc, elementType).widen(elements[0]);
         });
     Value determinants =
         Elimination(rewriter, loc, wide, sizes).buildDeterminants(state);
