@@ -1,6 +1,7 @@
 //===- Determinant.cpp - Lowering of Det ----------------------------------===//
 
 #include "dialect/ir/ops/Matmul.h"
+#include "lowering/to_linalg/Broadcast.h"
 #include "lowering/to_linalg/Contraction.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
@@ -95,16 +96,25 @@ Value Elimination::findPivots(OpBuilder &b, Value state, Value step) {
 
 Value Elimination::multiplyPivots(OpBuilder &b, Value state, Value determinants,
                                   Value pivots, Value step) {
-  return buildFromIndices(
-      b, loc, batch, sizes.take_front(batchRank),
-      [&](OpBuilder &inner, Location, ValueRange at) -> Value {
+  Value init = createEmpty(b, loc, batch, sizes.take_front(batchRank));
+  SmallVector<AffineMap> maps(3, b.getMultiDimIdentityMap(batchRank));
+  SmallVector<utils::IteratorType> iterators(batchRank,
+                                             utils::IteratorType::parallel);
+  auto generic = linalg::GenericOp::create(
+      b, loc, batch, ValueRange{determinants, pivots}, init, maps, iterators,
+      [&](OpBuilder &inner, Location, ValueRange elements) {
         Scalars s(inner, loc, matrices.getElementType());
-        Value row = readPivot(inner, pivots, at);
+        SmallVector<Value> at;
+        for (int64_t dim = 0; dim < batchRank; ++dim)
+          at.push_back(linalg::IndexOp::create(inner, loc, dim));
+        Value row = arith::IndexCastOp::create(inner, loc, inner.getIndexType(),
+                                               elements[1]);
         Value pivot = read(inner, state, at, row, step);
         Value stays = IndexArithmetic(inner, loc).isEqual(row, step);
-        Value before = tensor::ExtractOp::create(inner, loc, determinants, at);
-        return s.mul(before, s.select(stays, pivot, s.neg(pivot)));
+        Value factor = s.select(stays, pivot, s.neg(pivot));
+        linalg::YieldOp::create(inner, loc, s.mul(elements[0], factor));
       });
+  return generic.getResult(0);
 }
 
 Value Elimination::eliminate(OpBuilder &b, Value state, Value pivots,
@@ -162,23 +172,30 @@ struct DetToLinalg : OpConversionPattern<DetOp> {
     auto result = dyn_cast<RankedTensorType>(op.getType());
     if (!input || !result)
       return rewriter.notifyMatchFailure(op, "the input's rank isn't known");
+    // IREE's code for these gives wrong numbers where all sizes are dynamic.
+    if (input.getElementTypeBitWidth() < 32 &&
+        (input.isDynamicDim(input.getRank() - 1) ||
+         input.isDynamicDim(input.getRank() - 2)))
+      return rewriter.notifyMatchFailure(
+          op, "matrices of 16-bit floats must have a size that is known before "
+              "the run");
     Location loc = op.getLoc();
     IndexArithmetic index(rewriter, loc);
     SmallVector<Value> sizes = index.sizes(adaptor.getX());
     int64_t batchRank = input.getRank() - 2;
     index.require(index.isEqual(sizes[batchRank], sizes[batchRank + 1]),
                   "Det takes square matrices");
-    // Both dimensions of the matrices as one type has them.
     Type elementType = input.getElementType();
     if (elementType.getIntOrFloatBitWidth() < 32)
       elementType = rewriter.getF32Type();
     auto wide = RankedTensorType::get(input.getShape(), elementType);
-    Value state = buildFromIndices(
-        rewriter, loc, wide, sizes,
-        [&](OpBuilder &b, Location bodyLoc, ValueRange at) -> Value {
-          Scalars s(b, bodyLoc, elementType);
-          return s.widen(
-              tensor::ExtractOp::create(b, bodyLoc, adaptor.getX(), at));
+    auto onnxInput = cast<RankedTensorType>(op.getX().getType());
+    Value state = buildElementwise(
+        rewriter, loc, adaptor.getX(), onnxInput,
+        RankedTensorType::get(onnxInput.getShape(), elementType,
+                              onnxInput.getEncoding()),
+        [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
+          return Scalars(b, bodyLoc, elementType).widen(elements[0]);
         });
     Value determinants =
         Elimination(rewriter, loc, wide, sizes).buildDeterminants(state);
