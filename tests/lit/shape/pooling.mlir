@@ -1,0 +1,44 @@
+// RUN: omb-opt %s --split-input-file --omb-simplify --verify-diagnostics | FileCheck %s
+
+// A last window that would start in the padding at the end isn't there.
+// CHECK-LABEL: func.func @ceil_mode
+// CHECK: onnx.MaxPool({{.*}} -> tensor<1x1x2x2xf32>
+// CHECK: onnx.GlobalAveragePool({{.*}} -> tensor<1x1x1x1xf32>
+func.func @ceil_mode(%x: tensor<1x1x4x3xf32>) -> (tensor<*xf32>, tensor<*xf32>) {
+  %0 = onnx.MaxPool(%x) {ceil_mode = 1 : i64, kernel_shape = array<i64: 1, 2>, strides = array<i64: 3, 2>, pads = array<i64: 0, 0, 2, 0>} : (tensor<1x1x4x3xf32>) -> tensor<*xf32>
+  %1 = onnx.GlobalAveragePool(%x) : (tensor<1x1x4x3xf32>) -> tensor<*xf32>
+  return %0, %1 : tensor<*xf32>, tensor<*xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @dynamic
+// CHECK: onnx.AveragePool({{.*}} -> tensor<?x3x?x?xf32, #onnx.dims<"n", ?, "h floordiv 2", "w">>
+func.func @dynamic(%x: tensor<?x3x?x?xf32, #onnx.dims<"n", ?, "h", "w">>) -> tensor<*xf32> {
+  %0 = onnx.AveragePool(%x) {kernel_shape = array<i64: 2, 3>, strides = array<i64: 2, 1>, pads = array<i64: 0, 1, 0, 1>} : (tensor<?x3x?x?xf32, #onnx.dims<"n", ?, "h", "w">>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @kernel_shape(%x: tensor<1x1x4x3xf32>) -> tensor<*xf32> {
+  // expected-error @+1 {{takes 2 kernel_shape, not 1}}
+  %0 = onnx.AveragePool(%x) {kernel_shape = array<i64: 2>} : (tensor<1x1x4x3xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @rank(%x: tensor<4xf32>) -> tensor<*xf32> {
+  // expected-error @+1 {{takes an input of rank 2 or more, not 1}}
+  %0 = onnx.GlobalMaxPool(%x) : (tensor<4xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @norm(%x: tensor<1x1x4xf32>) -> tensor<*xf32> {
+  // expected-error @+1 {{has p = 0, which is no norm}}
+  %0 = onnx.LpPool(%x) {kernel_shape = array<i64: 2>, p = 0 : i64} : (tensor<1x1x4xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}

@@ -1,0 +1,63 @@
+// RUN: omb-opt %s --omb-to-linalg | FileCheck %s
+
+// CHECK-LABEL: func.func @dense
+// CHECK: %[[INIT:[a-z0-9_]+]] = linalg.broadcast ins(%{{.*}} : tensor<4xf32>)
+// CHECK: %[[PADDED:[a-z0-9_]+]] = tensor.pad %{{.*}} low[0, 0, 1, 0] high[0, 0, 2, 1]
+// CHECK: linalg.conv_2d_nchw_fchw {dilations = dense<1> : tensor<2xi64>, strides = dense<2> : tensor<2xi64>} ins(%[[PADDED]], {{.*}} outs(%[[INIT]]
+func.func @dense(%x: tensor<?x3x?x?xf32>, %w: tensor<4x3x3x3xf32>, %b: tensor<4xf32>) -> tensor<*xf32> {
+  %0 = onnx.Conv(%x, %w, %b) {pads = array<i64: 1, 0, 2, 1>, strides = array<i64: 2, 2>} : (tensor<?x3x?x?xf32>, tensor<4x3x3x3xf32>, tensor<4xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// SAME depends on the size: the padding is computed at run time.
+// CHECK-LABEL: func.func @same
+// CHECK: tensor.pad %{{.*}} low[0, 0, %{{.*}}] high[0, 0, %{{.*}}]
+// CHECK: linalg.conv_1d_ncw_fcw
+func.func @same(%x: tensor<1x3x?xf32>, %w: tensor<4x3x3xf32>) -> tensor<*xf32> {
+  %0 = onnx.Conv(%x, %w) {auto_pad = "SAME_LOWER", strides = array<i64: 2>} : (tensor<1x3x?xf32>, tensor<4x3x3xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// Narrow floats are added up in f32 and rounded once.
+// CHECK-LABEL: func.func @half
+// CHECK: linalg.conv_3d_ncdhw_fcdhw {{.*}} outs(%{{.*}} : tensor<1x2x3x3x3xf32>)
+// CHECK: arith.truncf %{{.*}} : f32 to f16
+func.func @half(%x: tensor<1x3x5x5x5xf16>, %w: tensor<2x3x3x3x3xf16>) -> tensor<*xf16> {
+  %0 = onnx.Conv(%x, %w) : (tensor<1x3x5x5x5xf16>, tensor<2x3x3x3x3xf16>) -> tensor<*xf16>
+  return %0 : tensor<*xf16>
+}
+
+// CHECK-LABEL: func.func @depthwise
+// CHECK: linalg.depthwise_conv_2d_nchw_chw
+func.func @depthwise(%x: tensor<?x8x9x9xf32>, %w: tensor<8x1x3x3xf32>) -> tensor<*xf32> {
+  %0 = onnx.Conv(%x, %w) {group = 8 : i64} : (tensor<?x8x9x9xf32>, tensor<8x1x3x3xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// CHECK-LABEL: func.func @grouped
+// CHECK: tensor.expand_shape %{{.*}} : tensor<?x8x9x9xf32> into tensor<?x2x4x9x9xf32>
+// CHECK: linalg.conv_2d_ngchw_gfchw
+// CHECK: tensor.collapse_shape %{{.*}} : tensor<?x2x3x7x7xf32> into tensor<?x6x7x7xf32>
+func.func @grouped(%x: tensor<?x8x9x9xf32>, %w: tensor<6x4x3x3xf32>) -> tensor<*xf32> {
+  %0 = onnx.Conv(%x, %w) {group = 2 : i64} : (tensor<?x8x9x9xf32>, tensor<6x4x3x3xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// linalg reads no more than the only window has.
+// CHECK-LABEL: func.func @only_window
+// CHECK: tensor.extract_slice %{{.*}}[0, 0, 0] [1, 1, 3] [1, 1, 1]
+// CHECK: linalg.conv_1d_ncw_fcw
+func.func @only_window(%x: tensor<1x1x4xf32>, %w: tensor<1x1x3xf32>) -> tensor<*xf32> {
+  %0 = onnx.Conv(%x, %w) {strides = array<i64: 2>} : (tensor<1x1x4xf32>, tensor<1x1x3xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// CHECK-LABEL: func.func @transposed
+// CHECK: linalg.generic {{.*}} outs(%{{.*}} : tensor<1x2x5x2xf32>)
+// CHECK: tensor.collapse_shape %{{.*}} : tensor<1x2x5x2xf32> into tensor<1x2x10xf32>
+// CHECK: tensor.pad %{{.*}} low[0, 0, 1] high[0, 0, 0]
+// CHECK: linalg.conv_1d_ncw_fcw {dilations = dense<1> : tensor<1xi64>, strides = dense<1> : tensor<1xi64>}
+func.func @transposed(%x: tensor<1x2x5xf32>, %w: tensor<2x3x3xf32>) -> tensor<*xf32> {
+  %0 = onnx.ConvTranspose(%x, %w) {pads = array<i64: 1, 1>, strides = array<i64: 2>} : (tensor<1x2x5xf32>, tensor<2x3x3xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
