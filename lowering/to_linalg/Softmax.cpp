@@ -113,17 +113,18 @@ static Value lower(LogSoftmaxOp, OneAxis &a) {
                });
 }
 
+/// The input is an operand for its sizes.
 static Value lower(HardmaxOp, OneAxis &a) {
   Type elementType = a.type.getElementType();
   Value position =
       buildArgExtreme(a.builder, a.loc, a.space, a.input, a.axis, elementType,
                       /*isMax=*/true, /*takesLast=*/false);
-  return a.map(a.space.keepDims(position), elementType,
+  return a.map({a.input, a.space.keepDims(position)}, elementType,
                [&](OpBuilder &b, Location loc, ValueRange x) -> Value {
                  Scalars s(b, loc, elementType);
                  Value at = arith::IndexCastOp::create(
                      s, s.getI64Type(), linalg::IndexOp::create(s, a.axis));
-                 return s.select(s.equal(at, x[0]), s.constant(elementType, 1),
+                 return s.select(s.equal(at, x[1]), s.constant(elementType, 1),
                                  s.constant(elementType, 0));
                });
 }

@@ -82,15 +82,42 @@ struct ConvertExtract : OpConversionPattern<tensor::ExtractOp> {
   }
 };
 
-/// Keeps why the last pattern at a location did not match.
-struct FailureReasons : RewriterBase::Listener {
+using FailureReasons = DenseMap<Location, std::string>;
+
+/// Keeps why the last pattern at a location did not match, on the reason's way
+/// to the driver, which drops it.
+struct FailureListener : RewriterBase::ForwardingListener {
+  FailureListener(OpBuilder::Listener *driver, FailureReasons &reasons)
+      : ForwardingListener(driver), reasons(reasons) {}
+
   void notifyMatchFailure(Location loc,
                           function_ref<void(Diagnostic &)> describe) override {
     Diagnostic diagnostic(loc, DiagnosticSeverity::Remark);
     describe(diagnostic);
     reasons[loc] = diagnostic.str();
+    ForwardingListener::notifyMatchFailure(loc, describe);
   }
-  DenseMap<Location, std::string> reasons;
+  FailureReasons &reasons;
+};
+
+/// A pattern whose rewriter is listened to while it runs.
+struct HeardPattern : RewritePattern {
+  HeardPattern(std::unique_ptr<RewritePattern> pattern, FailureReasons &reasons)
+      : RewritePattern(pattern->getRootKind()->getStringRef(),
+                       pattern->getBenefit(), pattern->getContext()),
+        pattern(std::move(pattern)), reasons(reasons) {}
+
+  LogicalResult matchAndRewrite(Operation *op,
+                                PatternRewriter &rewriter) const override {
+    OpBuilder::Listener *driver = rewriter.getListener();
+    FailureListener listener(driver, reasons);
+    rewriter.setListener(&listener);
+    LogicalResult result = pattern->matchAndRewrite(op, rewriter);
+    rewriter.setListener(driver);
+    return result;
+  }
+  std::unique_ptr<RewritePattern> pattern;
+  FailureReasons &reasons;
 };
 
 struct ConvertOnnxToLinalg
@@ -99,6 +126,11 @@ struct ConvertOnnxToLinalg
     omb::OnnxTypeConverter converter;
     RewritePatternSet patterns(&getContext());
     omb::populateOnnxToLinalgPatterns(converter, patterns);
+    FailureReasons reasons;
+    for (std::unique_ptr<RewritePattern> &pattern :
+         patterns.getNativePatterns())
+      if (pattern->getRootKind())
+        pattern = std::make_unique<HeardPattern>(std::move(pattern), reasons);
     populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,
                                                                    converter);
     patterns.add<ConvertDim, ConvertExtract>(converter, &getContext());
@@ -120,13 +152,10 @@ struct ConvertOnnxToLinalg
 
     // Onnx ops are neither legal nor illegal: those that stay are reported
     // here, with the reason, rather than by the driver, without.
-    FailureReasons listener;
-    ConversionConfig config;
-    config.listener = &listener;
     if (failed(applyPartialConversion(getOperation(), target,
-                                      std::move(patterns), config)))
+                                      std::move(patterns))))
       return signalPassFailure();
-    if (reportRemaining(listener))
+    if (reportRemaining(reasons))
       return signalPassFailure();
     SmallVector<UnrealizedConversionCastOp> casts;
     getOperation().walk(
@@ -135,15 +164,15 @@ struct ConvertOnnxToLinalg
   }
 
   /// Whether onnx ops are left; each is an error.
-  bool reportRemaining(const FailureReasons &listener) {
+  bool reportRemaining(const FailureReasons &reasons) {
     bool isFailure = false;
     getOperation().walk([&](Operation *op) {
       if (!isa_and_nonnull<omb::onnx::OnnxDialect>(op->getDialect()) ||
           op->hasTrait<OpTrait::IsTerminator>())
         return;
       isFailure = true;
-      auto reason = listener.reasons.find(op->getLoc());
-      if (reason == listener.reasons.end())
+      auto reason = reasons.find(op->getLoc());
+      if (reason == reasons.end())
         op->emitOpError("has no lowering to linalg");
       else
         op->emitOpError("can't be lowered to linalg: ") << reason->second;
