@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/TypeUtilities.h"
 
@@ -497,33 +498,37 @@ Value Interpolation::addTaps(Value x, Taps &taps, const ResizedAxis &axis,
       .getResult(0);
 }
 
-/// The sum over many taps, or over a number of them that isn't known.
+/// The sum over many taps, or over a number of them that isn't known: a loop
+/// for each element. (A reduction that gathers is more than IREE distributes
+/// on CUDA.)
 Value Interpolation::sumTaps(Value x, Taps &taps, const ResizedAxis &axis,
                              RankedTensorType resized, ValueRange sizes) {
-  int64_t rank = resized.getRank();
-  AffineMap tableMap = AffineMap::get(
-      rank + 1, 0,
-      {builder.getAffineDimExpr(axis.dim), builder.getAffineDimExpr(rank)},
-      builder.getContext());
-  SmallVector<AffineExpr> exprs;
-  for (int64_t dim = 0; dim < rank; ++dim)
-    exprs.push_back(builder.getAffineDimExpr(dim));
-  AffineMap resultMap =
-      AffineMap::get(rank + 1, 0, exprs, builder.getContext());
-  return buildSum(builder, loc, resized, sizes,
-                  {taps.buildAllPositions(), taps.buildAllWeights()},
-                  {tableMap, tableMap, resultMap},
-                  [&](OpBuilder &b, ValueRange arguments) -> Value {
-                    SmallVector<Value> position;
-                    for (int64_t dim = 0; dim < rank; ++dim)
-                      position.push_back(linalg::IndexOp::create(b, loc, dim));
-                    position[axis.dim] = arith::IndexCastOp::create(
-                        b, loc, b.getIndexType(), arguments[0]);
-                    Value found = toComputed(
-                        b, tensor::ExtractOp::create(b, loc, x, position));
-                    Scalars s(b, loc, getComputedType());
-                    return s.mul(found, toComputed(b, arguments[1]));
-                  });
+  Value positions = taps.buildAllPositions();
+  Value weights = taps.buildAllWeights();
+  Value zero = index.constant(0), one = index.constant(1);
+  return omb::buildFromIndices(
+      builder, loc, resized, sizes,
+      [&](OpBuilder &b, Location, ValueRange at) -> Value {
+        Value none = omb::createZero(b, loc, getComputedType());
+        auto loop = scf::ForOp::create(
+            b, loc, zero, taps.getCount(), one, none,
+            [&](OpBuilder &inner, Location, Value tap, ValueRange sum) {
+              Scalars s(inner, loc, getComputedType());
+              SmallVector<Value> place{at[axis.dim], tap};
+              Value from =
+                  tensor::ExtractOp::create(inner, loc, positions, place);
+              Value weight =
+                  tensor::ExtractOp::create(inner, loc, weights, place);
+              SmallVector<Value> position(at);
+              position[axis.dim] =
+                  arith::IndexCastOp::create(s, s.getIndexType(), from);
+              Value found = toComputed(
+                  inner, tensor::ExtractOp::create(inner, loc, x, position));
+              Value term = s.mul(found, toComputed(inner, weight));
+              scf::YieldOp::create(inner, loc, s.add(sum.front(), term));
+            });
+        return loop.getResult(0);
+      });
 }
 
 /// `x` with the extrapolation value where the axis isn't sampled.
