@@ -156,10 +156,10 @@ static LogicalResult inferRange(RangeOp op, ShapeAnalysis &analysis) {
   std::optional<Shape> limit = analysis.getContents(op.getLimit());
   std::optional<SmallVector<int64_t>> delta =
       analysis.getIntegers(op.getDelta());
+  if (delta && delta->size() == 1 && delta->front() == 0)
+    return op.emitOpError("has a delta of 0");
   if (!delta || delta->size() != 1 || !start || !limit)
     return analysis.setShape(op.getOutput(), {analysis.getUnknown()});
-  if (delta->front() == 0)
-    return op.emitOpError("has a delta of 0");
   DimExpr count =
       countIntegers(start->front(), limit->front(), delta->front(), analysis);
   std::optional<int64_t> size = getConstantSize(count);

@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/TypeUtilities.h"
 
@@ -145,7 +146,7 @@ public:
   /// Vectors over the resized axis: from where tap `tap` takes, and its weight.
   Value buildPositions(Value tap);
   Value buildWeights(Value tap);
-  /// The same for all taps, as matrices.
+  /// The same for all taps, as matrices; the weights need not make 1.
   Value buildAllPositions();
   Value buildAllWeights();
 
@@ -159,7 +160,6 @@ private:
   Value getPosition(Scalars &s, Value coordinate, Value tap) const;
   Value getWeight(Scalars &s, Value coordinate, Value tap) const;
   Value clampPosition(Scalars &s, Value at, Value tap) const;
-  Value buildSums();
 
   OpBuilder &builder;
   Location loc;
@@ -247,59 +247,17 @@ Value Taps::buildAllPositions() {
       });
 }
 
-/// A sum over the last loop of `inputs`, f32 or f64.
-static Value buildSum(OpBuilder &builder, Location loc, RankedTensorType type,
-                      ValueRange sizes, ValueRange inputs,
-                      ArrayRef<AffineMap> maps,
-                      function_ref<Value(OpBuilder &, ValueRange)> term) {
-  int64_t rank = type.getRank();
-  SmallVector<utils::IteratorType> iterators(rank + 1,
-                                             utils::IteratorType::parallel);
-  iterators.back() = utils::IteratorType::reduction;
-  Value zero = omb::createZero(builder, loc, type.getElementType());
-  Value init = omb::createEmpty(builder, loc, type, sizes);
-  init = linalg::FillOp::create(builder, loc, zero, init).getResult(0);
-  return linalg::GenericOp::create(
-             builder, loc, type, inputs, init, maps, iterators,
-             [&](OpBuilder &b, Location, ValueRange arguments) {
-               Value sum = arith::AddFOp::create(
-                   b, loc, arguments.back(), term(b, arguments.drop_back()));
-               linalg::YieldOp::create(b, loc, sum);
-             })
-      .getResult(0);
-}
-
 Value Taps::buildAllWeights() {
-  MLIRContext *context = builder.getContext();
-  int64_t to = getConstantIntValue(axis.to).value_or(ShapedType::kDynamic);
   auto type = RankedTensorType::get(
-      {to, getKnownCount().value_or(ShapedType::kDynamic)},
+      {getConstantIntValue(axis.to).value_or(ShapedType::kDynamic),
+       getKnownCount().value_or(ShapedType::kDynamic)},
       builder.getF32Type());
-  Value weights = omb::buildFromIndices(
+  return omb::buildFromIndices(
       builder, loc, type, {axis.to, count},
       [&](OpBuilder &b, Location, ValueRange at) -> Value {
         Scalars s(b, loc, b.getF32Type());
         return getWeight(s, getCoordinate(s, axis, options, at[0]), at[1]);
       });
-  AffineMap whole = builder.getMultiDimIdentityMap(2);
-  AffineMap rows = AffineMap::get(2, 0, builder.getAffineDimExpr(0), context);
-  Value sums = buildSum(
-      builder, loc, RankedTensorType::get(to, builder.getF32Type()), axis.to,
-      weights, {whole, rows},
-      [](OpBuilder &, ValueRange arguments) { return arguments.front(); });
-  Value init = omb::createEmpty(builder, loc, type, {axis.to, count});
-  SmallVector<utils::IteratorType> iterators(2, utils::IteratorType::parallel);
-  return linalg::GenericOp::create(
-             builder, loc, type, ValueRange{weights, sums}, init,
-             ArrayRef<AffineMap>{whole, rows, whole}, iterators,
-             [&](OpBuilder &b, Location, ValueRange arguments) {
-               Scalars s(b, loc, b.getF32Type());
-               Value sum = arguments[1];
-               Value isNothing = s.equal(sum, s.constant(sum, 0));
-               sum = s.select(isNothing, s.constant(sum, 1), sum);
-               linalg::YieldOp::create(b, loc, s.div(arguments[0], sum));
-             })
-      .getResult(0);
 }
 
 //===----------------------------------------------------------------------===//
@@ -497,33 +455,42 @@ Value Interpolation::addTaps(Value x, Taps &taps, const ResizedAxis &axis,
       .getResult(0);
 }
 
-/// The sum over many taps, or over a number of them that isn't known.
+/// The average of many taps, or of a number of them that isn't known: a loop
+/// for each element, which also sums up the weights.
 Value Interpolation::sumTaps(Value x, Taps &taps, const ResizedAxis &axis,
                              RankedTensorType resized, ValueRange sizes) {
-  int64_t rank = resized.getRank();
-  AffineMap tableMap = AffineMap::get(
-      rank + 1, 0,
-      {builder.getAffineDimExpr(axis.dim), builder.getAffineDimExpr(rank)},
-      builder.getContext());
-  SmallVector<AffineExpr> exprs;
-  for (int64_t dim = 0; dim < rank; ++dim)
-    exprs.push_back(builder.getAffineDimExpr(dim));
-  AffineMap resultMap =
-      AffineMap::get(rank + 1, 0, exprs, builder.getContext());
-  return buildSum(builder, loc, resized, sizes,
-                  {taps.buildAllPositions(), taps.buildAllWeights()},
-                  {tableMap, tableMap, resultMap},
-                  [&](OpBuilder &b, ValueRange arguments) -> Value {
-                    SmallVector<Value> position;
-                    for (int64_t dim = 0; dim < rank; ++dim)
-                      position.push_back(linalg::IndexOp::create(b, loc, dim));
-                    position[axis.dim] = arith::IndexCastOp::create(
-                        b, loc, b.getIndexType(), arguments[0]);
-                    Value found = toComputed(
-                        b, tensor::ExtractOp::create(b, loc, x, position));
-                    Scalars s(b, loc, getComputedType());
-                    return s.mul(found, toComputed(b, arguments[1]));
-                  });
+  Value positions = taps.buildAllPositions();
+  Value weights = taps.buildAllWeights();
+  Value zero = index.constant(0), one = index.constant(1);
+  return omb::buildFromIndices(
+      builder, loc, resized, sizes,
+      [&](OpBuilder &b, Location, ValueRange at) -> Value {
+        Value none = omb::createZero(b, loc, getComputedType());
+        auto loop = scf::ForOp::create(
+            b, loc, zero, taps.getCount(), one, ValueRange{none, none},
+            [&](OpBuilder &inner, Location, Value tap, ValueRange sums) {
+              Scalars s(inner, loc, getComputedType());
+              SmallVector<Value> place{at[axis.dim], tap};
+              Value from =
+                  tensor::ExtractOp::create(inner, loc, positions, place);
+              Value weight = toComputed(
+                  inner, tensor::ExtractOp::create(inner, loc, weights, place));
+              SmallVector<Value> position(at);
+              position[axis.dim] =
+                  arith::IndexCastOp::create(s, s.getIndexType(), from);
+              Value found = toComputed(
+                  inner, tensor::ExtractOp::create(inner, loc, x, position));
+              scf::YieldOp::create(
+                  inner, loc,
+                  ValueRange{s.add(sums[0], s.mul(found, weight)),
+                             s.add(sums[1], weight)});
+            });
+        Scalars s(b, loc, getComputedType());
+        Value total = loop.getResult(1);
+        Value isNothing = s.equal(total, none);
+        return s.div(loop.getResult(0),
+                     s.select(isNothing, s.constant(total, 1), total));
+      });
 }
 
 /// `x` with the extrapolation value where the axis isn't sampled.

@@ -90,7 +90,6 @@ private:
   Value replace();
   Value findLast();
   Value combine(Combination combination, Type onnxType);
-  Value convertFloats(Value tensor, Type elementType);
 
   OpBuilder &builder;
   Location loc;
@@ -198,51 +197,49 @@ static Value combineTwo(omb::Scalars &s, Combination combination, Value lhs,
   }
 }
 
-/// `tensor` with its floats as those of another width.
-Value Scatter::convertFloats(Value tensor, Type elementType) {
-  auto from = cast<RankedTensorType>(tensor.getType());
-  if (from.getElementType() == elementType)
-    return tensor;
-  auto type = RankedTensorType::get(from.getShape(), elementType);
-  omb::IndexArithmetic index(builder, loc);
-  Value init = omb::createEmpty(builder, loc, type, index.sizes(tensor));
-  SmallVector<AffineMap> maps(2, builder.getMultiDimIdentityMap(rank));
-  SmallVector<utils::IteratorType> iterators(rank,
-                                             utils::IteratorType::parallel);
-  return linalg::GenericOp::create(
-             builder, loc, type, tensor, init, maps, iterators,
-             [&](OpBuilder &b, Location, ValueRange arguments) {
-               omb::Scalars s(b, loc, elementType);
-               linalg::YieldOp::create(
-                   b, loc, s.narrow(s.widen(arguments[0]), elementType));
-             })
-      .getResult(0);
-}
-
+/// Combines the updates of each element first, and the result with the data:
+/// narrow floats are computed in f32, and rounded once.
 Value Scatter::combine(Combination combination, Type onnxType) {
   omb::IndexArithmetic index(builder, loc);
-  Type elementType = getElementTypeOrSelf(data.getType());
+  auto type = cast<RankedTensorType>(data.getType());
+  Type elementType = type.getElementType();
   Type wideType = elementType;
   if (isa<FloatType>(elementType) && elementType.getIntOrFloatBitWidth() < 32)
     wideType = builder.getF32Type();
+  omb::Scalars scalars(builder, loc, onnxType);
+  Value neutral = getNeutral(scalars, combination, wideType);
+  auto sumType = RankedTensorType::get(type.getShape(), wideType);
   Value size = index.size(data, axis);
-  Value init = convertFloats(data, wideType);
-  Value result =
+  SmallVector<Value> sizes = index.sizes(data);
+  Value init = omb::createEmpty(builder, loc, sumType, sizes);
+  init = linalg::FillOp::create(builder, loc, neutral, init).getResult(0);
+  Value combined =
       linalg::GenericOp::create(
-          builder, loc, init.getType(), ValueRange{targets, updates}, init,
+          builder, loc, sumType, ValueRange{targets, updates}, init,
           ArrayRef<AffineMap>{getMap(targetDims), getMap(updateDims),
                               getDataMap()},
           getIterators(),
           [&](OpBuilder &b, Location, ValueRange arguments) {
             omb::Scalars s(b, loc, onnxType);
-            Value update =
-                s.select(isHit(b, arguments[0], size), s.widen(arguments[1]),
-                         getNeutral(s, combination, wideType));
+            Value update = s.select(isHit(b, arguments[0], size),
+                                    s.widen(arguments[1]), neutral);
             linalg::YieldOp::create(
                 b, loc, combineTwo(s, combination, arguments[2], update));
           })
           .getResult(0);
-  return convertFloats(result, elementType);
+  SmallVector<AffineMap> maps(3, builder.getMultiDimIdentityMap(rank));
+  SmallVector<utils::IteratorType> iterators(rank,
+                                             utils::IteratorType::parallel);
+  return linalg::GenericOp::create(
+             builder, loc, type, ValueRange{data, combined},
+             omb::createEmpty(builder, loc, type, sizes), maps, iterators,
+             [&](OpBuilder &b, Location, ValueRange arguments) {
+               omb::Scalars s(b, loc, onnxType);
+               Value both = combineTwo(s, combination, s.widen(arguments[0]),
+                                       arguments[1]);
+               linalg::YieldOp::create(b, loc, s.narrow(both, elementType));
+             })
+      .getResult(0);
 }
 
 namespace {

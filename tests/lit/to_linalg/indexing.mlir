@@ -61,10 +61,13 @@ func.func @gather_nd(%x: tensor<2x4x5xf32>, %i: tensor<2x1xi64>) -> tensor<2x5xf
 
 // CHECK-LABEL: func.func @scatter_add
 // CHECK-SAME: %[[X:.*]]: tensor<4x5xf32>, %[[I:.*]]: tensor<2x5xi64>, %[[U:.*]]: tensor<2x5xf32>
-// CHECK: linalg.generic
+// CHECK: %[[SUM:.*]] = linalg.generic
 // CHECK-SAME: iterator_types = ["parallel", "parallel", "reduction"]
-// CHECK-SAME: ins(%[[I]], %[[U]] : {{.*}}) outs(%[[X]] : tensor<4x5xf32>)
+// CHECK-SAME: ins(%[[I]], %[[U]] :
 // CHECK: arith.select
+// CHECK: arith.addf
+// CHECK: linalg.generic
+// CHECK-SAME: ins(%[[X]], %[[SUM]] :
 // CHECK: arith.addf
 func.func @scatter_add(%x: tensor<4x5xf32>, %i: tensor<2x5xi64>, %u: tensor<2x5xf32>) -> tensor<4x5xf32> {
   %0 = onnx.ScatterElements(%x, %i, %u) {reduction = "add"} : (tensor<4x5xf32>, tensor<2x5xi64>, tensor<2x5xf32>) -> tensor<4x5xf32>
@@ -76,8 +79,8 @@ func.func @scatter_add(%x: tensor<4x5xf32>, %i: tensor<2x5xi64>, %u: tensor<2x5x
 // f16 is summed up in f32, and rounded once.
 
 // CHECK-LABEL: func.func @scatter_add_f16
-// CHECK: arith.extf
 // CHECK: "reduction"
+// CHECK: arith.addf %{{.*}} : f32
 // CHECK: arith.addf %{{.*}} : f32
 // CHECK: arith.truncf
 func.func @scatter_add_f16(%x: tensor<4xf16>, %i: tensor<2xi64>, %u: tensor<2xf16>) -> tensor<4xf16> {
@@ -110,9 +113,9 @@ func.func @scatter_front(%x: tensor<4x5xf32>, %i: tensor<2x3xi64>, %u: tensor<2x
 // CHECK-LABEL: func.func @scatter_nd
 // CHECK-SAME: %[[X:.*]]: tensor<4x5x6xf32>
 // CHECK: %[[DATA:.*]] = tensor.collapse_shape %[[X]] {{\[}}[0, 1], [2]] : tensor<4x5x6xf32> into tensor<20x6xf32>
-// CHECK: linalg.generic
-// CHECK-SAME: outs(%[[DATA]] : tensor<20x6xf32>)
+// CHECK: iterator_types = ["parallel", "parallel", "reduction"]
 // CHECK: arith.maximumf
+// CHECK: ins(%[[DATA]], %{{.*}} : tensor<20x6xf32>, tensor<20x6xf32>)
 // CHECK: tensor.expand_shape
 func.func @scatter_nd(%x: tensor<4x5x6xf32>, %i: tensor<3x2xi64>, %u: tensor<3x6xf32>) -> tensor<4x5x6xf32> {
   %0 = onnx.ScatterND(%x, %i, %u) {reduction = "max"} : (tensor<4x5x6xf32>, tensor<3x2xi64>, tensor<3x6xf32>) -> tensor<4x5x6xf32>
@@ -171,8 +174,7 @@ func.func @top_k(%x: tensor<4x9xf32>, %k: tensor<1xi64>) -> (tensor<4x?xf32>, te
 // The number of elements is counted first.
 
 // CHECK-LABEL: func.func @non_zero
-// CHECK: %[[TOTAL:.*]] = linalg.generic
-// CHECK-SAME: iterator_types = ["reduction"]
+// CHECK: %[[TOTAL:.*]] = linalg.generic {{.*}}iterator_types = ["reduction"]
 // CHECK: %[[N:.*]] = tensor.extract %[[TOTAL]][]
 // CHECK: %[[COUNT:.*]] = arith.index_cast %[[N]] : i32 to index
 // CHECK: tensor.empty(%[[COUNT]]) : tensor<2x?xi64>

@@ -1,0 +1,92 @@
+// RUN: omb-opt %s --omb-to-linalg --split-input-file | FileCheck %s
+
+// Whole scales repeat elements: nothing is computed.
+
+// CHECK-LABEL: func.func @repeat
+// CHECK-SAME: %[[X:.*]]: tensor<1x3x?x5xf32>
+// CHECK-NOT: arith.divf
+// CHECK: %[[B:.*]] = linalg.broadcast ins(%[[X]] : tensor<1x3x?x5xf32>) outs(%{{.*}} : tensor<1x3x?x2x5x2xf32>) dimensions = [3, 5]
+// CHECK: tensor.collapse_shape %[[B]] {{\[}}[0], [1], [2, 3], [4, 5]]
+// CHECK-NOT: linalg.generic
+func.func @repeat(%x: tensor<1x3x?x5xf32>) -> tensor<1x3x?x10xf32> {
+  %s = onnx.Constant() {value = dense<[1.0, 1.0, 2.0, 2.0]> : tensor<4xf32>} : () -> tensor<4xf32>
+  %0 = onnx.Resize(%x, none, %s) {coordinate_transformation_mode = "asymmetric", nearest_mode = "floor"} : (tensor<1x3x?x5xf32>, tensor<4xf32>) -> tensor<1x3x?x10xf32>
+  return %0 : tensor<1x3x?x10xf32>
+}
+
+// -----
+
+// Other scales: a table of positions for each resized axis, which the large op
+// reads.
+
+// CHECK-LABEL: func.func @nearest
+// CHECK-SAME: %[[X:.*]]: tensor<1x3x4x4xf32>
+// CHECK: %[[ROWS:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<6xi32>)
+// CHECK: %[[COLUMNS:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<3xi32>)
+// CHECK: linalg.generic {{.*}} ins(%[[ROWS]], %[[COLUMNS]] : tensor<6xi32>, tensor<3xi32>) outs(%{{.*}} : tensor<1x3x6x3xf32>)
+// CHECK-NOT: arith.divf
+// CHECK: tensor.extract %[[X]]
+func.func @nearest(%x: tensor<1x3x4x4xf32>) -> tensor<1x3x6x3xf32> {
+  %s = onnx.Constant() {value = dense<[6, 3]> : tensor<2xi64>} : () -> tensor<2xi64>
+  %0 = onnx.Resize(%x, none, none, %s) {axes = array<i64: 2, 3>} : (tensor<1x3x4x4xf32>, tensor<2xi64>) -> tensor<1x3x6x3xf32>
+  return %0 : tensor<1x3x6x3xf32>
+}
+
+// -----
+
+// Linear: for each axis, two positions and two weights.
+
+// CHECK-LABEL: func.func @linear
+// CHECK: linalg.generic {{.*}} ins(%{{.*}} : tensor<6xi32>, tensor<6xf32>, tensor<6xi32>, tensor<6xf32>) outs(%{{.*}} : tensor<1x6x4xf32>)
+// CHECK: arith.addf
+// CHECK: linalg.generic {{.*}} ins(%{{.*}} : tensor<3xi32>, tensor<3xf32>, tensor<3xi32>, tensor<3xf32>) outs(%{{.*}} : tensor<1x6x3xf32>)
+func.func @linear(%x: tensor<1x4x4xf32>) -> tensor<1x6x3xf32> {
+  %s = onnx.Constant() {value = dense<[6, 3]> : tensor<2xi64>} : () -> tensor<2xi64>
+  %0 = onnx.Resize(%x, none, none, %s) {axes = array<i64: 1, 2>, mode = "linear"} : (tensor<1x4x4xf32>, tensor<2xi64>) -> tensor<1x6x3xf32>
+  return %0 : tensor<1x6x3xf32>
+}
+
+// -----
+
+// Stretched filters take as many elements as the scale asks for: a loop.
+
+// CHECK-LABEL: func.func @antialias
+// CHECK: linalg.generic {{.*}} outs(%{{.*}} : tensor<3x8xi32>)
+// CHECK: linalg.generic {{.*}} outs(%{{.*}} : tensor<3x8xf32>)
+// CHECK: linalg.generic {{.*}}iterator_types = ["parallel"]{{.*}} outs(%{{.*}} : tensor<3xf32>)
+// CHECK: scf.for %{{.*}} = %c0 to %c8 step %c1
+func.func @antialias(%x: tensor<12xf32>) -> tensor<3xf32> {
+  %s = onnx.Constant() {value = dense<3> : tensor<1xi64>} : () -> tensor<1xi64>
+  %0 = onnx.Resize(%x, none, none, %s) {antialias = 1 : i64, mode = "linear"} : (tensor<12xf32>, tensor<1xi64>) -> tensor<3xf32>
+  return %0 : tensor<3xf32>
+}
+
+// -----
+
+// Integers are computed in floats, rounded and kept in range. The scale is
+// computed.
+
+// CHECK-LABEL: func.func @integers
+// CHECK-SAME: %[[X:.*]]: tensor<?xi8>, %[[S:.*]]: tensor<1xf32>
+// CHECK: tensor.extract %[[S]]
+// CHECK: math.floor
+// CHECK: arith.uitofp %{{.*}} : i8 to f32
+// CHECK: math.roundeven
+// CHECK: arith.fptoui
+func.func @integers(%x: tensor<?xui8>, %s: tensor<1xf32>) -> tensor<?xui8> {
+  %0 = onnx.Resize(%x, none, %s) {mode = "cubic"} : (tensor<?xui8>, tensor<1xf32>) -> tensor<?xui8>
+  return %0 : tensor<?xui8>
+}
+
+// -----
+
+// What lies outside the region of interest gets the extrapolation value.
+
+// CHECK-LABEL: func.func @crop
+// CHECK: %[[V:.*]] = arith.constant 7.000000e+00 : f32
+// CHECK: arith.select %{{.*}}, %{{.*}}, %[[V]] : f32
+func.func @crop(%x: tensor<4xf32>, %roi: tensor<2xf32>) -> tensor<3xf32> {
+  %s = onnx.Constant() {value = dense<3> : tensor<1xi64>} : () -> tensor<1xi64>
+  %0 = onnx.Resize(%x, %roi, none, %s) {coordinate_transformation_mode = "tf_crop_and_resize", extrapolation_value = 7.0 : f32, mode = "linear"} : (tensor<4xf32>, tensor<2xf32>, tensor<1xi64>) -> tensor<3xf32>
+  return %0 : tensor<3xf32>
+}
