@@ -74,8 +74,12 @@ static LogicalResult inferFrom(Block::iterator first, ShapeAnalysis &analysis) {
 }
 
 LogicalResult omb::onnx::inferRegion(Region &region, ShapeAnalysis &analysis) {
-  for (Block &block : region)
+  for (Block &block : region) {
+    // The names of their sizes are known in all regions inside.
+    for (Value argument : block.getArguments())
+      (void)analysis.getShape(argument);
     if (!block.empty() && failed(inferFrom(block.begin(), analysis)))
       return failure();
+  }
   return success();
 }

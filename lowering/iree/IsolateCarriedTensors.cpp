@@ -18,6 +18,9 @@ namespace omb {
 /// Whether IREE may put `value` somewhere into a larger allocation, at an
 /// offset that it computes.
 static bool mayHaveOffset(Value value) {
+  // A tensor with static sizes has a constant offset.
+  while (auto cast = value.getDefiningOp<tensor::CastOp>())
+    value = cast.getSource();
   auto type = dyn_cast<RankedTensorType>(value.getType());
   return type && !type.hasStaticShape() && value.getDefiningOp() &&
          !isa<tensor::EmptyOp>(value.getDefiningOp());

@@ -58,7 +58,7 @@ func.func @conditional(%m: tensor<i64>, %c: tensor<i1>, %x: tensor<3xf32>) -> (t
 
 // CHECK-LABEL: func.func @scanned_backwards
 // CHECK: %[[ALL:.*]] = tensor.empty() : tensor<3x5xf32>
-// CHECK: scf.for %[[I:.*]] =
+// CHECK: scf.for %[[I:[a-z0-9]+]] =
 // CHECK:   %[[BACK:.*]] = arith.subi %c4, %[[I]]
 // CHECK:   tensor.extract_slice %{{.*}}[0, %[[BACK]]] [3, 1] [1, 1] : tensor<3x5xf32> to tensor<3xf32>
 // CHECK:   tensor.insert_slice %{{.*}} into %{{.*}}[0, %[[I]]] [3, 1] [1, 1]
