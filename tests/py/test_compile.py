@@ -270,6 +270,14 @@ def test_errors_of_iree_name_the_node() -> None:
         ('"conv1 (Conv)": error: too large', ("conv1 (Conv)", "too large")),
         ('"a \\"b\\" (Add)"("model":3:4): error: no', ('a \\"b\\" (Add)', "no")),
         ('"x (Relu)":1:2: error: op is bad\n\nsee more', ("x (Relu)", "op is bad")),
+        (
+            'loc(callsite("(Erf) producing y" at "g (graph)")): no such thing',
+            ("(Erf) producing y", "no such thing"),
+        ),
+        (
+            '"x (Relu)": error: failed to run translation for backend #hal.executable.target<"a">',
+            ("x (Relu)", "failed to run translation"),
+        ),
         ("model:12:8: error: unexpected token", ("", "unexpected token")),
         ("<unknown>:0: error: failed", ("", "failed")),
         ("-: error: failed", ("", "failed")),

@@ -22,14 +22,19 @@ _MAX_LISTED = 3
 _NAMED = re.compile(r'^"(?P<name>(?:[^"\\]|\\.)*)"(?:\([^)]*\))?(?::\d+:\d+)?:\s*')
 _PLACE = re.compile(r"^[^\s:\"]*:\d+:\d+:\s*|^<unknown>:\d+:\s*|^-:\s*")
 
+# The same of what IREE has inlined.
+_CALLSITE = re.compile(r'loc\(callsite\("(?P<name>(?:[^"\\]|\\.)*)".*?\)\):\s*')
+
 # A dump of the operation, which only readers of IR want.
-_DUMP = re.compile(r":? %\S+ = .*|see current operation.*", re.DOTALL)
+_DUMP = re.compile(r":? %\S+ = .*|see current operation.*| for backend #.*", re.DOTALL)
 _ANY_NAME = re.compile(r'loc\("((?:[^"\\]|\\.)+)"|"((?:[^"\\]|\\.)* \([A-Za-z][\w.]*\)[^"]*)"')
 
 
 def split(diagnostic: str) -> tuple[str, str]:
     """The name in a printed diagnostic's location, "" if there is none, and its message."""
     named = _NAMED.match(diagnostic)
+    if called := _CALLSITE.match(diagnostic):
+        return called["name"], _message(diagnostic[called.end() :])
     if named:
         return named["name"], _message(diagnostic[named.end() :])
     name = next((a or b for a, b in _ANY_NAME.findall(diagnostic)), "")
