@@ -196,7 +196,7 @@ def test_run(run, folder: Path, tmp_path: Path, model: str) -> None:
     assert numbers(lines[7]) == [-12, 4, 14]
     assert lines[8:10] == ["    [1, 0]  14", "    [1, 1]  10"]
     how = "loaded" if model.endswith("omb") else "compiled"
-    assert re.fullmatch(rf"{how} in [\d.]+ m?s, ran in [\d.]+ [mu]?s on cpu \(.*\)", lines[10])
+    assert re.fullmatch(rf"{how} in [\d.]+ [mu]?s, ran in [\d.]+ [mu]?s on cpu \(.*\)", lines[10])
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "double.npy"), 2 * x)
     assert sorted(f.name for f in (tmp_path / "out").iterdir()) == ["double.npy", "sum.npy"]
 

@@ -23,7 +23,7 @@ _NAMED = re.compile(r'^"(?P<name>(?:[^"\\]|\\.)*)"(?:\([^)]*\))?(?::\d+:\d+)?:\s
 _PLACE = re.compile(r"^[^\s:\"]*:\d+:\d+:\s*|^<unknown>:\d+:\s*|^-:\s*")
 
 # The same of what IREE has inlined.
-_CALLSITE = re.compile(r'loc\(callsite\("(?P<name>(?:[^"\\]|\\.)*)".*?\)\):\s*')
+_CALLSITE = re.compile(r'loc\((?:callsite\()?"(?P<name>(?:[^"\\]|\\.)*)".*?\):\s*')
 
 # A dump of the operation, which only readers of IR want.
 _DUMP = re.compile(r":? %\S+ = .*|see current operation.*| for backend #.*", re.DOTALL)
