@@ -3,10 +3,10 @@
 #include "lowering/to_linalg/Broadcast.h"
 
 #include "dialect/ir/OnnxDialect.h"
+#include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/TypeConversion.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
@@ -126,11 +126,10 @@ void Broadcast::resolveUncertainDim(int64_t dim,
     Value same = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
                                        own, size);
     Value fits = arith::OrIOp::create(builder, loc, unit, same);
-    cf::AssertOp::create(
+    omb::createAssert(
         builder, loc, fits,
-        ("operand " + Twine(index) + " can't be broadcast: dimension " +
-         Twine(getOperandDim(index, dim)) + " has another size")
-            .str());
+        "operand " + Twine(index) + " can't be broadcast: dimension " +
+            Twine(getOperandDim(index, dim)) + " has another size");
     isOne[{index, dim}] = unit;
   }
 }

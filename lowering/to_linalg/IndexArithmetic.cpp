@@ -108,7 +108,16 @@ Value omb::IndexArithmetic::element(Value tensor, int64_t position) {
 
 void omb::IndexArithmetic::require(Value condition, const Twine &message) {
   if (!matchPattern(condition, m_One()))
-    cf::AssertOp::create(builder, loc, condition, message.str());
+    createAssert(builder, loc, condition, message);
+}
+
+void omb::createAssert(OpBuilder &builder, Location loc, Value condition,
+                       const Twine &message) {
+  // The importer's locations are the names of nodes.
+  std::string node;
+  if (auto name = dyn_cast<NameLoc>(loc))
+    node = name.getName().str() + ": ";
+  cf::AssertOp::create(builder, loc, condition, (node + message).str());
 }
 
 SmallVector<OpFoldResult> omb::IndexArithmetic::mixed(ValueRange sizes) {

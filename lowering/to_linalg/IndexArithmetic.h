@@ -54,6 +54,11 @@ private:
   mlir::Location loc;
 };
 
+/// Stops the run with `message`, behind the name of the node that `loc` names,
+/// unless `condition` holds.
+void createAssert(mlir::OpBuilder &builder, mlir::Location loc,
+                  mlir::Value condition, const llvm::Twine &message);
+
 /// The elements of an integer tensor that is a small constant; nullopt where it
 /// isn't.
 std::optional<llvm::SmallVector<int64_t>>

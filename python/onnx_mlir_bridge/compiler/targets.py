@@ -31,8 +31,12 @@ _GENERIC_VULKAN = (
     ": !hal.device]"
 )
 
-# IREE makes f32 of all f64 unless told otherwise.
-_COMMON_FLAGS = ("--iree-input-demote-f64-to-f32=false",)
+# IREE makes f32 of all f64 unless told otherwise; and above O0 it drops assertions, which here are
+# not for debugging: they keep inputs that don't fit each other from reading out of bounds.
+_COMMON_FLAGS = (
+    "--iree-input-demote-f64-to-f32=false",
+    "--iree-opt-strip-assertions=false",
+)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -25,11 +26,14 @@ Buffer = Any
 """What supports the buffer protocol: bytes, memoryview, mmap (collections.abc.Buffer in 3.12)."""
 
 
+# What IREE puts in front of its messages: the call, the place in its source, the status code.
+_PREAMBLE = re.compile(r"^[^;]*(/src/iree/\S+|<vm>:\d+): [A-Z_]+; ")
+
+
 def reason(error: BaseException) -> str:
     """What IREE says went wrong, without its source locations and the lines after the first."""
     line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    _, separator, rest = line.partition("; ")
-    return rest if separator and "/src/iree/" in line.split("; ", 1)[0] else line
+    return _PREAMBLE.sub("", line).strip("; ")
 
 
 class Executable:
