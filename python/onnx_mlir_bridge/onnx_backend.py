@@ -13,7 +13,6 @@ from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime import devices
 from onnx_mlir_bridge.runtime.session import InferenceSession
 
-
 _ONNX_ERRORS = (
     onnx.checker.ValidationError,
     onnx.defs.SchemaError,
@@ -130,8 +129,8 @@ def _model_of(
         outputs = [onnx.helper.make_value_info(name, types[name]) for name in node.output if name]
     except KeyError as error:
         raise OmbError(
-            f"the node {node.op_type} can't be run alone: the type of its output {error} depends on "
-            "more than the types of its inputs; put it into a model"
+            f"the node {node.op_type} can't be run alone: the type of its output {error} depends "
+            "on more than the types of its inputs; put it into a model"
         ) from None
     except _ONNX_ERRORS as error:
         reason = str(error).splitlines()[0]

@@ -31,7 +31,7 @@ def _cases() -> list:
 def _reason(message: str) -> str:
     """The message about the first node, without its name and without numbers of values."""
     message = message.removeprefix("the model can't be compiled: ").split("; ")[0]
-    return re.sub(r"^[^:]*?\(([\w.]+)\): ", r"\1: ", message)
+    return re.sub(r"^[^:]*?\(([\w.]+)\)( producing [^:]*)?: ", r"\1: ", message)
 
 
 def _data_sets(case) -> list[tuple[list, list]]:
@@ -89,7 +89,7 @@ def main() -> int:
     OUTPUT.write_text(json.dumps(ordered, indent=1) + "\n")
     failed = sum(map(len, ordered.values()))
     print(
-        f"{len(_loaded) - failed} of {len(_loaded)} pass; {failed} don't, for {len(ordered)} reasons"
+        f"{len(_loaded) - failed} of {len(_loaded)} pass; {failed} fail for {len(ordered)} reasons"
     )
     return 0
 
