@@ -30,7 +30,7 @@ SAMPLES = (
     "CMakeLists.txt",
     ".ci/run",
     "examples/demo/demo.py",
-    "dialect/ir/Dialect.cpp",
+    "dialect/ir/OnnxDialect.cpp",
 )
 CARD = ["onnx-mlir-bridge", "ONNX to MLIR to IREE", "read by a network compiled just now"]
 PREVIEW_WIDTH = 72

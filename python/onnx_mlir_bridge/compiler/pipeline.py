@@ -83,6 +83,7 @@ def to_iree(linalg: ir.Operation, target: Target) -> HandOff:
     from onnx_mlir_bridge._mlir import ir
     from onnx_mlir_bridge._mlir._mlir_libs import _omb
 
+    attributes = _module_attributes(linalg, target)
     run_passes(linalg, TO_IREE)
     weights: dict[str, memoryview] = {}
     if _PARAMETERS in linalg.attributes:
@@ -93,11 +94,32 @@ def to_iree(linalg: ir.Operation, target: Target) -> HandOff:
     strict = not context.allow_unregistered_dialects
     context.allow_unregistered_dialects = True  # IREE's attributes aren't registered here
     try:
-        for name, text in target.module_attributes.items():
+        for name, text in attributes.items():
             linalg.attributes[name] = ir.Attribute.parse(text, context)
     finally:
         context.allow_unregistered_dialects = not strict
     return HandOff(linalg, weights)
+
+
+def _module_attributes(linalg: ir.Operation, target: Target) -> Mapping[str, str]:
+    from onnx_mlir_bridge._mlir import ir
+
+    depthwise: list[str] = []
+
+    def visit(operation: ir.Operation) -> ir.WalkResult:
+        if operation.name.startswith("linalg.depthwise_conv"):
+            depthwise.append(diagnostics.location_name(operation.location))
+        return ir.WalkResult.ADVANCE
+
+    linalg.walk(visit)
+    if not depthwise:
+        return target.module_attributes
+    if target.depthwise_attributes is None:
+        raise OmbError(
+            f"{depthwise[0]}: IREE computes wrong results of depthwise convolutions for "
+            f"{target.provider} '{target.name}'; compile for '{target.provider}' 'generic'"
+        )
+    return target.depthwise_attributes
 
 
 def compile_with_iree(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from onnx_mlir_bridge.compiler import iree
@@ -15,21 +15,24 @@ from onnx_mlir_bridge.runtime.devices import PROVIDERS, STACK_ALLOCATION_LIMIT
 
 CUDA_ARCHITECTURES = ("sm_80", "sm_86", "sm_89")
 
+
 # A Vulkan device of no particular make: the limits of Vulkan's Roadmap 2022 profile, which all
 # desktop GPUs of the last ten years and lavapipe exceed, and arithmetic on all types. A module asks
 # the driver only for the types that it uses, so that a model in f32 also loads where there is no
 # f64. No subgroup operations: they need the device's subgroup size, from 8 (lavapipe) to 64. IREE's
 # default, an Android profile of f32 and i32 alone, computes wrong numbers in f16 without any error.
-_GENERIC_VULKAN = (
-    '[#hal.device.target<"vulkan", [#hal.executable.target<"vulkan-spirv", "vulkan-spirv-fb", '
-    "{iree_codegen.target_info = #iree_gpu.target<"
-    'arch = "", features = "spirv:v1.6,cap:Shader", wgp = <'
-    "compute = fp64|fp32|fp16|int64|int32|int16|int8, storage = b64|b32|b16|b8, "
-    "subgroup = none, subgroup_size_choices = [32], "
-    "max_workgroup_sizes = [256, 256, 64], max_thread_count_per_workgroup = 256, "
-    "max_workgroup_memory_bytes = 16384, max_workgroup_counts = [65535, 65535, 65535]>>}>]> "
-    ": !hal.device]"
-)
+def _generic_vulkan(subgroup: int) -> str:
+    return (
+        '[#hal.device.target<"vulkan", [#hal.executable.target<"vulkan-spirv", "vulkan-spirv-fb", '
+        "{iree_codegen.target_info = #iree_gpu.target<"
+        'arch = "", features = "spirv:v1.6,cap:Shader", wgp = <'
+        "compute = fp64|fp32|fp16|int64|int32|int16|int8, storage = b64|b32|b16|b8, "
+        f"subgroup = none, subgroup_size_choices = [{subgroup}], "
+        "max_workgroup_sizes = [256, 256, 64], max_thread_count_per_workgroup = 256, "
+        "max_workgroup_memory_bytes = 16384, max_workgroup_counts = [65535, 65535, 65535]>>}>]> "
+        ": !hal.device]"
+    )
+
 
 # IREE makes f32 of all f64 unless told otherwise; and above O0 it drops assertions, which here are
 # not for debugging: they keep inputs that don't fit each other from reading out of bounds.
@@ -46,7 +49,8 @@ class Target:
     """A kind of device and what is known of the device.
 
     flags: of IREE's compiler. module_attributes: attributes of the module, as MLIR's text, where
-    no flag can say it. machine, features: what the code needs of the CPU.
+    no flag can say it. machine, features: what the code needs of the CPU. depthwise_attributes:
+    module_attributes of modules with depthwise convolutions; None: IREE computes them wrong.
     """
 
     provider: str
@@ -55,6 +59,7 @@ class Target:
     module_attributes: Mapping[str, str]
     machine: str = ""
     features: tuple[str, ...] = ()
+    depthwise_attributes: Mapping[str, str] | None = field(default_factory=dict)
 
 
 def _cpu_flags(cpu: str) -> tuple[str, ...]:
@@ -85,10 +90,14 @@ def _llvm_features(cpu: str) -> tuple[str, ...]:
 
 
 def _vulkan(device: str) -> Target:
+    # For Vulkan, IREE 3.13 distributes a depthwise convolution wrongly where its workgroup isn't a
+    # multiple of the subgroup (24 or 36 channels, for 32): no error, other numbers. With subgroups
+    # of 1 every workgroup is.
     if device == "generic":
-        return Target("vulkan", device, _COMMON_FLAGS, {"hal.device.targets": _GENERIC_VULKAN})
+        usual, depthwise = ({"hal.device.targets": _generic_vulkan(size)} for size in (32, 1))
+        return Target("vulkan", device, _COMMON_FLAGS, usual, depthwise_attributes=depthwise)
     flags = ("--iree-hal-target-device=vulkan", f"--iree-vulkan-target={device}")
-    return Target("vulkan", device, (*_COMMON_FLAGS, *flags), {})
+    return Target("vulkan", device, (*_COMMON_FLAGS, *flags), {}, depthwise_attributes=None)
 
 
 def _cuda(architecture: str) -> Target:
