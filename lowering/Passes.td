@@ -56,8 +56,8 @@ def IsolateCarriedTensors
     : Pass<"omb-isolate-carried-tensors", "::mlir::ModuleOp"> {
   let summary = "Keep IREE from computing wrong offsets of carried tensors";
   let description = [{
-    Puts a `util.optimization_barrier` behind every tensor with dynamic sizes
-    that a loop starts with or that a region of scf yields. IREE packs such
+    Puts a `util.optimization_barrier` behind the tensors that a loop starts with
+    or that a region of scf yields, where one of them has dynamic sizes. IREE packs such
     tensors into common allocations and carries their offsets along; in 3.13 the
     range of an offset that depends on a product of dynamic sizes is taken to be
     empty, and where the offset is 0 on another way into the block it becomes 0

@@ -15,15 +15,27 @@ namespace omb {
 #include "lowering/Passes.h.inc"
 } // namespace omb
 
+static Value withoutCasts(Value value) {
+  while (auto cast = value.getDefiningOp<tensor::CastOp>())
+    value = cast.getSource();
+  return value;
+}
+
 /// Whether IREE may put `value` somewhere into a larger allocation, at an
 /// offset that it computes.
 static bool mayHaveOffset(Value value) {
   // A tensor with static sizes has a constant offset.
-  while (auto cast = value.getDefiningOp<tensor::CastOp>())
-    value = cast.getSource();
+  value = withoutCasts(value);
   auto type = dyn_cast<RankedTensorType>(value.getType());
   return type && !type.hasStaticShape() && value.getDefiningOp() &&
          !isa<tensor::EmptyOp>(value.getDefiningOp());
+}
+
+/// Whether `value` can stand behind a barrier. Nothing waits for an allocation
+/// that nothing is written to.
+static bool canBeIsolated(Value value) {
+  return isa<RankedTensorType>(value.getType()) &&
+         !withoutCasts(value).getDefiningOp<tensor::EmptyOp>();
 }
 
 /// `value` behind a barrier, with its sizes still known.
@@ -49,9 +61,13 @@ struct IsolateCarriedTensors
     getOperation().walk([](Operation *op) {
       if (!isa<scf::ForOp, scf::WhileOp, scf::YieldOp, scf::ConditionOp>(op))
         return;
+      // All of them or none: where IREE knows when one tensor of a common
+      // allocation is used for the last time, it frees them all.
+      if (llvm::none_of(op->getOperands(), mayHaveOffset))
+        return;
       OpBuilder builder(op);
       for (OpOperand &operand : op->getOpOperands())
-        if (mayHaveOffset(operand.get()))
+        if (canBeIsolated(operand.get()))
           operand.set(isolate(builder, op->getLoc(), operand.get()));
     });
   }

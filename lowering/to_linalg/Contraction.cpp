@@ -6,6 +6,7 @@
 #include "lowering/to_linalg/Broadcast.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Scalars.h"
+#include "lowering/to_linalg/TypeConversion.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -362,9 +363,7 @@ Value Contraction::contract(const Factor &a, const Factor &b, Labels labels,
 }
 
 Factor Contraction::build() {
-  Type elementType = lhs.getType().getElementType();
-  if (isa<FloatType>(elementType) && elementType.getIntOrFloatBitWidth() < 32)
-    elementType = builder.getF32Type();
+  Type elementType = getAccumulatorType(lhs.getType().getElementType());
   SmallVector<OpFoldResult> sizes;
   Factor product{{}, SmallVector<int64_t>(result), {}};
   for (int64_t label : result) {

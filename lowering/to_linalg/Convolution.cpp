@@ -2,6 +2,7 @@
 
 #include "dialect/ir/ops/Convolution.h"
 #include "lowering/to_linalg/Convolve.h"
+#include "lowering/to_linalg/Elements.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/TypeConversion.h"
 #include "lowering/to_linalg/Windows.h"
@@ -30,6 +31,20 @@ static StringRef findObstacle(RankedTensorType input, RankedTensorType weights,
       !isDivisible(weights.getDimSize(0)))
     return "the channels can't be divided into the groups";
   return {};
+}
+
+/// Fails, and says why, where there is an obstacle.
+template <typename OpT>
+static LogicalResult matchTypes(OpT op, typename OpT::Adaptor adaptor,
+                                RankedTensorType result,
+                                ConversionPatternRewriter &rewriter) {
+  StringRef obstacle =
+      findObstacle(dyn_cast<RankedTensorType>(adaptor.getX().getType()),
+                   dyn_cast<RankedTensorType>(adaptor.getW().getType()), result,
+                   op.getGroup());
+  if (obstacle.empty())
+    return success();
+  return rewriter.notifyMatchFailure(op, obstacle);
 }
 
 /// What the convolution is added to: the bias, or 0.
@@ -62,12 +77,10 @@ struct ConvToLinalg : OpConversionPattern<ConvOp> {
   matchAndRewrite(ConvOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
-    auto inputType = dyn_cast<RankedTensorType>(adaptor.getX().getType());
-    auto weightsType = dyn_cast<RankedTensorType>(adaptor.getW().getType());
+    if (failed(matchTypes(op, adaptor, type, rewriter)))
+      return failure();
+    auto inputType = cast<RankedTensorType>(adaptor.getX().getType());
     int64_t group = op.getGroup();
-    StringRef obstacle = findObstacle(inputType, weightsType, type, group);
-    if (!obstacle.empty())
-      return rewriter.notifyMatchFailure(op, obstacle);
     FailureOr<WindowAttributes> attributes =
         getWindowAttributes(op, inputType.getRank() - 2);
     if (failed(attributes))
@@ -262,12 +275,10 @@ struct ConvTransposeToLinalg : OpConversionPattern<ConvTransposeOp> {
   matchAndRewrite(ConvTransposeOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
-    auto inputType = dyn_cast<RankedTensorType>(adaptor.getX().getType());
-    auto weightsType = dyn_cast<RankedTensorType>(adaptor.getW().getType());
+    if (failed(matchTypes(op, adaptor, type, rewriter)))
+      return failure();
+    auto inputType = cast<RankedTensorType>(adaptor.getX().getType());
     int64_t group = op.getGroup();
-    StringRef obstacle = findObstacle(inputType, weightsType, type, group);
-    if (!obstacle.empty())
-      return rewriter.notifyMatchFailure(op, obstacle);
     int64_t rank = inputType.getRank() - 2;
     FailureOr<WindowAttributes> attributes = getWindowAttributes(op, rank);
     auto outputPadding = getSpatialAttribute(op, "output_padding", rank, 0, 0);

@@ -3,9 +3,11 @@
 #include "dialect/ir/ops/Matmul.h"
 #include "lowering/to_linalg/Broadcast.h"
 #include "lowering/to_linalg/Contraction.h"
+#include "lowering/to_linalg/Elements.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/Scalars.h"
+#include "lowering/to_linalg/TypeConversion.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -185,18 +187,10 @@ struct DetToLinalg : OpConversionPattern<DetOp> {
     int64_t batchRank = input.getRank() - 2;
     index.require(index.isEqual(sizes[batchRank], sizes[batchRank + 1]),
                   "Det takes square matrices");
-    Type elementType = input.getElementType();
-    if (elementType.getIntOrFloatBitWidth() < 32)
-      elementType = rewriter.getF32Type();
-    auto wide = RankedTensorType::get(input.getShape(), elementType);
-    auto onnxInput = cast<RankedTensorType>(op.getX().getType());
-    Value state = buildElementwise(
-        rewriter, loc, adaptor.getX(), onnxInput,
-        RankedTensorType::get(onnxInput.getShape(), elementType,
-                              onnxInput.getEncoding()),
-        [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
-          return Scalars(b, bodyLoc, elementType).widen(elements[0]);
-        });
+    RankedTensorType wide =
+        input.clone(getAccumulatorType(input.getElementType()));
+    Value state =
+        convertFloats(rewriter, loc, adaptor.getX(), wide.getElementType());
     Value determinants =
         Elimination(rewriter, loc, wide, sizes).buildDeterminants(state);
     rewriter.replaceOp(op, roundProduct(rewriter, loc, determinants, result));

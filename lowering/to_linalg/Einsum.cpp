@@ -7,6 +7,7 @@
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/Scalars.h"
+#include "lowering/to_linalg/TypeConversion.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -87,9 +88,7 @@ static Factor sumTo(OpBuilder &builder, Location loc, const Factor &factor,
     loops.push_back(label);
     iterators.push_back(utils::IteratorType::reduction);
   }
-  Type elementType = factor.getType().getElementType();
-  if (isa<FloatType>(elementType) && elementType.getIntOrFloatBitWidth() < 32)
-    elementType = builder.getF32Type();
+  Type elementType = getAccumulatorType(factor.getType().getElementType());
   Value init = tensor::EmptyOp::create(builder, loc, sizes, elementType);
   bool isTransposition = loops.size() == result.size();
   if (!isTransposition)

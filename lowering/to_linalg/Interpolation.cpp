@@ -2,6 +2,7 @@
 
 #include "lowering/to_linalg/Interpolation.h"
 
+#include "lowering/to_linalg/Elements.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Scalars.h"
 
@@ -536,20 +537,10 @@ Value Interpolation::convert(Value x) {
   auto xType = cast<RankedTensorType>(x.getType());
   if (xType.getElementType() == type.getElementType())
     return omb::castTensor(builder, loc, x, type);
-  auto converted =
-      RankedTensorType::get(xType.getShape(), type.getElementType());
-  int64_t rank = xType.getRank();
-  Value init = omb::createEmpty(builder, loc, converted, index.sizes(x));
-  SmallVector<AffineMap> maps(2, builder.getMultiDimIdentityMap(rank));
-  SmallVector<utils::IteratorType> iterators(rank,
-                                             utils::IteratorType::parallel);
-  Value result =
-      linalg::GenericOp::create(
-          builder, loc, converted, x, init, maps, iterators,
-          [&](OpBuilder &b, Location, ValueRange arguments) {
-            linalg::YieldOp::create(b, loc, fromComputed(b, arguments[0]));
-          })
-          .getResult(0);
+  Value result = omb::mapElements(builder, loc, x, type.getElementType(),
+                                  [&](OpBuilder &b, Location, Value number) {
+                                    return fromComputed(b, number);
+                                  });
   return omb::castTensor(builder, loc, result, type);
 }
 

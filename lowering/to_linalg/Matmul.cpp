@@ -45,17 +45,32 @@ static Value multiply(OpBuilder &builder, Location loc, Factor lhs, Factor rhs,
 
 namespace {
 
+/// The types of a product before conversion.
+struct ProductTypes {
+  RankedTensorType lhs, rhs, result;
+};
+
+template <typename OpT>
+FailureOr<ProductTypes> matchTypes(OpT op,
+                                   ConversionPatternRewriter &rewriter) {
+  ProductTypes types{dyn_cast<RankedTensorType>(op.getA().getType()),
+                     dyn_cast<RankedTensorType>(op.getB().getType()),
+                     dyn_cast<RankedTensorType>(op.getType())};
+  if (!types.lhs || !types.rhs || !types.result)
+    return rewriter.notifyMatchFailure(op, "an operand's rank isn't known");
+  return types;
+}
+
 struct MatMulToLinalg : OpConversionPattern<MatMulOp> {
   using OpConversionPattern::OpConversionPattern;
 
   LogicalResult
   matchAndRewrite(MatMulOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    auto lhs = dyn_cast<RankedTensorType>(op.getA().getType());
-    auto rhs = dyn_cast<RankedTensorType>(op.getB().getType());
-    auto result = dyn_cast<RankedTensorType>(op.getType());
-    if (!lhs || !rhs || !result)
-      return rewriter.notifyMatchFailure(op, "an operand's rank isn't known");
+    FailureOr<ProductTypes> types = matchTypes(op, rewriter);
+    if (failed(types))
+      return failure();
+    auto [lhs, rhs, result] = *types;
     bool isRow = lhs.getRank() == 1;
     bool isColumn = rhs.getRank() == 1;
     SmallVector<int64_t> lhsLabels =
@@ -85,20 +100,20 @@ struct GemmToLinalg : OpConversionPattern<GemmOp> {
   LogicalResult
   matchAndRewrite(GemmOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    auto lhs = dyn_cast<RankedTensorType>(op.getA().getType());
-    auto rhs = dyn_cast<RankedTensorType>(op.getB().getType());
-    auto result = dyn_cast<RankedTensorType>(op.getType());
-    if (!lhs || !rhs || !result)
-      return rewriter.notifyMatchFailure(op, "an operand's rank isn't known");
+    FailureOr<ProductTypes> match = matchTypes(op, rewriter);
+    if (failed(match))
+      return failure();
+    RankedTensorType result = match->result;
     SmallVector<int64_t> lhsLabels{kRows, kInner};
     SmallVector<int64_t> rhsLabels{kInner, kColumns};
     if (op.getTransA())
       std::swap(lhsLabels[0], lhsLabels[1]);
     if (op.getTransB())
       std::swap(rhsLabels[0], rhsLabels[1]);
-    Value product = multiply(
-        rewriter, op.getLoc(), Factor::get(adaptor.getA(), lhs, lhsLabels),
-        Factor::get(adaptor.getB(), rhs, rhsLabels), {kRows, kColumns}, result);
+    Value product = multiply(rewriter, op.getLoc(),
+                             Factor::get(adaptor.getA(), match->lhs, lhsLabels),
+                             Factor::get(adaptor.getB(), match->rhs, rhsLabels),
+                             {kRows, kColumns}, result);
 
     // The bias is added afterwards, where it is fused with the activation that
     // follows and with the rounding.

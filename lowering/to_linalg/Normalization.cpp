@@ -62,10 +62,8 @@ public:
     return space.map(statistics, elementType, body);
   }
 
-  void addInput(Operands &operands) { operands.add(input, type); }
-  void addStatistic(Operands &operands, Value statistic) {
-    operands.add(space.keepDims(statistic), getKeptType(type, axes, compute));
-  }
+  /// The input, and `statistics` beside each of its elements.
+  Operands getOperands(ValueRange statistics);
   /// `vector` has one element for each position of dimension `dim`.
   void addVector(Operands &operands, Value vector, int64_t dim);
 
@@ -138,6 +136,14 @@ Value Normalizer::buildInverse(Value variance, double epsilon) {
                      Value deviation = buildSqrt(s, s.add(x[0], epsilon));
                      return s.div(s.constant(compute, 1), deviation);
                    });
+}
+
+Operands Normalizer::getOperands(ValueRange statistics) {
+  Operands operands;
+  operands.add(input, type);
+  for (Value statistic : statistics)
+    operands.add(space.keepDims(statistic), getKeptType(type, axes, compute));
+  return operands;
 }
 
 void Normalizer::addVector(Operands &operands, Value vector, int64_t dim) {
@@ -232,10 +238,7 @@ struct LayerNormalizationToGeneric : OpConversionPattern<LayerNormalizationOp> {
     Value mean = normalizer.buildMean();
     Value inverse = normalizer.buildInverse(normalizer.buildVariance(mean),
                                             op.getEpsilon());
-    Operands operands;
-    normalizer.addInput(operands);
-    normalizer.addStatistic(operands, mean);
-    normalizer.addStatistic(operands, inverse);
+    Operands operands = normalizer.getOperands({mean, inverse});
     operands.add(adaptor.getScale(), op.getScale().getType());
     if (op.getB())
       operands.add(adaptor.getB(), op.getB().getType());
@@ -285,9 +288,7 @@ struct RMSNormalizationToGeneric : OpConversionPattern<RMSNormalizationOp> {
                           result.clone(input.getElementType()), *axes);
     Value inverse =
         normalizer.buildInverse(normalizer.buildMeanSquare(), op.getEpsilon());
-    Operands operands;
-    normalizer.addInput(operands);
-    normalizer.addStatistic(operands, inverse);
+    Operands operands = normalizer.getOperands(inverse);
     operands.add(adaptor.getScale(), op.getScale().getType());
     Value normalized = normalizer.build(operands, result.getElementType(),
                                         [](Scalars &s, ValueRange x) {
@@ -322,12 +323,9 @@ struct InstanceNormalizationToGeneric
         rewriter, loc, adaptor.getInput(), type,
         llvm::to_vector(llvm::seq<int64_t>(2, type.getRank())));
     Value mean = normalizer.buildMean();
-    Operands operands;
-    normalizer.addInput(operands);
-    normalizer.addStatistic(operands, mean);
-    normalizer.addStatistic(
-        operands, normalizer.buildInverse(normalizer.buildVariance(mean),
-                                          op.getEpsilon()));
+    Value inverse = normalizer.buildInverse(normalizer.buildVariance(mean),
+                                            op.getEpsilon());
+    Operands operands = normalizer.getOperands({mean, inverse});
     normalizer.addVector(operands, adaptor.getScale(), 1);
     normalizer.addVector(operands, adaptor.getB(), 1);
     Value result =
@@ -371,12 +369,9 @@ struct GroupNormalizationToGeneric : OpConversionPattern<GroupNormalizationOp> {
         rewriter, loc, split(rewriter, loc, adaptor.getX(), 1, groups), grouped,
         llvm::to_vector(llvm::seq<int64_t>(2, grouped.getRank())));
     Value mean = normalizer.buildMean();
-    Operands operands;
-    normalizer.addInput(operands);
-    normalizer.addStatistic(operands, mean);
-    normalizer.addStatistic(
-        operands, normalizer.buildInverse(normalizer.buildVariance(mean),
-                                          op.getEpsilon()));
+    Value inverse = normalizer.buildInverse(normalizer.buildVariance(mean),
+                                            op.getEpsilon());
+    Operands operands = normalizer.getOperands({mean, inverse});
     addChannels(operands, rewriter, loc, adaptor.getScale(), grouped);
     addChannels(operands, rewriter, loc, adaptor.getBias(), grouped);
     Value result =
@@ -492,14 +487,11 @@ struct MeanVarianceNormalizationToGeneric
           Scalars s(b, bodyLoc, normalizer.compute);
           return s.add(buildSqrt(s, x[0]), kEpsilon);
         });
-    Operands operands;
-    normalizer.addInput(operands);
-    normalizer.addStatistic(operands, mean);
-    normalizer.addStatistic(operands, deviation);
-    Value result = normalizer.build(operands, type.getElementType(),
-                                    [](Scalars &s, ValueRange x) {
-                                      return s.div(s.sub(x[0], x[1]), x[2]);
-                                    });
+    Value result =
+        normalizer.build(normalizer.getOperands({mean, deviation}),
+                         type.getElementType(), [](Scalars &s, ValueRange x) {
+                           return s.div(s.sub(x[0], x[1]), x[2]);
+                         });
     rewriter.replaceOp(op, castTensor(rewriter, loc, result,
                                       getTypeConverter()->convertType(type)));
     return success();
@@ -550,8 +542,7 @@ struct BatchNormalizationToGeneric : OpConversionPattern<BatchNormalizationOp> {
         [&](Scalars &s, ValueRange x) {
           return s.div(x[0], buildSqrt(s, s.add(x[1], op.getEpsilon())));
         });
-    Operands operands;
-    normalizer.addInput(operands);
+    Operands operands = normalizer.getOperands({});
     for (Value vector : {mean, factor, adaptor.getB()})
       normalizer.addVector(operands, vector, 1);
     SmallVector<Value> results{normalizer.build(

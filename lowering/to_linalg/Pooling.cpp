@@ -1,6 +1,7 @@
 //===- Pooling.cpp - Lowering of pooling ----------------------------------===//
 
 #include "dialect/ir/ops/Pooling.h"
+#include "lowering/to_linalg/Elements.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/Scalars.h"
 #include "lowering/to_linalg/Transcendentals.h"
@@ -275,6 +276,22 @@ static Value divideByCounts(OpBuilder &builder, Location loc, Value sums,
       });
 }
 
+/// The input of a pooling that sums up.
+static Value padWithZeros(OpBuilder &builder, Location loc, Value input,
+                          const Pool &pool) {
+  return omb::padWindows(
+      builder, loc, input, pool.windows, pool.type,
+      omb::createZero(builder, loc, pool.type.getElementType()));
+}
+
+/// What it starts from: a 0 for each window, of the type of the sums.
+static Value createSums(OpBuilder &builder, Location loc, const Pool &pool) {
+  Type sumType = omb::getAccumulatorType(pool.type.getElementType());
+  return omb::createFilled(builder, loc,
+                           RankedTensorType::get(pool.type.getShape(), sumType),
+                           pool.sizes, omb::createZero(builder, loc, sumType));
+}
+
 namespace {
 
 struct AveragePoolToLinalg : OpConversionPattern<AveragePoolOp> {
@@ -289,13 +306,8 @@ struct AveragePoolToLinalg : OpConversionPattern<AveragePoolOp> {
       return failure();
     Location loc = op.getLoc();
     Type elementType = pool->type.getElementType();
-    Type sumType = omb::getAccumulatorType(elementType);
-    Value padded = omb::padWindows(rewriter, loc, adaptor.getX(), pool->windows,
-                                   pool->type,
-                                   omb::createZero(rewriter, loc, elementType));
-    Value init =
-        omb::createFilled(rewriter, loc, pool->type.clone(sumType), pool->sizes,
-                          omb::createZero(rewriter, loc, sumType));
+    Value padded = padWithZeros(rewriter, loc, adaptor.getX(), *pool);
+    Value init = createSums(rewriter, loc, *pool);
     Value sums =
         combineWindows<linalg::PoolingNcwSumOp, linalg::PoolingNchwSumOp>(
             rewriter, loc, padded, *pool, init, elementType, &Scalars::add);
@@ -350,13 +362,8 @@ struct LpPoolToLinalg : OpConversionPattern<LpPoolOp> {
       return failure();
     Location loc = op.getLoc();
     Type elementType = pool->type.getElementType();
-    Type sumType = omb::getAccumulatorType(elementType);
-    Value padded = omb::padWindows(rewriter, loc, adaptor.getX(), pool->windows,
-                                   pool->type,
-                                   omb::createZero(rewriter, loc, elementType));
-    Value init =
-        omb::createFilled(rewriter, loc, pool->type.clone(sumType), pool->sizes,
-                          omb::createZero(rewriter, loc, sumType));
+    Value padded = padWithZeros(rewriter, loc, adaptor.getX(), *pool);
+    Value init = createSums(rewriter, loc, *pool);
     int64_t p = op.getP();
     Value sums = omb::reduceWindows(
         rewriter, loc, padded, pool->windows, /*others=*/{}, init,

@@ -172,6 +172,22 @@ static Value buildQuantization(OpBuilder &builder, Location loc, Value x,
 
 namespace {
 
+/// How `scale` and `zeroPoint`, which may be null, fit a result of type `type`;
+/// fails, and says why, where they don't.
+template <typename OpT>
+FailureOr<Granularity> matchGranularity(OpT op, RankedTensorType type,
+                                        Value scale, Value zeroPoint,
+                                        ConversionPatternRewriter &rewriter) {
+  if (!type || !isa<RankedTensorType>(op.getX().getType()))
+    return rewriter.notifyMatchFailure(op, "the input's rank isn't known");
+  Granularity granularity(type.getRank(), op.getAxis(), op.getBlockSize());
+  std::string why;
+  if (!granularity.match(scale, why) ||
+      (zeroPoint && !granularity.match(zeroPoint, why)))
+    return rewriter.notifyMatchFailure(op, why);
+  return granularity;
+}
+
 struct QuantizeLinearToGeneric : OpConversionPattern<QuantizeLinearOp> {
   using OpConversionPattern::OpConversionPattern;
 
@@ -179,14 +195,10 @@ struct QuantizeLinearToGeneric : OpConversionPattern<QuantizeLinearOp> {
   matchAndRewrite(QuantizeLinearOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
-    if (!type || !isa<RankedTensorType>(op.getX().getType()))
-      return rewriter.notifyMatchFailure(op, "the input's rank isn't known");
-    Granularity granularity(type.getRank(), op.getAxis(), op.getBlockSize());
-    std::string why;
-    if (!granularity.match(adaptor.getYScale(), why) ||
-        (op.getYZeroPoint() &&
-         !granularity.match(adaptor.getYZeroPoint(), why)))
-      return rewriter.notifyMatchFailure(op, why);
+    FailureOr<Granularity> granularity = matchGranularity(
+        op, type, adaptor.getYScale(), adaptor.getYZeroPoint(), rewriter);
+    if (failed(granularity))
+      return failure();
     Type from = getElementTypeOrSelf(op.getX());
     Type scaleType = getElementTypeOrSelf(op.getYScale());
     Type to = getElementTypeOrSelf(op.getType());
@@ -208,7 +220,7 @@ struct QuantizeLinearToGeneric : OpConversionPattern<QuantizeLinearOp> {
     rewriter.replaceOp(
         op, buildQuantization(rewriter, op.getLoc(), adaptor.getX(),
                               adaptor.getYScale(), adaptor.getYZeroPoint(),
-                              granularity, type, body));
+                              *granularity, type, body));
     return success();
   }
 
@@ -239,14 +251,10 @@ struct DequantizeLinearToGeneric : OpConversionPattern<DequantizeLinearOp> {
   matchAndRewrite(DequantizeLinearOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
-    if (!type || !isa<RankedTensorType>(op.getX().getType()))
-      return rewriter.notifyMatchFailure(op, "the input's rank isn't known");
-    Granularity granularity(type.getRank(), op.getAxis(), op.getBlockSize());
-    std::string why;
-    if (!granularity.match(adaptor.getXScale(), why) ||
-        (op.getXZeroPoint() &&
-         !granularity.match(adaptor.getXZeroPoint(), why)))
-      return rewriter.notifyMatchFailure(op, why);
+    FailureOr<Granularity> granularity = matchGranularity(
+        op, type, adaptor.getXScale(), adaptor.getXZeroPoint(), rewriter);
+    if (failed(granularity))
+      return failure();
     Type from = getElementTypeOrSelf(op.getX());
     Type scaleType = getElementTypeOrSelf(op.getXScale());
     auto body = [&](ImplicitLocOpBuilder &b, Value x, Value scale,
@@ -262,7 +270,7 @@ struct DequantizeLinearToGeneric : OpConversionPattern<DequantizeLinearOp> {
     rewriter.replaceOp(
         op, buildQuantization(rewriter, op.getLoc(), adaptor.getX(),
                               adaptor.getXScale(), adaptor.getXZeroPoint(),
-                              granularity, type, body));
+                              *granularity, type, body));
     return success();
   }
 };

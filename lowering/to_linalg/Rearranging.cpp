@@ -142,6 +142,30 @@ struct TileToBroadcast : OpConversionPattern<TileOp> {
 // DepthToSpace, SpaceToDepth
 //===----------------------------------------------------------------------===//
 
+template <typename OpT> bool isDepthFirst(OpT op) {
+  return op.getMode() == "DCR";
+}
+
+/// Fails, and says why, where blocks of `input` can't be rearranged.
+template <typename OpT>
+LogicalResult matchBlocks(OpT op, Value input, RankedTensorType result,
+                          ConversionPatternRewriter &rewriter) {
+  if (!result || !isa<RankedTensorType>(input.getType()))
+    return rewriter.notifyMatchFailure(op, "the input has no tensor type");
+  if (!isDepthFirst(op) && op.getMode() != "CRD")
+    return rewriter.notifyMatchFailure(op, "the mode '" + op.getMode() +
+                                               "' is unknown");
+  return success();
+}
+
+/// `source` transposed, and then `groups` of dimensions as one each.
+Value permuteAndJoin(OpBuilder &builder, Location loc, Value source,
+                     ArrayRef<int64_t> perm,
+                     ArrayRef<ReassociationIndices> groups) {
+  Value transposed = transpose(builder, loc, source, perm);
+  return tensor::CollapseShapeOp::create(builder, loc, transposed, groups);
+}
+
 struct DepthToSpaceToTranspose : OpConversionPattern<DepthToSpaceOp> {
   using OpConversionPattern::OpConversionPattern;
 
@@ -149,12 +173,8 @@ struct DepthToSpaceToTranspose : OpConversionPattern<DepthToSpaceOp> {
   matchAndRewrite(DepthToSpaceOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
-    if (!type || !isa<RankedTensorType>(adaptor.getInput().getType()))
-      return rewriter.notifyMatchFailure(op, "the input has no tensor type");
-    bool isDepthFirst = op.getMode() == "DCR";
-    if (!isDepthFirst && op.getMode() != "CRD")
-      return rewriter.notifyMatchFailure(op, "the mode '" + op.getMode() +
-                                                 "' is unknown");
+    if (failed(matchBlocks(op, adaptor.getInput(), type, rewriter)))
+      return failure();
     Location loc = op.getLoc();
     omb::IndexArithmetic index(rewriter, loc);
     SmallVector<Value> sizes = index.sizes(adaptor.getInput());
@@ -170,18 +190,16 @@ struct DepthToSpaceToTranspose : OpConversionPattern<DepthToSpaceOp> {
     }
     index.require(index.isEqual(index.mul(depth, square), sizes[1]),
                   "the depth of DepthToSpace is no multiple of the block");
-    SmallVector<Value> parts = isDepthFirst
+    SmallVector<Value> parts = isDepthFirst(op)
                                    ? SmallVector<Value>{block, block, depth}
                                    : SmallVector<Value>{depth, block, block};
     Value expanded = expandDims(rewriter, loc, adaptor.getInput(),
                                 {{sizes[0]}, parts, {sizes[2]}, {sizes[3]}});
-    SmallVector<int64_t> perm = isDepthFirst
+    SmallVector<int64_t> perm = isDepthFirst(op)
                                     ? SmallVector<int64_t>{0, 3, 4, 1, 5, 2}
                                     : SmallVector<int64_t>{0, 1, 4, 2, 5, 3};
-    Value transposed = transpose(rewriter, loc, expanded, perm);
-    SmallVector<ReassociationIndices> groups{{0}, {1}, {2, 3}, {4, 5}};
-    Value result =
-        tensor::CollapseShapeOp::create(rewriter, loc, transposed, groups);
+    Value result = permuteAndJoin(rewriter, loc, expanded, perm,
+                                  {{0}, {1}, {2, 3}, {4, 5}});
     rewriter.replaceOp(op, omb::castTensor(rewriter, loc, result, type));
     return success();
   }
@@ -194,12 +212,8 @@ struct SpaceToDepthToTranspose : OpConversionPattern<SpaceToDepthOp> {
   matchAndRewrite(SpaceToDepthOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
-    if (!type || !isa<RankedTensorType>(adaptor.getInput().getType()))
-      return rewriter.notifyMatchFailure(op, "the input has no tensor type");
-    bool isDepthFirst = op.getMode() == "DCR";
-    if (!isDepthFirst && op.getMode() != "CRD")
-      return rewriter.notifyMatchFailure(op, "the mode '" + op.getMode() +
-                                                 "' is unknown");
+    if (failed(matchBlocks(op, adaptor.getInput(), type, rewriter)))
+      return failure();
     Location loc = op.getLoc();
     omb::IndexArithmetic index(rewriter, loc);
     SmallVector<Value> sizes = index.sizes(adaptor.getInput());
@@ -219,13 +233,11 @@ struct SpaceToDepthToTranspose : OpConversionPattern<SpaceToDepthOp> {
     Value expanded =
         expandDims(rewriter, loc, adaptor.getInput(),
                    {{sizes[0]}, {sizes[1]}, {height, block}, {width, block}});
-    SmallVector<int64_t> perm = isDepthFirst
+    SmallVector<int64_t> perm = isDepthFirst(op)
                                     ? SmallVector<int64_t>{0, 3, 5, 1, 2, 4}
                                     : SmallVector<int64_t>{0, 1, 3, 5, 2, 4};
-    Value transposed = transpose(rewriter, loc, expanded, perm);
-    SmallVector<ReassociationIndices> groups{{0}, {1, 2, 3}, {4}, {5}};
-    Value result =
-        tensor::CollapseShapeOp::create(rewriter, loc, transposed, groups);
+    Value result = permuteAndJoin(rewriter, loc, expanded, perm,
+                                  {{0}, {1, 2, 3}, {4}, {5}});
     rewriter.replaceOp(op, omb::castTensor(rewriter, loc, result, type));
     return success();
   }

@@ -4,6 +4,7 @@
 
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Transcendentals.h"
+#include "lowering/to_linalg/TypeConversion.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -131,8 +132,7 @@ RecurrentLayer::RecurrentLayer(OpBuilder &builder, Location loc,
       isBatchFirst(isBatchFirst) {
   IndexArithmetic index(builder, loc);
   elementType = cast<RankedTensorType>(operands.x.getType()).getElementType();
-  computeType = elementType.getIntOrFloatBitWidth() < 32 ? builder.getF32Type()
-                                                         : elementType;
+  computeType = getAccumulatorType(elementType);
   sequence = index.size(operands.x, isBatchFirst ? 1 : 0);
   batch = index.size(operands.x, isBatchFirst ? 0 : 1);
   hidden = index.size(operands.r, 2);

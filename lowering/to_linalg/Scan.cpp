@@ -2,6 +2,7 @@
 
 #include "dialect/ir/ops/Reduction.h"
 #include "dialect/shape/ShapeInference.h"
+#include "lowering/to_linalg/Elements.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/ReductionSpace.h"
@@ -235,26 +236,13 @@ template <typename OpT> struct ScanToGeneric : OpConversionPattern<OpT> {
     constexpr bool isSum = std::is_same_v<OpT, CumSumOp>;
     Location loc = op.getLoc();
     Type elementType = getElementTypeOrSelf(data.getType());
-    data = convert(builder, loc, data, getAccumulatorType(elementType));
+    data = convertFloats(builder, loc, data, getAccumulatorType(elementType));
     Scan scan(builder, loc, getElementTypeOrSelf(op.getType()),
               isSum ? Scan::Combine(&Scalars::add)
                     : Scan::Combine(&Scalars::mul),
               isSum ? 0 : 1, op.getReverse());
-    return convert(builder, loc, scan.build(data, axis, op.getExclusive()),
-                   elementType);
-  }
-
-  /// `data` widened or narrowed.
-  static Value convert(OpBuilder &builder, Location loc, Value data,
-                       Type elementType) {
-    if (getElementTypeOrSelf(data.getType()) == elementType)
-      return data;
-    return ReductionSpace(builder, loc, data, ArrayRef<int64_t>())
-        .map(data, elementType,
-             [&](OpBuilder &b, Location bodyLoc, ValueRange x) -> Value {
-               Scalars s(b, bodyLoc, elementType);
-               return s.narrow(s.widen(x[0]), elementType);
-             });
+    return convertFloats(
+        builder, loc, scan.build(data, axis, op.getExclusive()), elementType);
   }
 
   /// Whatever the axis, the elements are a tensor of three dimensions: those

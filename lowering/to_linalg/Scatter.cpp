@@ -10,6 +10,7 @@
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/Scalars.h"
+#include "lowering/to_linalg/TypeConversion.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Complex/IR/Complex.h"
@@ -203,9 +204,7 @@ Value Scatter::combine(Combination combination, Type onnxType) {
   omb::IndexArithmetic index(builder, loc);
   auto type = cast<RankedTensorType>(data.getType());
   Type elementType = type.getElementType();
-  Type wideType = elementType;
-  if (isa<FloatType>(elementType) && elementType.getIntOrFloatBitWidth() < 32)
-    wideType = builder.getF32Type();
+  Type wideType = omb::getAccumulatorType(elementType);
   omb::Scalars scalars(builder, loc, onnxType);
   Value neutral = getNeutral(scalars, combination, wideType);
   auto sumType = RankedTensorType::get(type.getShape(), wideType);

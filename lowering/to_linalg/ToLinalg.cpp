@@ -57,27 +57,14 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
 
 namespace {
 
-/// Ops of tensor that onnx-infer-shapes put beside the onnx ops.
-struct ConvertDim : OpConversionPattern<tensor::DimOp> {
-  using OpConversionPattern::OpConversionPattern;
+/// An op of tensor that onnx-infer-shapes put beside the onnx ops.
+template <typename OpT> struct ConvertOperands : OpConversionPattern<OpT> {
+  using OpConversionPattern<OpT>::OpConversionPattern;
 
   LogicalResult
-  matchAndRewrite(tensor::DimOp op, OpAdaptor adaptor,
+  matchAndRewrite(OpT op, typename OpT::Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    rewriter.replaceOpWithNewOp<tensor::DimOp>(op, adaptor.getSource(),
-                                               adaptor.getIndex());
-    return success();
-  }
-};
-
-struct ConvertExtract : OpConversionPattern<tensor::ExtractOp> {
-  using OpConversionPattern::OpConversionPattern;
-
-  LogicalResult
-  matchAndRewrite(tensor::ExtractOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    rewriter.replaceOpWithNewOp<tensor::ExtractOp>(op, adaptor.getTensor(),
-                                                   adaptor.getIndices());
+    rewriter.replaceOpWithNewOp<OpT>(op, adaptor.getOperands());
     return success();
   }
 };
@@ -133,7 +120,8 @@ struct ConvertOnnxToLinalg
         pattern = std::make_unique<HeardPattern>(std::move(pattern), reasons);
     populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,
                                                                    converter);
-    patterns.add<ConvertDim, ConvertExtract>(converter, &getContext());
+    patterns.add<ConvertOperands<tensor::DimOp>,
+                 ConvertOperands<tensor::ExtractOp>>(converter, &getContext());
     populateReturnOpTypeConversionPattern(patterns, converter);
 
     ConversionTarget target(getContext());

@@ -62,23 +62,6 @@ mlir::Value reduceWindows(mlir::OpBuilder &builder, mlir::Location loc,
                           mlir::ValueRange others, mlir::Value init,
                           WindowBody body);
 
-/// A tensor of `type` and `sizes` that has `element` everywhere.
-mlir::Value createFilled(mlir::OpBuilder &builder, mlir::Location loc,
-                         mlir::RankedTensorType type, mlir::ValueRange sizes,
-                         mlir::Value element);
-
-/// `tensor` with each element replaced by `body`, as `elementType`.
-mlir::Value
-mapElements(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tensor,
-            mlir::Type elementType,
-            llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location,
-                                           mlir::Value)>
-                body);
-
-/// `tensor` with floats rounded or extended to `elementType`.
-mlir::Value convertFloats(mlir::OpBuilder &builder, mlir::Location loc,
-                          mlir::Value tensor, mlir::Type elementType);
-
 } // namespace omb
 
 #endif // OMB_LOWERING_TO_LINALG_WINDOWS_H

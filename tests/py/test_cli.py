@@ -615,3 +615,20 @@ def test_progress_function(folder: Path) -> None:
     stages: list[str] = []
     omb.compile(folder / "affine.onnx", progress=stages.append)
     assert stages == ["Importing", "Lowering to linalg", "Compiling for cpu"]
+
+
+@pytest.mark.parametrize("command", ["compile", "import"])
+def test_the_model_is_not_overwritten(command: str, tmp_path: Path) -> None:
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", ["x"], ["y"])],
+        "g",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [3])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [3])],
+    )
+    model = tmp_path / "model.onnx"
+    onnx.save(onnx.helper.make_model(graph), model)
+    before = model.read_bytes()
+    done = subprocess.run([*OMB, command, model, "-o", model], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "is the model itself" in done.stderr
+    assert model.read_bytes() == before

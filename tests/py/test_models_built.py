@@ -94,6 +94,11 @@ def _check(case: Case, provider: str, tolerance: float) -> None:
     assert session.get_providers()[0] == provider
     names = [value.name for value in model.graph.output]
     for inputs in case.inputs():
+        if provider == "vulkan" and not all(array.size for array in inputs.values()):
+            # IREE's Vulkan driver binds no empty buffers: an error, no wrong numbers.
+            with pytest.raises(omb.OmbError, match="empty buffer"):
+                session.run(None, inputs)
+            continue
         expected = reference.onnxruntime_outputs(model, inputs)
         reference.assert_agree(names, session.run(None, inputs), expected, tolerance)
 

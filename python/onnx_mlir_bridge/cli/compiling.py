@@ -30,8 +30,19 @@ def write(output: str, contents: str | bytes) -> None:
         raise OmbError(f"'{output}' can't be written: {error.strerror or error}") from None
 
 
+def _check_output(model: Path, output: str) -> None:
+    """OmbError where writing the output would destroy the model."""
+    try:
+        same = output != STDOUT and Path(output).samefile(model)
+    except (OSError, ValueError):  # one of the two isn't there, which others report
+        return
+    if same:
+        raise OmbError(f"'{output}' is the model itself; choose another name for the output")
+
+
 def save(model: Path, output: str, target: str, options: dict[str, Any]) -> None:
     """Compile a model and save it for omb run and omb.load()."""
+    _check_output(model, output)
     compiled = compile_model(model, target, progress=True, **options)
     text.warn(compiled.warnings)
     compiled.save(output)
@@ -39,6 +50,7 @@ def save(model: Path, output: str, target: str, options: dict[str, Any]) -> None
 
 def emit_stage(model: Path, output: str, stage: str, target: str, options: dict[str, Any]) -> None:
     """Write a stage of a model's compilation."""
+    _check_output(model, output)
     write(output, emit(model, stage, target, progress=True, **options))
 
 
@@ -47,6 +59,7 @@ def import_onnx(model: Path, output: str, weights: bool) -> None:
     from onnx_mlir_bridge.compiler.pipeline import readable
     from onnx_mlir_bridge.importer import import_with_metadata
 
+    _check_output(model, output)
     with reporting(True) as report:
         report("Importing")
         imported = import_with_metadata(model)

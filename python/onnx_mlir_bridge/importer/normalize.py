@@ -16,12 +16,17 @@ def normalize(model: ModelProto) -> None:
     - An initializer that is also an input, as all were before IR version 4, is a default that the
       caller may override in ONNX. Here it is a constant, and no input.
     - Sparse initializers become Constant nodes.
+    - What a subgraph yields without computing it (an input, a constant, an outer value) goes
+      through an Identity, so that types can be inferred for it.
     - Dimensions that some tools write for unknown ones become unknown: -1, and names like '?',
       which stand for another size wherever they appear.
     """
+    names = graphs.FreshNames(model)
     for graph in graphs.each_graph(model.graph):
         _drop_inputs_with_initializers(graph)
         _sparse_initializers_to_nodes(graph)
+        if graph is not model.graph:
+            _compute_outputs(graph, names)
         for value in (*graph.input, *graph.output, *graph.value_info):
             _drop_unknown_dims(value.type)
 
@@ -45,6 +50,15 @@ def _sparse_initializers_to_nodes(graph: GraphProto) -> None:
     del graph.sparse_initializer[:]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def _compute_outputs(graph: GraphProto, names: graphs.FreshNames) -> None:
+    computed = {name for node in graph.node for name in node.output}
+    for value in graph.output:
+        if value.name not in computed:
+            name = names.new(f"{value.name}/yielded")
+            graph.node.append(onnx.helper.make_node("Identity", [value.name], [name]))
+            value.name = name
 
 
 def _drop_unknown_dims(value_type: TypeProto) -> None:

@@ -112,8 +112,14 @@ def checked_output_names(infos: Sequence[TensorInfo], names: Sequence[str] | Non
     if isinstance(names, str):
         raise OmbError(f"output_names is a list of names, not a string; pass ['{names}']")
     positions = {info.name: index for index, info in enumerate(infos)}
+    try:
+        names = list(names)
+    except TypeError:
+        raise OmbError(
+            f"output_names is a list of names or None, not a {type(names).__name__}"
+        ) from None
     for name in names:
-        if name not in positions:
+        if not isinstance(name, str) or name not in positions:
             raise OmbError(
                 f"the model has no output '{name}'; its outputs are {_listed(positions)}"
             )

@@ -86,7 +86,8 @@ class InferenceSession:
         inputs: one array for each input name, of the model's dtype exactly, in any memory layout.
 
         The arrays returned own their memory. OmbError for inputs that don't fit the model, and for
-        failures while it runs (an index out of range, memory that doesn't suffice).
+        failures while it runs (sizes that don't fit each other, memory that doesn't suffice). An
+        index out of range picks the nearest element: checking each would cost more than Gather.
         """
         signature = self._description.signature
         positions = checked_output_names(signature.outputs, output_names)

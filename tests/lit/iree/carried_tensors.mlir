@@ -5,11 +5,12 @@
 // CHECK: %[[DIM:.*]] = tensor.dim %[[FILLED]]
 // CHECK: %[[B:.*]] = "util.optimization_barrier"(%[[FILLED]])
 // CHECK: %[[INIT:.*]] = "flow.tensor.tie_shape"(%[[B]], %{{.*}}) : (tensor<?xf32>, index) -> tensor<?xf32>
-// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %[[INIT]], %{{.*}} = %arg1)
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %[[INIT]], %{{.*}} = %{{.*}})
 // CHECK:   %[[NEXT:.*]] = "util.optimization_barrier"
 // CHECK:   %[[TIED:.*]] = "flow.tensor.tie_shape"(%[[NEXT]]
-// CHECK-NOT: util.optimization_barrier
-// CHECK:   scf.yield %[[TIED]], %{{.*}} : tensor<?xf32>, tensor<4xf32>
+// CHECK:   %[[OTHER:.*]] = "util.optimization_barrier"
+// CHECK:   %[[STATIC:.*]] = "flow.tensor.tie_shape"(%[[OTHER]]
+// CHECK:   scf.yield %[[TIED]], %[[STATIC]] : tensor<?xf32>, tensor<4xf32>
 func.func @loop(%n: index, %s: tensor<4xf32>) -> tensor<?xf32> {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -22,4 +23,35 @@ func.func @loop(%n: index, %s: tensor<4xf32>) -> tensor<?xf32> {
     scf.yield %a, %b : tensor<?xf32>, tensor<4xf32>
   }
   return %r#0 : tensor<?xf32>
+}
+
+// Static sizes only, and nothing is written to the start: no barrier.
+
+// CHECK-LABEL: func.func @static
+// CHECK-NOT: util.optimization_barrier
+// CHECK: return
+func.func @static(%n: index, %s: tensor<4xf32>) -> tensor<4xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %r = scf.for %i = %c0 to %n step %c1 iter_args(%x = %s) -> (tensor<4xf32>) {
+    %a = linalg.abs ins(%x : tensor<4xf32>) outs(%x : tensor<4xf32>) -> tensor<4xf32>
+    scf.yield %a : tensor<4xf32>
+  }
+  return %r : tensor<4xf32>
+}
+
+// CHECK-LABEL: func.func @empty_start
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %{{.*}})
+// CHECK-NOT: util.optimization_barrier{{.*}}tensor<0xf32>
+// CHECK: util.optimization_barrier
+func.func @empty_start(%n: index, %s: tensor<?xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %e = tensor.empty() : tensor<0xf32>
+  %f = tensor.cast %e : tensor<0xf32> to tensor<?xf32>
+  %r = scf.for %i = %c0 to %n step %c1 iter_args(%x = %f) -> (tensor<?xf32>) {
+    %a = linalg.abs ins(%s : tensor<?xf32>) outs(%s : tensor<?xf32>) -> tensor<?xf32>
+    scf.yield %a : tensor<?xf32>
+  }
+  return %r : tensor<?xf32>
 }
