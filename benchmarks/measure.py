@@ -9,7 +9,7 @@ race ENGINES MODEL THREADS COMPILED     run times of all engines, in turns, in o
 from __future__ import annotations
 
 import json
-import resource
+import os
 import sys
 import time
 from pathlib import Path
@@ -27,9 +27,16 @@ PAUSE = 0.02
 
 
 def _peak_mib() -> float:
-    """Of this process, and the largest that it has started: IREE compiles in one of its own."""
-    peaks = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_maxrss for usage in peaks) / 1024
+    """Of this process and those it has started: IREE compiles in one of its own.
+
+    Not ru_maxrss: a new process starts with the peak of the one that it was forked from.
+    """
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    kib = 0
+    for process in ("self", *children):
+        status = Path(f"/proc/{process}/status").read_text()
+        kib += int(status.partition("VmHWM:")[2].split()[0])
+    return kib / 1024
 
 
 def _open(engine: str, model: Path, threads: int, compiled: Path) -> Run:
