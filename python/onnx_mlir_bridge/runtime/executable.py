@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import re
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +38,20 @@ def reason(error: BaseException) -> str:
     return _PREAMBLE.sub("", line).strip("; ")
 
 
+# IREE's threads may use the weights for a moment after their context is gone. Whoever holds a
+# buffer last gives it back to Python, and IREE's threads do that without Python's lock, which can
+# end the process. So the weights of sessions that are gone are kept for this long, and until the
+# next session comes or goes: no thread waits for the time to pass, as none may when Python ends.
+_GRACE_SECONDS = 1.0
+_retired: collections.deque[tuple[float, ParameterIndex]] = collections.deque()
+
+
+def _release_retired() -> None:
+    now = time.monotonic()
+    while _retired and now - _retired[0][0] > _GRACE_SECONDS:
+        _retired.popleft()
+
+
 class Executable:
     """A loaded module with its weights, ready to be called.
 
@@ -55,11 +71,12 @@ class Executable:
         `parameters`: an iree.runtime.ParameterIndex with the weights, or None. OmbError if IREE
         refuses any of them.
         """
+        self._module, self._weights = module, parameters
         import iree.runtime as rt
 
+        _release_retired()
         self._device = open_device(device, threads)
         self._lock = threading.Lock()
-        self._keep = (module, parameters)
         instance = rt.VmInstance()
         modules = [rt.create_hal_module(instance, self._device)]
         if parameters is not None:
@@ -75,6 +92,13 @@ class Executable:
             ) from None
         if self._function is None:
             raise OmbError(f"the compiled module has no function '{ENTRY}'; compile it again")
+
+    def __del__(self) -> None:
+        """Drop the context first, then what it uses."""
+        self._function = self._context = None
+        _release_retired()
+        if self._weights is not None:
+            _retired.append((time.monotonic(), self._weights))
 
     def call(
         self, inputs: Sequence[np.ndarray], infos: Sequence[TensorInfo]
