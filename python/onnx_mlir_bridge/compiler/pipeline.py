@@ -14,6 +14,7 @@ from onnx_mlir_bridge.errors import OmbError
 if TYPE_CHECKING:
     from onnx_mlir_bridge._mlir import ir
 
+SIMPLIFY = "omb-simplify"
 TO_LINALG = "omb-to-linalg"
 TO_IREE = "omb-to-iree"
 
@@ -47,28 +48,31 @@ class HandOff:
     weights: Mapping[str, memoryview]
 
 
-def run_passes(module: ir.Operation, pipeline: str) -> None:
-    """Run a pass pipeline on `module`; OmbError, which names the node, if a pass fails."""
+def _failure(module: ir.Operation, pipeline: str) -> ir.MLIRError | None:
+    """Runs a pass pipeline on `module`; what it ends with, if it fails."""
     from onnx_mlir_bridge._mlir import ir, passmanager
 
     with module.context:
         try:
             passmanager.PassManager.parse(f"builtin.module({pipeline})").run(module)
         except ir.MLIRError as error:
-            raise diagnostics.lowering_error(error.error_diagnostics, str(error)) from None
+            return error
+    return None
+
+
+def run_passes(module: ir.Operation, pipeline: str) -> None:
+    """Run a pass pipeline on `module`; OmbError, which names the node, if a pass fails."""
+    if error := _failure(module, pipeline):
+        raise diagnostics.lowering_error(error.error_diagnostics, str(error)) from None
 
 
 def problems(module: ir.Operation, pipeline: str) -> list[tuple[str, str]]:
     """What a pass pipeline says against `module`: nodes and messages; the module is left alone."""
-    from onnx_mlir_bridge._mlir import ir, passmanager
-
-    with module.context:
-        try:
-            passmanager.PassManager.parse(f"builtin.module({pipeline})").run(module.clone())
-        except ir.MLIRError as error:
-            found = [diagnostics.located(each) for each in error.error_diagnostics]
-            return found or [("", str(error).splitlines()[0])]
-    return []
+    error = _failure(module.clone().operation, pipeline)
+    if error is None:
+        return []
+    found = [diagnostics.located(each) for each in error.error_diagnostics]
+    return found or [("", str(error).splitlines()[0])]
 
 
 def to_linalg(module: ir.Operation) -> ir.Operation:

@@ -110,7 +110,7 @@ def _output_shapes(imported: ImportedModel) -> list[tuple[Dim, ...] | None]:
     from onnx_mlir_bridge._mlir import ir
 
     module = imported.module.operation.clone()
-    pipeline.run_passes(module, "omb-simplify")
+    pipeline.run_passes(module, pipeline.SIMPLIFY)
     types = _entry(module).type.results
     return [
         _dims(inferred) if shape is None and isinstance(inferred, ir.RankedTensorType) else shape

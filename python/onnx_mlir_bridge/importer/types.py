@@ -85,14 +85,15 @@ class _Stripped:
 
     def _strip(self, graph: GraphProto, top: bool) -> None:
         del graph.value_info[:]
-        # Inference gives no type to an output of the model that no node computes.
-        given = {value.name: value.type for value in graph.input} if top else {}
-        given.update({t.name: tensor_type(t) for t in graph.initializer} if top else {})
         for value in graph.output:
             value.ClearField("type")
-            if value.name in given:
-                value.type.CopyFrom(given[value.name])
-        if not top:
+        if top:
+            # Inference gives no type to an output of the model that no node computes.
+            given = scope_types(graph, {})
+            for value in graph.output:
+                if value.name in given:
+                    value.type.CopyFrom(given[value.name])
+        else:
             for value in graph.input:
                 for dim in value.type.tensor_type.shape.dim if _has_shape(value.type) else ():
                     dim.ClearField("dim_param")

@@ -71,7 +71,7 @@ class Executable:
         `parameters`: an iree.runtime.ParameterIndex with the weights, or None. OmbError if IREE
         refuses any of them.
         """
-        self._module, self._weights = module, parameters
+        self._weights = parameters
         import iree.runtime as rt
 
         _release_retired()
