@@ -52,6 +52,19 @@ def ExternalizeParameters
   ];
 }
 
+def FlattenElements : Pass<"omb-flatten-elements", "::mlir::ModuleOp"> {
+  let summary = "Make tensors of single elements as vectors";
+  let description = [{
+    Replaces `tensor.from_elements` of more than one dimension by one of one
+    dimension, a `util.optimization_barrier` and `tensor.expand_shape`. Of the
+    former IREE 3.13 makes a fill that is larger than the tensor, and refuses it.
+  }];
+  let dependentDialects = [
+    "::mlir::tensor::TensorDialect",
+    "::omb::iree::UtilDialect"
+  ];
+}
+
 def IsolateCarriedTensors
     : Pass<"omb-isolate-carried-tensors", "::mlir::ModuleOp"> {
   let summary = "Keep IREE from computing wrong offsets of carried tensors";
@@ -63,8 +76,17 @@ def IsolateCarriedTensors
     empty, and where the offset is 0 on another way into the block it becomes 0
     on all, so that the loop reads other data. Behind the barrier the tensor has
     no offset.
+
+    IREE 3.13 also takes the constant size of a tensor that a loop starts with
+    for its size in all iterations, and the sizes of what one branch of an
+    `scf.if` yields for those of the other. So empty tensors are filled, with
+    their sizes hidden behind barriers, and an `arith.select` of tensors becomes
+    an `scf.if`.
   }];
   let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect",
+    "::mlir::scf::SCFDialect",
     "::mlir::tensor::TensorDialect",
     "::omb::iree::FlowDialect",
     "::omb::iree::UtilDialect"

@@ -28,8 +28,16 @@ static std::optional<GraphBody> getGraph(Region &region, StringRef name,
 /// Whether the types are equal, but for the shapes of tensors.
 static bool isSameButShape(Type lhs, Type rhs) {
   auto left = dyn_cast<TensorType>(lhs), right = dyn_cast<TensorType>(rhs);
-  return left && right ? left.getElementType() == right.getElementType()
-                       : lhs == rhs;
+  if (left && right)
+    return left.getElementType() == right.getElementType();
+  if (auto sequence = dyn_cast<SeqType>(lhs); sequence && isa<SeqType>(rhs))
+    return isSameButShape(sequence.getElementType(),
+                          cast<SeqType>(rhs).getElementType());
+  if (auto optional = dyn_cast<OptionalType>(lhs);
+      optional && isa<OptionalType>(rhs))
+    return isSameButShape(optional.getElementType(),
+                          cast<OptionalType>(rhs).getElementType());
+  return lhs == rhs;
 }
 
 static bool areTypesAlike(TypeRange lhs, TypeRange rhs) {

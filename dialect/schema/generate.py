@@ -64,7 +64,17 @@ _CONTAINERS = ("tensor", "seq(tensor", "optional(tensor", "optional(seq(tensor")
 
 # Ops whose C++ side defines fold() or canonicalization patterns (dialect/ir/).
 _FOLDERS = {"Constant", "Identity"}
-_CANONICALIZERS = {"If"}
+_CANONICALIZERS = {
+    "ConcatFromSequence",
+    "If",
+    "OptionalGetElement",
+    "OptionalHasElement",
+    "SequenceAt",
+    "SequenceErase",
+    "SequenceInsert",
+    "SequenceLength",
+    "SplitToSequence",
+}
 
 _AttrType = OpSchema.AttrType
 _ATTRIBUTES = {

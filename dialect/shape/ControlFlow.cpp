@@ -30,18 +30,6 @@ static Shape leaveRegion(Shape shape, unsigned numSymbols,
   return shape;
 }
 
-/// What holds for both shapes; nullopt where their ranks differ.
-static std::optional<Shape> join(const std::optional<Shape> &lhs,
-                                 const std::optional<Shape> &rhs,
-                                 ShapeAnalysis &analysis) {
-  if (!lhs || !rhs || lhs->size() != rhs->size())
-    return std::nullopt;
-  Shape result;
-  for (auto [left, right] : llvm::zip(*lhs, *rhs))
-    result.push_back(left == right ? left : analysis.getUnknown());
-  return result;
-}
-
 //===----------------------------------------------------------------------===//
 // If
 //===----------------------------------------------------------------------===//
@@ -66,6 +54,8 @@ static LogicalResult inferTaken(IfOp op, GraphBody taken,
       return failure();
     if (std::optional<Shape> contents = analysis.getContents(value))
       analysis.setContents(result, *contents);
+    if (analysis.isEmptySequence(value))
+      analysis.setEmptySequence(result);
   }
   return success();
 }
@@ -92,8 +82,15 @@ static LogicalResult inferIf(IfOp op, ShapeAnalysis &analysis) {
   for (auto [result, yes, no] :
        llvm::zip(op.getResults(), branches->thenBranch.getOutputs(),
                  branches->elseBranch.getOutputs())) {
-    std::optional<Shape> both =
-        join(analysis.getShape(yes), analysis.getShape(no), analysis);
+    bool isEmpty = analysis.isEmptySequence(yes);
+    if (isEmpty && analysis.isEmptySequence(no)) {
+      analysis.setEmptySequence(result);
+      continue;
+    }
+    // An empty sequence has elements of any shape.
+    std::optional<Shape> both = analysis.join(
+        analysis.getShape(isEmpty ? no : yes),
+        analysis.getShape(analysis.isEmptySequence(no) ? yes : no));
     if (both && failed(analysis.setShape(
                     result, leaveRegion(*both, numSymbols, analysis))))
       return failure();
@@ -143,6 +140,32 @@ static std::optional<Shape> widen(const std::optional<Shape> &shape,
   return result;
 }
 
+namespace {
+
+/// What is known of a state before every iteration.
+struct State {
+  std::optional<Shape> shape;
+  /// A sequence without elements until now.
+  bool isEmpty;
+
+  bool operator==(const State &other) const {
+    return shape == other.shape && isEmpty == other.isEmpty;
+  }
+};
+
+} // namespace
+
+/// What holds for the state before and after an iteration.
+static State widen(const State &state, Value next, unsigned numSymbols,
+                   ShapeAnalysis &analysis) {
+  if (analysis.isEmptySequence(next))
+    return state;
+  if (state.isEmpty)
+    return {analysis.getShape(next), false};
+  return {widen(state.shape, analysis.getShape(next), numSymbols, analysis),
+          false};
+}
+
 /// Infers the body of `op` for states whose shapes are the same before and
 /// after every iteration, and records the shapes of the final states.
 static LogicalResult inferIterations(Operation *op, const IteratedBody &body,
@@ -152,31 +175,38 @@ static LogicalResult inferIterations(Operation *op, const IteratedBody &body,
   constexpr int kMaxRounds = 8;
   unsigned numSymbols = analysis.getNumSymbols();
   Region &region = *body.graph.block->getParent();
-  SmallVector<std::optional<Shape>> shapes;
+  SmallVector<State> states;
   for (auto [initial, argument] :
        llvm::zip(initialStates, body.getStateArguments()))
-    shapes.push_back(getInitialShape(initial, argument, analysis));
+    states.push_back({getInitialShape(initial, argument, analysis),
+                      analysis.isEmptySequence(initial)});
   for (int round = 0;; ++round) {
     analysis.forget(region);
     setOtherArguments();
-    for (auto [argument, shape] : llvm::zip(body.getStateArguments(), shapes))
-      analysis.setArgumentShape(argument, shape);
+    for (auto [argument, state] : llvm::zip(body.getStateArguments(), states)) {
+      analysis.setArgumentShape(argument, state.shape);
+      if (state.isEmpty)
+        analysis.setEmptySequence(argument);
+    }
     if (failed(inferConditionally(region, analysis)))
       return failure();
     bool isStable = true;
-    for (auto [shape, value] : llvm::zip(shapes, body.getYieldedStates())) {
-      std::optional<Shape> both =
-          widen(shape, analysis.getShape(value), numSymbols, analysis);
-      isStable &= both == shape;
-      shape = round < kMaxRounds ? both : std::nullopt;
+    for (auto [state, value] : llvm::zip(states, body.getYieldedStates())) {
+      State both = widen(state, value, numSymbols, analysis);
+      isStable &= both == state;
+      state = round < kMaxRounds ? both : State{std::nullopt, false};
     }
     if (isStable)
       break;
   }
-  for (auto [result, shape] : llvm::zip(op->getResults(), shapes))
-    if (shape && failed(analysis.setShape(
-                     result, leaveRegion(*shape, numSymbols, analysis))))
+  for (auto [result, state] : llvm::zip(op->getResults(), states)) {
+    if (state.isEmpty)
+      analysis.setEmptySequence(result);
+    else if (state.shape &&
+             failed(analysis.setShape(
+                 result, leaveRegion(*state.shape, numSymbols, analysis))))
       return failure();
+  }
   return success();
 }
 

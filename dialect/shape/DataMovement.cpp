@@ -429,6 +429,8 @@ static LogicalResult inferSameShape(Operation *op, ShapeAnalysis &analysis) {
 static LogicalResult inferIdentity(IdentityOp op, ShapeAnalysis &analysis) {
   if (std::optional<Shape> contents = analysis.getContents(op.getInput()))
     analysis.setContents(op.getOutput(), *contents);
+  if (analysis.isEmptySequence(op.getInput()))
+    analysis.setEmptySequence(op.getOutput());
   return inferSameShape(op, analysis);
 }
 

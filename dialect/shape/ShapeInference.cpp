@@ -32,6 +32,7 @@ void omb::onnx::attachShapeInference(MLIRContext &context) {
   attachReductionShapes(context);
   attachReshapingShapes(context);
   attachResizeShapes(context);
+  attachSequenceShapes(context);
 }
 
 //===----------------------------------------------------------------------===//
@@ -189,15 +190,38 @@ FailureOr<Shape> ShapeAnalysis::broadcast(Operation *op,
 // Values
 //===----------------------------------------------------------------------===//
 
+/// The tensor that a value of `type` is or holds; null for other types.
+static TensorType getHeldTensor(Type type) {
+  if (auto optional = dyn_cast<OptionalType>(type))
+    type = optional.getElementType();
+  if (auto sequence = dyn_cast<SeqType>(type))
+    type = sequence.getElementType();
+  return dyn_cast<TensorType>(type);
+}
+
+/// `type` with `tensor` for the tensor that it is or holds.
+static Type replaceHeldTensor(Type type, TensorType tensor) {
+  if (auto optional = dyn_cast<OptionalType>(type))
+    return OptionalType::get(
+        replaceHeldTensor(optional.getElementType(), tensor));
+  if (isa<SeqType>(type))
+    return SeqType::get(tensor);
+  return tensor;
+}
+
 std::optional<Shape> ShapeAnalysis::getShape(Value value) {
   if (auto it = shapes.find(value); it != shapes.end())
     return it->second;
   if (unranked.contains(value))
     return std::nullopt;
-  auto type = dyn_cast<RankedTensorType>(value.getType());
+  auto type =
+      dyn_cast_if_present<RankedTensorType>(getHeldTensor(value.getType()));
   if (!type)
     return std::nullopt;
-  auto dims = dyn_cast_if_present<DimsAttr>(type.getEncoding());
+  // A name in a sequence's type may stand for another size in each element.
+  auto dims = type == value.getType()
+                  ? dyn_cast_if_present<DimsAttr>(type.getEncoding())
+                  : nullptr;
   Shape shape;
   for (auto [index, size] : llvm::enumerate(type.getShape())) {
     if (!ShapedType::isDynamic(size))
@@ -275,8 +299,7 @@ void ShapeAnalysis::setContents(Value result, ArrayRef<DimExpr> elements) {
 
 void ShapeAnalysis::setArgumentShape(Value argument,
                                      std::optional<Shape> shape) {
-  shapes.erase(argument);
-  unranked.erase(argument);
+  forget(argument);
   if (shape)
     shapes[argument] = *shape;
   else
@@ -288,6 +311,7 @@ void ShapeAnalysis::forget(ValueRange values) {
     shapes.erase(value);
     contents.erase(value);
     unranked.erase(value);
+    emptySequences.erase(value);
   }
 }
 
@@ -306,10 +330,21 @@ std::optional<bool> ShapeAnalysis::getAssumption(Operation *op) const {
   return it == assumptions.end() ? std::nullopt : std::optional(it->second);
 }
 
+std::optional<Shape> ShapeAnalysis::join(const std::optional<Shape> &lhs,
+                                         const std::optional<Shape> &rhs) {
+  if (!lhs || !rhs || lhs->size() != rhs->size())
+    return std::nullopt;
+  Shape result;
+  for (auto [left, right] : llvm::zip(*lhs, *rhs))
+    result.push_back(left == right ? left : getUnknown());
+  return result;
+}
+
 Type ShapeAnalysis::refine(Value value) {
-  auto type = dyn_cast<TensorType>(value.getType());
+  TensorType type = getHeldTensor(value.getType());
   if (type && unranked.contains(value))
-    return UnrankedTensorType::get(type.getElementType());
+    return replaceHeldTensor(value.getType(),
+                             UnrankedTensorType::get(type.getElementType()));
   std::optional<Shape> shape = type ? getShape(value) : std::nullopt;
   if (!shape)
     return value.getType();
@@ -317,7 +352,7 @@ Type ShapeAnalysis::refine(Value value) {
   if (auto ranked = dyn_cast<RankedTensorType>(type))
     encoding = ranked.getEncoding();
   if (encoding && !isa<DimsAttr>(encoding))
-    return type;
+    return value.getType();
   SmallVector<int64_t> sizes;
   SmallVector<StringAttr> dimNames;
   bool isNamed = false;
@@ -328,6 +363,10 @@ Type ShapeAnalysis::refine(Value value) {
     isNamed |= !name.empty();
     dimNames.push_back(StringAttr::get(context, name));
   }
-  encoding = isNamed ? DimsAttr::get(context, dimNames) : nullptr;
-  return RankedTensorType::get(sizes, type.getElementType(), encoding);
+  encoding = isNamed && type == value.getType()
+                 ? DimsAttr::get(context, dimNames)
+                 : nullptr;
+  return replaceHeldTensor(
+      value.getType(),
+      RankedTensorType::get(sizes, type.getElementType(), encoding));
 }

@@ -42,8 +42,16 @@ public:
   /// A size that nothing is known of, different from all others.
   DimExpr getUnknown();
 
-  /// The shape of a tensor; nullopt where not even the rank is known.
+  /// The shape of a tensor; nullopt where not even the rank is known. Of a
+  /// sequence, what all its elements have in common: sizes that are constant in
+  /// all of them, all others are unknown. Of an optional, the shape of what it
+  /// holds.
   std::optional<Shape> getShape(mlir::Value value);
+  /// A sequence that is known to have no elements: any shape is theirs.
+  void setEmptySequence(mlir::Value value) { emptySequences.insert(value); }
+  bool isEmptySequence(mlir::Value value) const {
+    return emptySequences.contains(value);
+  }
   /// The elements of a 0-D or 1-D integer tensor in row-major order; nullopt
   /// where they aren't known. Single elements may be getUnknown().
   std::optional<Shape> getContents(mlir::Value value);
@@ -84,7 +92,11 @@ public:
   /// are constants and differ.
   DimExpr merge(DimExpr lhs, DimExpr rhs);
 
-  /// `type` with what is known of the shape of `value`.
+  /// What holds for both shapes; nullopt where their ranks differ.
+  std::optional<Shape> join(const std::optional<Shape> &lhs,
+                            const std::optional<Shape> &rhs);
+
+  /// The type of `value` with what is known of its shape.
   mlir::Type refine(mlir::Value value);
 
   /// `dim` in words, for types and diagnostics.
@@ -109,6 +121,7 @@ private:
   llvm::DenseMap<mlir::Value, Shape> shapes;
   llvm::DenseMap<mlir::Value, Shape> contents;
   llvm::DenseSet<mlir::Value> unranked;
+  llvm::DenseSet<mlir::Value> emptySequences;
   llvm::DenseMap<mlir::Operation *, bool> assumptions;
   bool isTrialRun = false;
 };

@@ -1,5 +1,6 @@
 //===- InferShapes.cpp - onnx-infer-shapes --------------------------------===//
 
+#include "dialect/ir/Assert.h"
 #include "dialect/ir/GraphBody.h"
 #include "dialect/ir/OnnxDialect.h"
 #include "dialect/ir/ops/Constant.h"
@@ -9,7 +10,6 @@
 #include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
@@ -166,9 +166,9 @@ static void requireCondition(IfOp op, bool expected) {
     Value isTrue = arith::ConstantIntOp::create(builder, loc, 1, /*width=*/1);
     condition = arith::XOrIOp::create(builder, loc, condition, isTrue);
   }
-  cf::AssertOp::create(builder, loc, condition,
-                       "If takes a branch whose result has a rank that the "
-                       "ops after it don't accept");
+  omb::createAssert(builder, loc, condition,
+                    "If takes a branch whose result has a rank that the ops "
+                    "after it don't accept");
 }
 
 LogicalResult ShapeWriter::inlineKnownBranch(IfOp op) {

@@ -127,6 +127,7 @@ struct ExternalizeParameters
 } // namespace
 
 void omb::buildToIREEPipeline(OpPassManager &passes) {
+  passes.addPass(createFlattenElements());
   passes.addPass(createIsolateCarriedTensors());
   passes.addPass(createExternalizeParameters());
 }

@@ -3,6 +3,8 @@
 #include "lowering/Passes.h"
 #include "lowering/iree/Dialects.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
@@ -21,21 +23,46 @@ static Value withoutCasts(Value value) {
   return value;
 }
 
-/// Whether IREE may put `value` somewhere into a larger allocation, at an
-/// offset that it computes.
-static bool mayHaveOffset(Value value) {
-  // A tensor with static sizes has a constant offset.
-  value = withoutCasts(value);
+static bool isDynamic(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
-  return type && !type.hasStaticShape() && value.getDefiningOp() &&
-         !isa<tensor::EmptyOp>(value.getDefiningOp());
+  return type && !type.hasStaticShape();
 }
 
-/// Whether `value` can stand behind a barrier. Nothing waits for an allocation
-/// that nothing is written to.
-static bool canBeIsolated(Value value) {
-  return isa<RankedTensorType>(value.getType()) &&
-         !withoutCasts(value).getDefiningOp<tensor::EmptyOp>();
+/// Whether `value` has no contents: an allocation, or one of no elements.
+static bool isEmpty(Value value) {
+  value = withoutCasts(value);
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return value.getDefiningOp<tensor::EmptyOp>() ||
+         (type && type.hasStaticShape() && type.getNumElements() == 0);
+}
+
+/// Whether IREE may put `value` somewhere into a larger allocation, at an
+/// offset that it computes; or take its size, which a cast hides, for that of
+/// all iterations. A tensor with static sizes has a constant offset.
+static bool mayHaveOffset(Value value) {
+  return isDynamic(value) && value.getDefiningOp();
+}
+
+static Value createBarrier(OpBuilder &builder, Location loc, Value value) {
+  OperationState state(loc, "util.optimization_barrier", value,
+                       value.getType());
+  return builder.create(state)->getResult(0);
+}
+
+/// Zeros in the place of `value`, an empty tensor: an allocation that nothing is
+/// written to is none behind a barrier, and its constant sizes are taken for
+/// those of all iterations.
+static Value fill(OpBuilder &builder, Location loc, Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  SmallVector<Value> sizes;
+  for (int64_t dim = 0; dim < type.getRank(); ++dim)
+    if (type.isDynamicDim(dim))
+      sizes.push_back(createBarrier(
+          builder, loc, builder.createOrFold<tensor::DimOp>(loc, value, dim)));
+  Value empty = tensor::EmptyOp::create(builder, loc, type, sizes);
+  Value zero = arith::ConstantOp::create(
+      builder, loc, builder.getZeroAttr(type.getElementType()));
+  return linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
 }
 
 /// `value` behind a barrier, with its sizes still known.
@@ -45,12 +72,42 @@ static Value isolate(OpBuilder &builder, Location loc, Value value) {
   for (int64_t dim = 0; dim < type.getRank(); ++dim)
     if (type.isDynamicDim(dim))
       operands.push_back(builder.createOrFold<tensor::DimOp>(loc, value, dim));
-  auto create = [&](StringRef name, ValueRange values) {
-    OperationState state(loc, name, values, type);
-    return builder.create(state)->getResult(0);
+  operands[0] = createBarrier(builder, loc, value);
+  OperationState state(loc, "flow.tensor.tie_shape", operands, type);
+  return builder.create(state)->getResult(0);
+}
+
+/// Isolates what `op` passes on to another block.
+static void isolateOperands(Operation *op) {
+  OpBuilder builder(op);
+  for (OpOperand &operand : op->getOpOperands())
+    if (isDynamic(operand.get()) && isEmpty(operand.get()))
+      operand.set(fill(builder, op->getLoc(), operand.get()));
+  // IREE takes the sizes of one branch for those of the other.
+  bool isBranch = isa<scf::IfOp>(op->getParentOp());
+  // All of them or none: where IREE knows when one tensor of a common
+  // allocation is used for the last time, it frees them all.
+  if (llvm::none_of(op->getOperands(), isBranch ? isDynamic : mayHaveOffset))
+    return;
+  for (OpOperand &operand : op->getOpOperands())
+    if (isa<RankedTensorType>(operand.get().getType()) &&
+        !isEmpty(operand.get()))
+      operand.set(isolate(builder, op->getLoc(), operand.get()));
+}
+
+/// A choice between whole tensors as two branches.
+static void expandSelect(arith::SelectOp op) {
+  OpBuilder builder(op);
+  auto yield = [](Value value) {
+    return [value](OpBuilder &builder, Location loc) {
+      scf::YieldOp::create(builder, loc, value);
+    };
   };
-  operands[0] = create("util.optimization_barrier", value);
-  return create("flow.tensor.tie_shape", operands);
+  auto ifOp =
+      scf::IfOp::create(builder, op.getLoc(), op.getCondition(),
+                        yield(op.getTrueValue()), yield(op.getFalseValue()));
+  op.replaceAllUsesWith(ifOp.getResult(0));
+  op.erase();
 }
 
 namespace {
@@ -58,17 +115,13 @@ namespace {
 struct IsolateCarriedTensors
     : omb::impl::IsolateCarriedTensorsBase<IsolateCarriedTensors> {
   void runOnOperation() override {
+    getOperation().walk([](arith::SelectOp op) {
+      if (isDynamic(op.getResult()))
+        expandSelect(op);
+    });
     getOperation().walk([](Operation *op) {
-      if (!isa<scf::ForOp, scf::WhileOp, scf::YieldOp, scf::ConditionOp>(op))
-        return;
-      // All of them or none: where IREE knows when one tensor of a common
-      // allocation is used for the last time, it frees them all.
-      if (llvm::none_of(op->getOperands(), mayHaveOffset))
-        return;
-      OpBuilder builder(op);
-      for (OpOperand &operand : op->getOpOperands())
-        if (canBeIsolated(operand.get()))
-          operand.set(isolate(builder, op->getLoc(), operand.get()));
+      if (isa<scf::ForOp, scf::WhileOp, scf::YieldOp, scf::ConditionOp>(op))
+        isolateOperands(op);
     });
   }
 };

@@ -111,15 +111,6 @@ void omb::IndexArithmetic::require(Value condition, const Twine &message) {
     createAssert(builder, loc, condition, message);
 }
 
-void omb::createAssert(OpBuilder &builder, Location loc, Value condition,
-                       const Twine &message) {
-  // The importer's locations are the names of nodes.
-  std::string node;
-  if (auto name = dyn_cast<NameLoc>(loc))
-    node = name.getName().str() + ": ";
-  cf::AssertOp::create(builder, loc, condition, (node + message).str());
-}
-
 SmallVector<OpFoldResult> omb::IndexArithmetic::mixed(ValueRange sizes) {
   return getAsOpFoldResult(sizes);
 }

@@ -171,9 +171,19 @@ struct ConvertOnnxToLinalg
 
 } // namespace
 
+/// Canonicalization, but for a pattern that gives what a loop carries the static
+/// type that it has before the first iteration, though it may grow.
+static std::unique_ptr<Pass> createSafeCanonicalizer() {
+  // A pattern's name is the class's, as one or the other compiler spells it.
+  return createCanonicalizerPass(
+      GreedyRewriteConfig(), {"{anonymous}::ForOpTensorCastFolder",
+                              "(anonymous namespace)::ForOpTensorCastFolder"});
+}
+
 void omb::buildToLinalgPipeline(OpPassManager &passes) {
   onnx::buildSimplifyPipeline(passes);
+  passes.addPass(onnx::createDecomposeSequences());
   passes.addPass(createConvertOnnxToLinalg());
-  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createSafeCanonicalizer());
   passes.addPass(createCSEPass());
 }

@@ -34,6 +34,7 @@ def Onnx_ConcatFromSequenceOp : Onnx_Op<"ConcatFromSequence", [Pure],
     DefaultValuedAttr<Onnx_IntAttr, "0">:$new_axis);
   let results = (outs
     Onnx_Type<"T, one of tensor(bool), tensor(int8), tensor(int16), tensor(int32), tensor(int64), tensor(uint8), tensor(uint16), tensor(uint32), tensor(uint64), tensor(float16), tensor(float), tensor(double), tensor(complex64), tensor(complex128), tensor(string)", "kBool | kI8 | kI16 | kI32 | kI64 | kU8 | kU16 | kU32 | kU64 | kF16 | kF32 | kF64 | kC64 | kC128 | kString, 0, 0, 0">:$concat_result);
+  let hasCanonicalizer = 1;
 }
 
 def Onnx_OptionalOp : Onnx_Op<"Optional", [Pure],
@@ -85,6 +86,7 @@ def Onnx_OptionalGetElementOp : Onnx_Op<"OptionalGetElement", [Pure],
     Onnx_Type<"O, one of tensor(any type), seq(tensor(any type)), optional(tensor(any type)), optional(seq(tensor(any type)))", "kAny, kAny, kAny, kAny">:$input);
   let results = (outs
     Onnx_Type<"V, one of tensor(any type), seq(tensor(any type))", "kAny, kAny, 0, 0">:$output);
+  let hasCanonicalizer = 1;
 }
 
 def Onnx_OptionalHasElementOp : Onnx_Op<"OptionalHasElement", [Pure],
@@ -109,6 +111,7 @@ def Onnx_OptionalHasElementOp : Onnx_Op<"OptionalHasElement", [Pure],
     Optional<Onnx_Type<"O, one of tensor(any type), seq(tensor(any type)), optional(tensor(any type)), optional(seq(tensor(any type)))", "kAny, kAny, kAny, kAny">>:$input);
   let results = (outs
     Onnx_Type<"B, one of tensor(bool)", "kBool, 0, 0, 0">:$output);
+  let hasCanonicalizer = 1;
 }
 
 def Onnx_SequenceAtOp : Onnx_Op<"SequenceAt", [Pure],
@@ -136,6 +139,7 @@ def Onnx_SequenceAtOp : Onnx_Op<"SequenceAt", [Pure],
     Onnx_Type<"I, one of tensor(int32), tensor(int64)", "kI32 | kI64, 0, 0, 0">:$position);
   let results = (outs
     Onnx_Type<"T, one of tensor(bool), tensor(int8), tensor(int16), tensor(int32), tensor(int64), tensor(uint8), tensor(uint16), tensor(uint32), tensor(uint64), tensor(float16), tensor(float), tensor(double), tensor(complex64), tensor(complex128), tensor(string)", "kBool | kI8 | kI16 | kI32 | kI64 | kU8 | kU16 | kU32 | kU64 | kF16 | kF32 | kF64 | kC64 | kC128 | kString, 0, 0, 0">:$tensor);
+  let hasCanonicalizer = 1;
 }
 
 def Onnx_SequenceConstructOp : Onnx_Op<"SequenceConstruct", [Pure],
@@ -209,6 +213,7 @@ def Onnx_SequenceEraseOp : Onnx_Op<"SequenceErase", [Pure],
     Optional<Onnx_Type<"I, one of tensor(int32), tensor(int64)", "kI32 | kI64, 0, 0, 0">>:$position);
   let results = (outs
     Onnx_Type<"S, one of seq(tensor(bool)), seq(tensor(int8)), seq(tensor(int16)), seq(tensor(int32)), seq(tensor(int64)), seq(tensor(uint8)), seq(tensor(uint16)), seq(tensor(uint32)), seq(tensor(uint64)), seq(tensor(float16)), seq(tensor(float)), seq(tensor(double)), seq(tensor(complex64)), seq(tensor(complex128)), seq(tensor(string))", "0, kBool | kI8 | kI16 | kI32 | kI64 | kU8 | kU16 | kU32 | kU64 | kF16 | kF32 | kF64 | kC64 | kC128 | kString, 0, 0">:$output_sequence);
+  let hasCanonicalizer = 1;
 }
 
 def Onnx_SequenceInsertOp : Onnx_Op<"SequenceInsert", [Pure],
@@ -241,6 +246,7 @@ def Onnx_SequenceInsertOp : Onnx_Op<"SequenceInsert", [Pure],
     Optional<Onnx_Type<"I, one of tensor(int32), tensor(int64)", "kI32 | kI64, 0, 0, 0">>:$position);
   let results = (outs
     Onnx_Type<"S, one of seq(tensor(bool)), seq(tensor(int8)), seq(tensor(int16)), seq(tensor(int32)), seq(tensor(int64)), seq(tensor(uint8)), seq(tensor(uint16)), seq(tensor(uint32)), seq(tensor(uint64)), seq(tensor(float16)), seq(tensor(float)), seq(tensor(double)), seq(tensor(complex64)), seq(tensor(complex128)), seq(tensor(string))", "0, kBool | kI8 | kI16 | kI32 | kI64 | kU8 | kU16 | kU32 | kU64 | kF16 | kF32 | kF64 | kC64 | kC128 | kString, 0, 0">:$output_sequence);
+  let hasCanonicalizer = 1;
 }
 
 def Onnx_SequenceLengthOp : Onnx_Op<"SequenceLength", [Pure],
@@ -263,6 +269,7 @@ def Onnx_SequenceLengthOp : Onnx_Op<"SequenceLength", [Pure],
     Onnx_Type<"S, one of seq(tensor(bool)), seq(tensor(int8)), seq(tensor(int16)), seq(tensor(int32)), seq(tensor(int64)), seq(tensor(uint8)), seq(tensor(uint16)), seq(tensor(uint32)), seq(tensor(uint64)), seq(tensor(float16)), seq(tensor(float)), seq(tensor(double)), seq(tensor(complex64)), seq(tensor(complex128)), seq(tensor(string))", "0, kBool | kI8 | kI16 | kI32 | kI64 | kU8 | kU16 | kU32 | kU64 | kF16 | kF32 | kF64 | kC64 | kC128 | kString, 0, 0">:$input_sequence);
   let results = (outs
     Onnx_Type<"I, one of tensor(int64)", "kI64, 0, 0, 0">:$length);
+  let hasCanonicalizer = 1;
 }
 
 def Onnx_SequenceMapOp : Onnx_Op<"SequenceMap", [RecursiveMemoryEffects],
@@ -348,6 +355,7 @@ def Onnx_SplitToSequenceOp : Onnx_Op<"SplitToSequence", [Pure],
     DefaultValuedAttr<Onnx_IntAttr, "1">:$keepdims);
   let results = (outs
     Onnx_Type<"S, one of seq(tensor(bool)), seq(tensor(int8)), seq(tensor(int16)), seq(tensor(int32)), seq(tensor(int64)), seq(tensor(uint8)), seq(tensor(uint16)), seq(tensor(uint32)), seq(tensor(uint64)), seq(tensor(float16)), seq(tensor(bfloat16)), seq(tensor(float)), seq(tensor(double)), seq(tensor(complex64)), seq(tensor(complex128)), seq(tensor(string))", "0, kBool | kI8 | kI16 | kI32 | kI64 | kU8 | kU16 | kU32 | kU64 | kF16 | kBF16 | kF32 | kF64 | kC64 | kC128 | kString, 0, 0">:$output_sequence);
+  let hasCanonicalizer = 1;
 }
 
 #endif // OMB_DIALECT_IR_OPS_SEQUENCE_TD

@@ -17,6 +17,7 @@ from onnx_mlir_bridge.cli import text, values
 from onnx_mlir_bridge.errors import OmbError
 
 if TYPE_CHECKING:
+    from onnx_mlir_bridge.runtime.containers import Value
     from onnx_mlir_bridge.runtime.session import InferenceSession
 
 _ZIP = b"PK\3\4"
@@ -67,26 +68,38 @@ def run(
     """Run a model once, and print what went in and what came out."""
     session, made = open_session(path, device, threads, opt_level)
     inputs = values.values(session.get_inputs(), given)
-    feeds = {value.info.name: value.array for value in inputs}
+    feeds = {value.info.name: value.value for value in inputs}
     with _interruptible():
         begin = time.perf_counter()
         outputs = session.run(None, feeds)
         took = time.perf_counter() - begin
 
-    rows = [_row(v.info.name, v.array, v.origin) for v in inputs]
+    rows = [_row(*each, v.origin) for v in inputs for each in _tensors(v.info.name, v.value)]
     infos = session.get_outputs()
-    results = [_row(i.name, array, "") for i, array in zip(infos, outputs, strict=True)]
+    tensors = [
+        each for i, value in zip(infos, outputs, strict=True) for each in _tensors(i.name, value)
+    ]
+    results = [_row(name, array, "") for name, array in tensors]
     lines = text.columns(rows + results, indent=2).splitlines() if rows or results else []
     if rows:
         print("inputs", *lines[: len(rows)], sep="\n")
     print("outputs")
-    for line, array in zip(lines[len(rows) :], outputs, strict=True):
+    for line, (_, array) in zip(lines[len(rows) :], tensors, strict=True):
         print(line)
         for entry in _largest(array, top):
             print(f"    {entry}")
     print(f"{made}, ran in {text.seconds(took)} on {session.device.name} ({session.device})")
     if output_dir is not None:
-        _save(output_dir, [info.name for info in infos], outputs)
+        _save(output_dir, tensors)
+
+
+def _tensors(name: str, value: Value) -> list[tuple[str, np.ndarray]]:
+    """The arrays in a value with a name for each: none of an absent one, those of a sequence."""
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return [(f"{name}[{index}]", array) for index, array in enumerate(value)]
+    return [(name, value)]
 
 
 @contextlib.contextmanager
@@ -161,14 +174,14 @@ def _largest(array: np.ndarray, count: int) -> list[str]:
     ]
 
 
-def _save(folder: Path, names: Sequence[str], arrays: Sequence[np.ndarray]) -> None:
-    """Write a .npy file for each output, called by its name as far as file names can be."""
+def _save(folder: Path, tensors: Sequence[tuple[str, np.ndarray]]) -> None:
+    """Write a .npy file for each tensor, called by its name as far as file names can be."""
     import io
 
     from onnx_mlir_bridge.runtime.artifact import replacing
 
     taken: set[str] = set()
-    for name, array in zip(names, arrays, strict=True):
+    for name, array in tensors:
         stem = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)[:100].lstrip(".")
         unique, number = stem or "output", 1
         while unique.lower() in taken:

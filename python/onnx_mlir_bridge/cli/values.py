@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.runtime import containers
 from onnx_mlir_bridge.runtime.signature import TensorInfo
 
 _SHAPE = re.compile(r"\d+(?:x\d+)*")
@@ -21,7 +22,7 @@ class Value:
     """An input of a run. origin: where it comes from, in words."""
 
     info: TensorInfo
-    array: np.ndarray
+    value: containers.Value
     origin: str
 
 
@@ -30,7 +31,9 @@ def values(infos: Sequence[TensorInfo], given: Iterable[str]) -> list[Value]:
 
     given: "name=file.npy" or "name=2x3", the shape of random values. Inputs that aren't given get
     random values; a dimension that the model leaves open has the size that it has in what is
-    given, and otherwise 1. OmbError for a name, a file or a shape that doesn't fit.
+    given, and otherwise 1. A sequence is given by "name=file.npz", whose arrays are taken in the
+    file's order; a shape, or nothing, makes a sequence of one tensor. An optional that isn't given
+    is absent. OmbError for a name, a file or a shape that doesn't fit.
     """
     said = dict(_split(text, infos) for text in given)
     loaded = {
@@ -38,7 +41,7 @@ def values(infos: Sequence[TensorInfo], given: Iterable[str]) -> list[Value]:
         for info in infos
         if info.name in said and not _SHAPE.fullmatch(said[info.name])
     }
-    shapes = {name: array.shape for name, array in loaded.items()}
+    shapes = {name: array.shape for name, array in loaded.items() if isinstance(array, np.ndarray)}
     for name, text in said.items():
         if name not in loaded:
             shapes[name] = tuple(int(size) for size in text.split("x"))
@@ -53,9 +56,13 @@ def values(infos: Sequence[TensorInfo], given: Iterable[str]) -> list[Value]:
             result.append(Value(info, loaded[info.name], said[info.name]))
             continue
         shape = shapes.get(info.name)
+        if shape is None and info.is_optional:
+            result.append(Value(info, None, "absent"))
+            continue
         if shape is None:
             shape = tuple(d if isinstance(d, int) else sizes.get(d, 1) for d in info.dims)
-        result.append(Value(info, random(info, shape, generator), "random"))
+        array = random(info, shape, generator)
+        result.append(Value(info, [array] if info.is_sequence else array, "random"))
     return result
 
 
@@ -81,9 +88,17 @@ def _note_sizes(info: TensorInfo, shape: tuple[int, ...], sizes: dict[str, int])
             sizes.setdefault(dim, size)
 
 
-def _load(path: Path, info: TensorInfo) -> np.ndarray:
+def _load(path: Path, info: TensorInfo) -> np.ndarray | list[np.ndarray]:
     try:
         array = np.load(path, allow_pickle=False)
+        if isinstance(array, np.lib.npyio.NpzFile):
+            with array as file:
+                loaded = list(file.values())
+            if info.is_sequence:
+                return loaded
+            raise OmbError(
+                f"input '{info.name}': '{path}' has several arrays; give a .npy file of one"
+            )
     except FileNotFoundError:
         raise OmbError(
             f"input '{info.name}': there is no file '{path}'; give a .npy file, or a shape such as "
@@ -96,13 +111,10 @@ def _load(path: Path, info: TensorInfo) -> np.ndarray:
         raise OmbError(
             f"input '{info.name}': '{path}' is not a .npy file of numbers; numpy.save() writes one"
         ) from None
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise OmbError(f"input '{info.name}': '{path}' has several arrays; give a .npy file of one")
     # numpy writes the types that it doesn't know, bfloat16 and 8-bit floats, as plain bytes.
     if array.dtype.kind == "V" and array.dtype.itemsize == info.dtype.itemsize:
         array = array.view(info.dtype)
-    return array
+    return [array] if info.is_sequence else array
 
 
 def random(info: TensorInfo, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:

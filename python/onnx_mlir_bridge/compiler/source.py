@@ -114,25 +114,34 @@ def _output_shapes(imported: ImportedModel) -> list[tuple[Dim, ...] | None]:
     types = _entry(module).type.results
     return [
         _dims(inferred) if shape is None and isinstance(inferred, ir.RankedTensorType) else shape
-        for shape, inferred in zip(declared, types, strict=True)
+        for shape, inferred in zip(declared, map(_held, types), strict=True)
     ]
+
+
+def _held(value_type: ir.Type) -> ir.Type:
+    """The type of what is in sequences and optionals; other types are themselves."""
+    from onnx_mlir_bridge._mlir import ir
+
+    inner = re.fullmatch(r"!onnx\.(?:seq|optional)<(.*)>", str(value_type), re.DOTALL)
+    return _held(ir.Type.parse(inner[1], value_type.context)) if inner else value_type
 
 
 def _tensor(kind: str, name: str, type_name: str, dims: tuple[Dim, ...] | None) -> TensorInfo:
     """Checks that sessions can pass such a value."""
-    element = re.fullmatch(r"tensor\((\w+)\)", type_name)
-    if element is None:
+    found = re.fullmatch(r"(optional\()?(seq\()?tensor\((\w+)\)+", type_name)
+    if found is None:
         raise OmbError(
-            f"{kind} '{name}' is {type_name}; only tensors can be inputs and outputs of a "
-            "compiled model"
+            f"{kind} '{name}' is {type_name}; inputs and outputs of a compiled model are tensors, "
+            "sequences of tensors and optionals of both"
         )
     try:
-        element_dtype(element[1])
+        element_dtype(found[3])
     except OmbError as error:
         raise OmbError(f"{kind} '{name}' is {type_name}: {error}") from None
-    if dims is None:
+    containers = tuple(word.rstrip("(") for word in found.groups()[:2] if word)
+    if dims is None and not (kind == "output" and containers):
         raise OmbError(f"the rank of {kind} '{name}' is not known; declare its shape in the model")
-    return TensorInfo(name, element[1], tuple(dims))
+    return TensorInfo(name, found[3], tuple(dims or ()), containers)
 
 
 def _entry(module: ir.Operation) -> ir.OpView:
@@ -177,10 +186,14 @@ def _attribute_dicts(function: ir.OpView, name: str, count: int) -> list:
 def _type_info(kind: str, name: str, value_type: ir.Type) -> TensorInfo:
     from onnx_mlir_bridge._mlir import ir
 
-    if not isinstance(value_type, ir.RankedTensorType):
+    held = _held(value_type)
+    if not isinstance(held, ir.ShapedType):
         return _tensor(kind, name, str(value_type), None)
-    element = _ELEMENTS.get(str(value_type.element_type), str(value_type.element_type))
-    return _tensor(kind, name, f"tensor({element})", _dims(value_type))
+    element = _ELEMENTS.get(str(held.element_type), str(held.element_type))
+    spelled = f"tensor({element})"
+    for container in reversed(re.findall(r"!onnx\.(seq|optional)<", str(value_type))):
+        spelled = f"{container}({spelled})"
+    return _tensor(kind, name, spelled, _dims(held) if held.has_rank else None)
 
 
 def _dims(value_type: ir.RankedTensorType) -> tuple[Dim, ...]:

@@ -153,9 +153,10 @@ def _metadata(model: onnx.ModelProto) -> ModelMetadata:
 
 
 def _value_info(value: onnx.ValueInfoProto) -> ValueInfo:
-    from onnx_mlir_bridge.importer.types import spell
+    from onnx_mlir_bridge.importer.types import held_type, spell
 
-    tensor = value.type.tensor_type if value.type.HasField("tensor_type") else None
+    held = held_type(value.type)
+    tensor = held.tensor_type if held.HasField("tensor_type") else None
     shape: tuple[int | str | None, ...] | None = None
     if tensor is not None and tensor.HasField("shape"):
         shape = tuple(

@@ -55,6 +55,14 @@ def spell(value_type: TypeProto) -> str:
     return ""
 
 
+def held_type(value_type: TypeProto) -> TypeProto:
+    """The type of what is in sequences and optionals; other types are themselves."""
+    kind = value_type.WhichOneof("value")
+    if kind in ("sequence_type", "optional_type"):
+        return held_type(getattr(value_type, kind).elem_type)
+    return value_type
+
+
 def rank(value_type: TypeProto | None) -> int | None:
     """The rank of a tensor type, None where it isn't known."""
     if value_type is None or not value_type.HasField("tensor_type"):

@@ -7,10 +7,12 @@ code's. Values are never converted: the dtype must be the model's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.runtime.containers import Value
 from onnx_mlir_bridge.runtime.signature import TensorInfo
 
 
@@ -72,8 +74,33 @@ def _check_dtype(info: TensorInfo, dtype: np.dtype) -> None:
         )
 
 
-def checked_inputs(infos: Sequence[TensorInfo], values: Mapping[str, object]) -> list[np.ndarray]:
+def _checked_tensor(info: TensorInfo, value: object, sizes: Sizes) -> np.ndarray:
+    array = _array(info, value)
+    _check_dtype(info, array.dtype)
+    _check_shape(info, array.shape, sizes)
+    # Not np.ascontiguousarray(), which makes a vector of a scalar.
+    return np.asarray(array, dtype=info.dtype, order="C")
+
+
+def _checked_value(info: TensorInfo, value: object, sizes: Sizes) -> Value:
+    if value is None and info.is_optional:
+        return None
+    if not info.is_sequence:
+        return _checked_tensor(info, value, sizes)
+    if not isinstance(value, (list, tuple)):
+        raise OmbError(
+            f"input '{info.name}' is a {type(value).__name__}; the model takes {info}: "
+            "pass a list of arrays"
+        )
+    tensors = [replace(info, name=f"{info.name}[{index}]") for index in range(len(value))]
+    # The tensors of a sequence need not have equal sizes.
+    return [_checked_tensor(*pair, {}) for pair in zip(tensors, value, strict=True)]
+
+
+def checked_inputs(infos: Sequence[TensorInfo], values: Mapping[str, object]) -> list[Value]:
     """The inputs in the model's order, C-contiguous and of the machine's byte order.
+
+    A sequence is a list of arrays, an optional may be None.
 
     OmbError for a missing or unknown name, and for what isn't an array of the dtype, rank and
     dimensions that the model takes; dimensions of one name must have one size.
@@ -94,15 +121,8 @@ def checked_inputs(infos: Sequence[TensorInfo], values: Mapping[str, object]) ->
             f"no value for input {_listed(i.name for i in missing)}; "
             f"the model takes {'; '.join(map(str, missing))}"
         )
-    arrays = []
     sizes: Sizes = {}
-    for info in infos:
-        array = _array(info, values[info.name])
-        _check_dtype(info, array.dtype)
-        _check_shape(info, array.shape, sizes)
-        # Not np.ascontiguousarray(), which makes a vector of a scalar.
-        arrays.append(np.asarray(array, dtype=info.dtype, order="C"))
-    return arrays
+    return [_checked_value(info, values[info.name], sizes) for info in infos]
 
 
 def checked_output_names(infos: Sequence[TensorInfo], names: Sequence[str] | None) -> list[int]:

@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from onnx_mlir_bridge.errors import OmbError
-from onnx_mlir_bridge.runtime import devices
+from onnx_mlir_bridge.runtime import containers, devices
 from onnx_mlir_bridge.runtime.artifact import Description, read
 from onnx_mlir_bridge.runtime.cpu_features import why_not
 from onnx_mlir_bridge.runtime.executable import Buffer, Executable, reason
@@ -18,7 +16,7 @@ from onnx_mlir_bridge.runtime.inputs import checked_inputs, checked_output_names
 from onnx_mlir_bridge.runtime.signature import ModelMetadata, TensorInfo
 
 if TYPE_CHECKING:
-    from iree.runtime import ParameterIndex
+    from iree.runtime import HalBufferView, ParameterIndex
 
     from onnx_mlir_bridge.compiler.compiled_model import CompiledModel
     from onnx_mlir_bridge.compiler.source import ModelSource
@@ -76,14 +74,18 @@ class InferenceSession:
         self._device = device
         threads = devices.check_threads(description.threads if threads is None else threads)
         self._executable = Executable(module, weights, device, threads)
+        signature = description.signature
+        self._input_parts = [part for info in signature.inputs for part in containers.parts(info)]
+        self._output_parts = [containers.parts(info) for info in signature.outputs]
 
     def run(
-        self, output_names: Sequence[str] | None, inputs: Mapping[str, np.ndarray]
-    ) -> list[np.ndarray]:
+        self, output_names: Sequence[str] | None, inputs: Mapping[str, containers.Value]
+    ) -> list[containers.Value]:
         """Run the model once.
 
         output_names: which outputs to return, in this order; None: all of them.
-        inputs: one array for each input name, of the model's dtype exactly, in any memory layout.
+        inputs: one array for each input name, of the model's dtype exactly, in any memory layout;
+        a list of arrays for a sequence; an array, a list or None for an optional.
 
         The arrays returned own their memory. OmbError for inputs that don't fit the model, and for
         failures while it runs (sizes that don't fit each other, memory that doesn't suffice). An
@@ -91,14 +93,28 @@ class InferenceSession:
         """
         signature = self._description.signature
         positions = checked_output_names(signature.outputs, output_names)
-        arrays = checked_inputs(signature.inputs, inputs)
+        values = checked_inputs(signature.inputs, inputs)
+        arrays = [
+            array
+            for info, value in zip(signature.inputs, values, strict=True)
+            for array in containers.pack(info, value)
+        ]
         try:
-            results = self._executable.call(arrays, signature.inputs)
-            return [self._executable.read(results[i], signature.outputs[i]) for i in positions]
+            results = self._executable.call(arrays, self._input_parts)
+            return [self._read(results, position) for position in positions]
         except (RuntimeError, ValueError, MemoryError, OSError, IndexError) as error:
             raise OmbError(
                 f"running the model on '{self._device.name}' failed: {reason(error)}"
             ) from None
+
+    def _read(self, results: Sequence[HalBufferView], position: int) -> containers.Value:
+        """Output `position` of the model, out of all tensors that the compiled code gives."""
+        first = sum(len(parts) for parts in self._output_parts[:position])
+        arrays = [
+            self._executable.read(results[first + index], part)
+            for index, part in enumerate(self._output_parts[position])
+        ]
+        return containers.unpack(self._description.signature.outputs[position], arrays)
 
     def get_inputs(self) -> list[TensorInfo]:
         """The model's inputs; each has a name, a type and a shape."""

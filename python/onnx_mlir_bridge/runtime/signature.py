@@ -76,17 +76,30 @@ class TensorInfo:
 
     name: the name in the ONNX graph.
     element: ONNX's name of the element type, such as "float" or "int64".
-    dims: its dimensions: a size, the name of a symbolic one, or None for one without a name.
+    dims: its dimensions: a size, the name of a symbolic one, or None for one without a name; of a
+    sequence, those of each tensor in it.
+    containers: what the tensor is in, the outermost first: "optional", "seq", both or nothing.
     """
 
     name: str
     element: str
     dims: tuple[Dim, ...]
+    containers: tuple[str, ...] = ()
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether the value may be None."""
+        return "optional" in self.containers
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the value is a list of arrays."""
+        return "seq" in self.containers
 
     @property
     def type(self) -> str:
-        """ONNX's type string, such as "tensor(float)"."""
-        return f"tensor({self.element})"
+        """ONNX's type string, such as "tensor(float)" or "seq(tensor(float))"."""
+        return self._within(f"tensor({self.element})")
 
     @property
     def shape(self) -> list[Dim]:
@@ -98,10 +111,16 @@ class TensorInfo:
         """The numpy dtype of the array."""
         return element_dtype(self.element)
 
+    def _within(self, text: str) -> str:
+        """`text` in the containers."""
+        for container in reversed(self.containers):
+            text = f"{container}({text})"
+        return text
+
     def __str__(self) -> str:
-        """Such as "x: float[batch, 3, ?]"."""
+        """Such as "x: float[batch, 3, ?]" or "x: seq(float[3])"."""
         dims = ", ".join("?" if dim is None else str(dim) for dim in self.dims)
-        return f"{self.name}: {self.element}[{dims}]"
+        return f"{self.name}: {self._within(f'{self.element}[{dims}]')}"
 
 
 @dataclass(frozen=True)
@@ -127,7 +146,10 @@ class Signature:
     def to_json(self) -> dict[str, Any]:
         """A value for json.dump()."""
         return {
-            kind: [{"name": t.name, "element": t.element, "dims": t.dims} for t in tensors]
+            kind: [
+                {"name": t.name, "element": t.element, "dims": t.dims, "containers": t.containers}
+                for t in tensors
+            ]
             for kind, tensors in (("inputs", self.inputs), ("outputs", self.outputs))
         }
 
@@ -145,7 +167,10 @@ class Signature:
             for dim in dims:
                 if not (dim is None or isinstance(dim, str) or (type(dim) is int and dim >= 0)):
                     raise ValueError(f"bad dimension {dim!r} of '{name}'")
-            return TensorInfo(name, element, tuple(dims))
+            containers = tuple(entry["containers"])
+            if containers not in ((), ("seq",), ("optional",), ("optional", "seq")):
+                raise ValueError(f"bad type of '{name}'")
+            return TensorInfo(name, element, tuple(dims), containers)
 
         inputs, outputs = (tuple(map(tensor, value[kind])) for kind in ("inputs", "outputs"))
         return Signature(inputs, outputs)
