@@ -211,7 +211,23 @@ Factor omb::toSignedZeroPoint(OpBuilder &builder, Location loc,
 // Requantization
 //===----------------------------------------------------------------------===//
 
-/// lhsScale * rhsScale / scale, each rounded to the type of the scales.
+/// An f32 rounded to `type`, as an f32. To bf16 by its bits: IREE drops a
+/// truncation to bf16 that an extension follows.
+static Value roundTo(Scalars &s, Value x, Type type) {
+  if (!type.isBF16())
+    return s.widen(s.narrow(x, type));
+  Type word = s.getI32Type();
+  Value bits = arith::BitcastOp::create(s, word, x);
+  Value sixteen = s.constant(word, 16);
+  Value isOdd = arith::AndIOp::create(
+      s, arith::ShRUIOp::create(s, bits, sixteen), s.constant(word, 1));
+  Value rounded = s.add(s.add(bits, isOdd), s.constant(word, 0x7fff));
+  rounded = arith::AndIOp::create(s, rounded, s.constant(word, -0x10000));
+  return s.select(s.isNaN(x), x,
+                  arith::BitcastOp::create(s, s.getF32Type(), rounded));
+}
+
+/// lhsScale * rhsScale / scale, each rounded to the type of the scales, as f32.
 static Factor combineScales(OpBuilder &builder, Location loc, Labels labels,
                             const Requantization &parameters) {
   Factor scales[] = {parameters.lhsScale, parameters.rhsScale,
@@ -224,12 +240,12 @@ static Factor combineScales(OpBuilder &builder, Location loc, Labels labels,
       own.push_back(label);
   Type type = scales[0].getType().getElementType();
   return mapFactors(
-      builder, loc, scales, own, type,
+      builder, loc, scales, own, builder.getF32Type(),
       [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
-        Scalars s(b, bodyLoc, type);
-        Value product = s.narrow(
-            s.mul(s.widen(elements[0]), s.widen(elements[1])), type);
-        return s.narrow(s.div(s.widen(product), s.widen(elements[2])), type);
+        Scalars s(b, bodyLoc, b.getF32Type());
+        Value product =
+            roundTo(s, s.mul(s.widen(elements[0]), s.widen(elements[1])), type);
+        return roundTo(s, s.div(product, s.widen(elements[2])), type);
       });
 }
 

@@ -68,7 +68,9 @@ def _requantize(total: np.ndarray, scale: np.ndarray, zero: np.ndarray) -> np.nd
     with np.errstate(all="ignore"):
         scaled = total.astype(np.float64) * scale.astype(np.float64)
         if zero.dtype.kind not in "iu":
-            return (scaled + zero.astype(np.float64)).astype(zero.dtype)
+            largest = float(ml_dtypes.finfo(zero.dtype).max)
+            shifted = scaled + zero.astype(np.float64)
+            return np.clip(shifted, -largest, largest).astype(zero.dtype)
         limits = np.iinfo(zero.dtype)
         return np.clip(np.rint(scaled) + zero, limits.min, limits.max).astype(zero.dtype)
 
