@@ -1,8 +1,9 @@
 //===- Convolution.cpp - Shapes of convolutions ---------------------------===//
 
+#include "dialect/shape/Convolution.h"
+
 #include "dialect/ir/ops/Convolution.h"
 #include "dialect/shape/Families.h"
-#include "dialect/shape/ShapeInference.h"
 #include "dialect/shape/SizePolynomial.h"
 #include "dialect/shape/Windows.h"
 
@@ -73,19 +74,20 @@ static FailureOr<Shape> getKernel(Operation *op,
   return kernel;
 }
 
-static LogicalResult inferConv(ConvOp op, ShapeAnalysis &analysis) {
-  std::optional<Shape> input = analysis.getShape(op.getX());
-  std::optional<Shape> weights = analysis.getShape(op.getW());
+LogicalResult omb::onnx::inferConvolution(Operation *op, Value x, Value w,
+                                          Value b, int64_t group,
+                                          ShapeAnalysis &analysis) {
+  std::optional<Shape> input = analysis.getShape(x);
+  std::optional<Shape> weights = analysis.getShape(w);
   if (!input || !weights)
     return success();
-  int64_t group = op.getGroup();
   if (failed(checkRanks(op, *input, *weights)) ||
       failed(checkGroups(op, "channels", (*input)[1], group)) ||
       failed(checkGroups(op, "feature maps", (*weights)[0], group)) ||
-      failed(checkBias(op, op.getB(), (*weights)[0], analysis)))
+      failed(checkBias(op, b, (*weights)[0], analysis)))
     return failure();
   if (differ((*input)[1], (*weights)[1] * group))
-    return op.emitOpError("has an input of ")
+    return op->emitOpError("has an input of ")
            << analysis.getName((*input)[1]) << " channels, but weights for "
            << analysis.getName((*weights)[1] * group);
   FailureOr<WindowAttributes> windows =
@@ -101,7 +103,12 @@ static LogicalResult inferConv(ConvOp op, ShapeAnalysis &analysis) {
     return failure();
   Shape result = {(*input)[0], (*weights)[0]};
   llvm::append_range(result, *counts);
-  return analysis.setShape(op.getY(), result);
+  return analysis.setShape(op->getResult(0), result);
+}
+
+static LogicalResult inferConv(ConvOp op, ShapeAnalysis &analysis) {
+  return inferConvolution(op, op.getX(), op.getW(), op.getB(), op.getGroup(),
+                          analysis);
 }
 
 //===----------------------------------------------------------------------===//

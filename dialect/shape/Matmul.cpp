@@ -1,9 +1,10 @@
 //===- Matmul.cpp - Shapes of matrix products -----------------------------===//
 
+#include "dialect/shape/Matmul.h"
+
 #include "dialect/ir/ops/Matmul.h"
 #include "dialect/shape/EinsumEquation.h"
 #include "dialect/shape/Families.h"
-#include "dialect/shape/ShapeInference.h"
 
 using namespace mlir;
 using namespace omb::onnx;
@@ -18,9 +19,10 @@ static LogicalResult checkInner(Operation *op, DimExpr lhs, DimExpr rhs,
          << analysis.getName(rhs);
 }
 
-static LogicalResult inferMatMul(MatMulOp op, ShapeAnalysis &analysis) {
-  std::optional<Shape> lhs = analysis.getShape(op.getA());
-  std::optional<Shape> rhs = analysis.getShape(op.getB());
+LogicalResult omb::onnx::inferMatrixProduct(Operation *op, Value a, Value b,
+                                            ShapeAnalysis &analysis) {
+  std::optional<Shape> lhs = analysis.getShape(a);
+  std::optional<Shape> rhs = analysis.getShape(b);
   for (const std::optional<Shape> &shape : {lhs, rhs})
     if (shape && shape->empty())
       return op->emitOpError("can't multiply a scalar; use Mul");
@@ -42,7 +44,11 @@ static LogicalResult inferMatMul(MatMulOp op, ShapeAnalysis &analysis) {
     result->push_back((*lhs)[lhs->size() - 2]);
   if (!isColumn)
     result->push_back(rhs->back());
-  return analysis.setShape(op.getResult(), *result);
+  return analysis.setShape(op->getResult(0), *result);
+}
+
+static LogicalResult inferMatMul(MatMulOp op, ShapeAnalysis &analysis) {
+  return inferMatrixProduct(op, op.getA(), op.getB(), analysis);
 }
 
 /// Checks that `bias` is broadcast to `result`, not the other way round.

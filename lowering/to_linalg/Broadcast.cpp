@@ -26,8 +26,7 @@ bool omb::isSameDim(RankedTensorType lhs, int64_t lhsDim, RankedTensorType rhs,
   return name && !name.empty() && name == getDimName(rhs, rhsDim);
 }
 
-/// The number that all elements of `tensor` are, where that is known.
-static TypedAttr getNumber(Value tensor) {
+TypedAttr omb::getNumber(Value tensor) {
   SplatElementsAttr splat;
   if (!matchPattern(tensor, m_Constant(&splat)))
     return {};
@@ -171,7 +170,7 @@ Value Broadcast::build(omb::ScalarBody body) {
   // broadcast are read by position, the others by an indexing map.
   SmallVector<TypedAttr> numbers;
   for (Value operand : operands)
-    numbers.push_back(getNumber(operand));
+    numbers.push_back(omb::getNumber(operand));
   SmallVector<bool> isExtracted(operands.size(), false);
   for (const auto &entry : isOne)
     isExtracted[entry.first.first] = true;

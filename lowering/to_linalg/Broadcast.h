@@ -4,6 +4,7 @@
 #define OMB_LOWERING_TO_LINALG_BROADCAST_H
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinAttributeInterfaces.h"
 #include "mlir/IR/BuiltinTypes.h"
 
 namespace omb {
@@ -23,6 +24,9 @@ mlir::Value buildElementwise(mlir::OpBuilder &builder, mlir::Location loc,
                              mlir::TypeRange onnxOperands,
                              mlir::RankedTensorType onnxResult,
                              ScalarBody body);
+
+/// The number that all elements of `tensor` are; null where it isn't known.
+mlir::TypedAttr getNumber(mlir::Value tensor);
 
 /// Whether the dimensions have equal sizes in every run, as far as the types
 /// (before conversion) tell.

@@ -36,7 +36,7 @@ static int64_t getSize(const Factor &factor, int64_t label) {
   return factor.getType().getDimSize(factor.getDim(label));
 }
 
-static bool isSameSize(const Factor &lhs, const Factor &rhs, int64_t label) {
+bool omb::isSameSize(const Factor &lhs, const Factor &rhs, int64_t label) {
   int64_t size = getSize(lhs, label);
   if (!ShapedType::isDynamic(size) ||
       !ShapedType::isDynamic(getSize(rhs, label)))
@@ -49,9 +49,8 @@ static bool isSameSize(const Factor &lhs, const Factor &rhs, int64_t label) {
 // Alignment
 //===----------------------------------------------------------------------===//
 
-/// Takes the dimension of `label`, which is 1, out of `factor`.
-static void dropUnit(OpBuilder &builder, Location loc, Factor &factor,
-                     int64_t label) {
+void omb::dropUnit(OpBuilder &builder, Location loc, Factor &factor,
+                   int64_t label) {
   RankedTensorType type = factor.getType();
   int64_t dim = factor.getDim(label);
   SmallVector<int64_t> shape(type.getShape());
@@ -73,9 +72,8 @@ static void dropUnit(OpBuilder &builder, Location loc, Factor &factor,
   factor.names.erase(factor.names.begin() + dim);
 }
 
-/// Gives the dimension of `label` the size `size`: 1 is repeated.
-static void repeat(OpBuilder &builder, Location loc, Factor &factor,
-                   int64_t label, Value size) {
+void omb::repeat(OpBuilder &builder, Location loc, Factor &factor,
+                 int64_t label, Value size) {
   IndexArithmetic index(builder, loc);
   RankedTensorType type = factor.getType();
   int64_t dim = factor.getDim(label);
@@ -155,6 +153,8 @@ void omb::alignFactors(OpBuilder &builder, Location loc,
       continue;
     for (Factor *factor : units)
       dropUnit(builder, loc, *factor, label);
+    if (others.size() == 1)
+      continue;
     bool isSame = llvm::all_of(others, [&](Factor *factor) {
       return isSameSize(*factor, *others.front(), label);
     });
@@ -175,8 +175,9 @@ namespace {
 class Contraction {
 public:
   Contraction(OpBuilder &builder, Location loc, const Factor &lhs,
-              const Factor &rhs, Labels result)
-      : builder(builder), loc(loc), lhs(lhs), rhs(rhs), result(result) {}
+              const Factor &rhs, Labels result, Type accumulator)
+      : builder(builder), loc(loc), lhs(lhs), rhs(rhs), result(result),
+        accumulator(accumulator) {}
 
   Factor build();
 
@@ -200,6 +201,7 @@ private:
   const Factor &lhs;
   const Factor &rhs;
   Labels result;
+  Type accumulator;
 };
 
 } // namespace
@@ -345,8 +347,10 @@ Value Contraction::contractGeneric(const Factor &a, const Factor &b,
   auto generic = linalg::GenericOp::create(
       builder, loc, init.getType(), ValueRange{a.tensor, b.tensor}, init, maps,
       iterators, [&](OpBuilder &b, Location bodyLoc, ValueRange arguments) {
-        Scalars s(b, bodyLoc, arguments[2].getType());
-        Value product = s.mul(s.widen(arguments[0]), s.widen(arguments[1]));
+        Type type = arguments[2].getType();
+        Scalars s(b, bodyLoc, type);
+        Value product =
+            s.mul(s.extend(arguments[0], type), s.extend(arguments[1], type));
         linalg::YieldOp::create(b, bodyLoc, s.add(arguments[2], product));
       });
   return generic.getResult(0);
@@ -363,7 +367,6 @@ Value Contraction::contract(const Factor &a, const Factor &b, Labels labels,
 }
 
 Factor Contraction::build() {
-  Type elementType = getAccumulatorType(lhs.getType().getElementType());
   SmallVector<OpFoldResult> sizes;
   Factor product{{}, SmallVector<int64_t>(result), {}};
   for (int64_t label : result) {
@@ -375,7 +378,7 @@ Factor Contraction::build() {
     return llvm::is_contained(factor.getType().getShape(), 0);
   };
   if (isEmpty(lhs) || isEmpty(rhs)) {
-    product.tensor = createZeros(sizes, elementType);
+    product.tensor = createZeros(sizes, accumulator);
     return product;
   }
 
@@ -390,19 +393,60 @@ Factor Contraction::build() {
     collapsedSizes.push_back(tensor::getMixedSize(builder, loc, factor.tensor,
                                                   factor.getDim(label)));
   }
-  Value init = createZeros(collapsedSizes, elementType);
+  Value init = createZeros(collapsedSizes, accumulator);
   SmallVector<int64_t> shape;
   for (OpFoldResult size : sizes)
     shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
   product.tensor = expand(contract(a, b, labels, init),
-                          RankedTensorType::get(shape, elementType));
+                          RankedTensorType::get(shape, accumulator));
   return product;
 }
 
 Factor omb::buildContraction(OpBuilder &builder, Location loc,
                              const Factor &lhs, const Factor &rhs,
-                             Labels result) {
-  return Contraction(builder, loc, lhs, rhs, result).build();
+                             Labels result, Type accumulator) {
+  if (!accumulator)
+    accumulator = getAccumulatorType(lhs.getType().getElementType());
+  return Contraction(builder, loc, lhs, rhs, result, accumulator).build();
+}
+
+Factor omb::buildSum(OpBuilder &builder, Location loc, const Factor &factor,
+                     Labels labels, Type accumulator) {
+  Factor sum;
+  SmallVector<OpFoldResult> sizes;
+  SmallVector<AffineExpr> kept;
+  SmallVector<utils::IteratorType> iterators;
+  for (auto [dim, label] : llvm::enumerate(factor.labels)) {
+    bool isSummed = findLabel(labels, label) >= 0;
+    iterators.push_back(isSummed ? utils::IteratorType::reduction
+                                 : utils::IteratorType::parallel);
+    if (isSummed)
+      continue;
+    kept.push_back(builder.getAffineDimExpr(dim));
+    sizes.push_back(tensor::getMixedSize(builder, loc, factor.tensor, dim));
+    sum.labels.push_back(label);
+    sum.names.push_back(factor.names[dim]);
+  }
+  Value empty = tensor::EmptyOp::create(builder, loc, sizes, accumulator);
+  sum.tensor = linalg::FillOp::create(
+                   builder, loc, createZero(builder, loc, accumulator), empty)
+                   .getResult(0);
+  if (llvm::is_contained(factor.getType().getShape(), 0))
+    return sum;
+  int64_t rank = iterators.size();
+  SmallVector<AffineMap> maps{
+      builder.getMultiDimIdentityMap(rank),
+      AffineMap::get(rank, 0, kept, builder.getContext())};
+  auto generic = linalg::GenericOp::create(
+      builder, loc, sum.tensor.getType(), factor.tensor, sum.tensor, maps,
+      iterators, [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
+        Scalars s(b, bodyLoc, accumulator);
+        linalg::YieldOp::create(
+            b, bodyLoc,
+            s.add(elements[1], s.extend(elements[0], accumulator)));
+      });
+  sum.tensor = generic.getResult(0);
+  return sum;
 }
 
 //===----------------------------------------------------------------------===//

@@ -27,6 +27,16 @@ struct Factor {
   int64_t getDim(int64_t label) const;
 };
 
+/// Whether the dimensions of `label` have equal sizes in every run, as far as
+/// types and names tell.
+bool isSameSize(const Factor &lhs, const Factor &rhs, int64_t label);
+/// Takes the dimension of `label`, which is 1, out of `factor`.
+void dropUnit(mlir::OpBuilder &builder, mlir::Location loc, Factor &factor,
+              int64_t label);
+/// Gives the dimension of `label` the size `size`: 1 is repeated.
+void repeat(mlir::OpBuilder &builder, mlir::Location loc, Factor &factor,
+            int64_t label, mlir::Value size);
+
 /// Makes equal labels equal sizes. A dimension that is 1 where another factor's
 /// isn't goes away: the factor is the same for all positions. What the types
 /// don't show is decided at run time: a dimension that turns out to be 1 is
@@ -38,12 +48,20 @@ void alignFactors(mlir::OpBuilder &builder, mlir::Location loc,
 
 /// The products of elements of `lhs` and `rhs` (aligned), summed over the
 /// labels that both have and `result` hasn't; a label that only one of them has
-/// must be one of `result`. Floats narrower than f32 give f32. A named op of
-/// linalg where there is one, after neighboring dimensions have been collapsed
-/// into one.
+/// must be one of `result`. Floats narrower than f32 give f32; integers, which
+/// are signed, are extended to `accumulator`, where that is given. A named op
+/// of linalg where there is one, after neighboring dimensions have been
+/// collapsed into one.
 Factor buildContraction(mlir::OpBuilder &builder, mlir::Location loc,
                         const Factor &lhs, const Factor &rhs,
-                        llvm::ArrayRef<int64_t> result);
+                        llvm::ArrayRef<int64_t> result,
+                        mlir::Type accumulator = {});
+
+/// The elements of `factor`, which are signed integers, extended to
+/// `accumulator` and summed over `labels`.
+Factor buildSum(mlir::OpBuilder &builder, mlir::Location loc,
+                const Factor &factor, llvm::ArrayRef<int64_t> labels,
+                mlir::Type accumulator);
 
 /// A product (or another sum) as the result of an op, whose type before
 /// conversion is `onnxResult`: rounded to its element type.

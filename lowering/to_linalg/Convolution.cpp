@@ -1,11 +1,12 @@
 //===- Convolution.cpp - Lowering of convolutions -------------------------===//
 
+#include "lowering/to_linalg/Convolution.h"
+
 #include "dialect/ir/ops/Convolution.h"
 #include "lowering/to_linalg/Convolve.h"
 #include "lowering/to_linalg/Elements.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/TypeConversion.h"
-#include "lowering/to_linalg/Windows.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -15,10 +16,9 @@
 using namespace mlir;
 using namespace omb::onnx;
 
-/// Why a convolution can't be lowered; empty where it can. Shape inference
-/// has told the user already, unless it didn't run.
-static StringRef findObstacle(RankedTensorType input, RankedTensorType weights,
-                              RankedTensorType result, int64_t group) {
+StringRef omb::findConvolutionObstacle(RankedTensorType input,
+                                       RankedTensorType weights,
+                                       RankedTensorType result, int64_t group) {
   if (!input || !weights || !result)
     return "the rank of the input, the weights or the result isn't known";
   if (input.getRank() < 2 || weights.getRank() != input.getRank() ||
@@ -38,18 +38,40 @@ template <typename OpT>
 static LogicalResult matchTypes(OpT op, typename OpT::Adaptor adaptor,
                                 RankedTensorType result,
                                 ConversionPatternRewriter &rewriter) {
-  StringRef obstacle =
-      findObstacle(dyn_cast<RankedTensorType>(adaptor.getX().getType()),
-                   dyn_cast<RankedTensorType>(adaptor.getW().getType()), result,
-                   op.getGroup());
+  StringRef obstacle = omb::findConvolutionObstacle(
+      dyn_cast<RankedTensorType>(adaptor.getX().getType()),
+      dyn_cast<RankedTensorType>(adaptor.getW().getType()), result,
+      op.getGroup());
   if (obstacle.empty())
     return success();
   return rewriter.notifyMatchFailure(op, obstacle);
 }
 
-/// What the convolution is added to: the bias, or 0.
-static Value createInit(OpBuilder &builder, Location loc, RankedTensorType type,
-                        ValueRange sizes, Value bias) {
+omb::ConvolutionSizes omb::computeConvolution(
+    IndexArithmetic index, const WindowAttributes &attributes, Value input,
+    Value weights, int64_t group, StringRef name) {
+  SmallVector<Value> inputSizes = index.sizes(input);
+  SmallVector<Value> weightSizes = index.sizes(weights);
+  Value groups = index.constant(group);
+  index.require(
+      index.isEqual(inputSizes[1], index.mul(weightSizes[1], groups)),
+      name + " has weights for another number of channels");
+  index.require(index.isEqual(index.floorMod(weightSizes[0], groups),
+                              index.constant(0)),
+                name + " has features that can't be divided into the groups");
+  ConvolutionSizes sizes;
+  sizes.windows = computeWindows(index, attributes,
+                                 ValueRange(inputSizes).drop_front(2),
+                                 ValueRange(weightSizes).drop_front(2), name);
+  sizes.result = {inputSizes[0], weightSizes[0]};
+  for (const WindowDim &dim : sizes.windows)
+    sizes.result.push_back(dim.count);
+  return sizes;
+}
+
+Value omb::createConvolutionInit(OpBuilder &builder, Location loc,
+                                 RankedTensorType type, ValueRange sizes,
+                                 Value bias) {
   Type elementType = type.getElementType();
   if (!bias)
     return omb::createFilled(builder, loc, type, sizes,
@@ -88,20 +110,12 @@ struct ConvToLinalg : OpConversionPattern<ConvOp> {
 
     Location loc = op.getLoc();
     omb::IndexArithmetic index(rewriter, loc);
-    SmallVector<Value> input = index.sizes(adaptor.getX());
-    SmallVector<Value> weights = index.sizes(adaptor.getW());
-    index.require(
-        index.isEqual(input[1], index.mul(weights[1], index.constant(group))),
-        "Conv has weights for another number of channels");
-    SmallVector<omb::WindowDim> windows =
-        omb::computeWindows(index, *attributes, ValueRange(input).drop_front(2),
-                            ValueRange(weights).drop_front(2), "Conv");
-    SmallVector<Value> sizes = {input[0], weights[0]};
-    for (const omb::WindowDim &dim : windows)
-      sizes.push_back(dim.count);
+    auto [windows, sizes] = omb::computeConvolution(
+        index, *attributes, adaptor.getX(), adaptor.getW(), group, "Conv");
     RankedTensorType sumType =
         type.clone(omb::getAccumulatorType(type.getElementType()));
-    Value init = createInit(rewriter, loc, sumType, sizes, adaptor.getB());
+    Value init = omb::createConvolutionInit(rewriter, loc, sumType, sizes,
+                                            adaptor.getB());
     Value padded = omb::padWindows(
         rewriter, loc, adaptor.getX(), windows, type,
         omb::createZero(rewriter, loc, inputType.getElementType()));
@@ -308,7 +322,8 @@ struct ConvTransposeToLinalg : OpConversionPattern<ConvTransposeOp> {
     }
     RankedTensorType sumType =
         type.clone(omb::getAccumulatorType(type.getElementType()));
-    Value init = createInit(rewriter, loc, sumType, sizes, adaptor.getB());
+    Value init = omb::createConvolutionInit(rewriter, loc, sumType, sizes,
+                                            adaptor.getB());
     Value zero = omb::createZero(rewriter, loc, inputType.getElementType());
     Value spread = interleaveZeros(rewriter, loc, adaptor.getX(), dims, zero);
     spread = padOrCrop(rewriter, loc, spread, dims, zero);

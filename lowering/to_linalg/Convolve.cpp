@@ -9,6 +9,8 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
+using omb::joinDims;
+using omb::splitDim;
 
 namespace {
 
@@ -72,8 +74,8 @@ Value Convolution::createGeneric(Value input, Value weights, Value init,
       builder, loc, init.getType(), ValueRange{input, weights}, init, maps,
       iterators, [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
         omb::Scalars scalars(b, bodyLoc, type);
-        Value product =
-            scalars.mul(scalars.widen(elements[0]), scalars.widen(elements[1]));
+        Value product = scalars.mul(scalars.extend(elements[0], type),
+                                    scalars.extend(elements[1], type));
         linalg::YieldOp::create(b, bodyLoc, scalars.add(elements[2], product));
       });
   return generic.getResult(0);
@@ -115,9 +117,8 @@ Value Convolution::createDepthwise(Value input, Value weights, Value init) {
   return createNamed<linalg::DepthwiseConv3DNcdhwCdhwOp>(input, weights, init);
 }
 
-/// `tensor` with dimension `dim` split into `parts` of equal size.
-static Value splitDim(OpBuilder &builder, Location loc, Value tensor,
-                      int64_t dim, int64_t parts) {
+Value omb::splitDim(OpBuilder &builder, Location loc, Value tensor,
+                    int64_t dim, int64_t parts) {
   auto type = cast<RankedTensorType>(tensor.getType());
   omb::IndexArithmetic index(builder, loc);
   SmallVector<Value> sizes = index.sizes(tensor);
@@ -132,6 +133,12 @@ static Value splitDim(OpBuilder &builder, Location loc, Value tensor,
       getPairing(type.getRank() + 1, dim), index.mixed(sizes));
 }
 
+Value omb::joinDims(OpBuilder &builder, Location loc, Value tensor,
+                    int64_t dim, RankedTensorType type) {
+  return tensor::CollapseShapeOp::create(builder, loc, type, tensor,
+                                         getPairing(type.getRank() + 1, dim));
+}
+
 Value Convolution::createGrouped(Value input, Value weights, Value init,
                                  int64_t group) {
   auto type = cast<RankedTensorType>(init.getType());
@@ -142,8 +149,7 @@ Value Convolution::createGrouped(Value input, Value weights, Value init,
       strides.size() == 2
           ? createNamed<linalg::Conv2DNgchwGfchwOp>(input, weights, init)
           : createGeneric(input, weights, init, /*isGrouped=*/true);
-  return tensor::CollapseShapeOp::create(builder, loc, type, result,
-                                         getPairing(type.getRank() + 1, 1));
+  return joinDims(builder, loc, result, 1, type);
 }
 
 Value omb::buildConvolution(OpBuilder &builder, Location loc, Value input,

@@ -19,6 +19,14 @@ mlir::Value buildConvolution(mlir::OpBuilder &builder, mlir::Location loc,
                              llvm::ArrayRef<int64_t> strides,
                              llvm::ArrayRef<int64_t> dilations);
 
+/// `tensor` with dimension `dim` split into `parts` of equal size.
+mlir::Value splitDim(mlir::OpBuilder &builder, mlir::Location loc,
+                     mlir::Value tensor, int64_t dim, int64_t parts);
+/// `tensor`, as `type`, with dimension `dim` and the next one as one.
+mlir::Value joinDims(mlir::OpBuilder &builder, mlir::Location loc,
+                     mlir::Value tensor, int64_t dim,
+                     mlir::RankedTensorType type);
+
 } // namespace omb
 
 #endif // OMB_LOWERING_TO_LINALG_CONVOLVE_H

@@ -1,8 +1,9 @@
 //===- Matmul.cpp - Lowering of matrix products ---------------------------===//
 
+#include "lowering/to_linalg/Matmul.h"
+
 #include "dialect/ir/ops/Matmul.h"
 #include "lowering/to_linalg/Broadcast.h"
-#include "lowering/to_linalg/Contraction.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/Scalars.h"
@@ -15,10 +16,6 @@ using namespace mlir;
 using namespace omb;
 using namespace omb::onnx;
 
-/// Labels of the dimensions of matrices; those of a batch are negative, counted
-/// from the last one.
-enum : int64_t { kRows, kColumns, kInner };
-
 /// `batchRank` dimensions of a batch, and `matrix`.
 static SmallVector<int64_t> getLabels(int64_t batchRank,
                                       ArrayRef<int64_t> matrix) {
@@ -28,13 +25,34 @@ static SmallVector<int64_t> getLabels(int64_t batchRank,
   return labels;
 }
 
+MatmulLabels::MatmulLabels(int64_t lhsRank, int64_t rhsRank,
+                           int64_t resultRank) {
+  bool isRow = lhsRank == 1;
+  bool isColumn = rhsRank == 1;
+  lhs = isRow ? getLabels(0, {kInner})
+              : getLabels(lhsRank - 2, {kRows, kInner});
+  rhs = isColumn ? getLabels(0, {kInner})
+                 : getLabels(rhsRank - 2, {kInner, kColumns});
+  SmallVector<int64_t> matrix;
+  if (!isRow)
+    matrix.push_back(kRows);
+  if (!isColumn)
+    matrix.push_back(kColumns);
+  result = getLabels(resultRank - matrix.size(), matrix);
+}
+
+void omb::alignMatrices(OpBuilder &builder, Location loc,
+                        MutableArrayRef<Factor> factors) {
+  alignFactors(builder, loc, factors,
+               [](int64_t label) { return label != kInner; });
+}
+
 /// The product of two factors, whose inner dimensions have equal sizes and
 /// whose others are broadcast.
 static Value multiply(OpBuilder &builder, Location loc, Factor lhs, Factor rhs,
                       ArrayRef<int64_t> labels, RankedTensorType onnxResult) {
   Factor factors[] = {lhs, rhs};
-  alignFactors(builder, loc, factors,
-               [](int64_t label) { return label != kInner; });
+  alignMatrices(builder, loc, factors);
   Value product =
       buildContraction(builder, loc, factors[0], factors[1], labels).tensor;
   auto type = cast<RankedTensorType>(product.getType());
@@ -71,23 +89,11 @@ struct MatMulToLinalg : OpConversionPattern<MatMulOp> {
     if (failed(types))
       return failure();
     auto [lhs, rhs, result] = *types;
-    bool isRow = lhs.getRank() == 1;
-    bool isColumn = rhs.getRank() == 1;
-    SmallVector<int64_t> lhsLabels =
-        isRow ? getLabels(0, {kInner})
-              : getLabels(lhs.getRank() - 2, {kRows, kInner});
-    SmallVector<int64_t> rhsLabels =
-        isColumn ? getLabels(0, {kInner})
-                 : getLabels(rhs.getRank() - 2, {kInner, kColumns});
-    SmallVector<int64_t> matrix;
-    if (!isRow)
-      matrix.push_back(kRows);
-    if (!isColumn)
-      matrix.push_back(kColumns);
-    Value product = multiply(
-        rewriter, op.getLoc(), Factor::get(adaptor.getA(), lhs, lhsLabels),
-        Factor::get(adaptor.getB(), rhs, rhsLabels),
-        getLabels(result.getRank() - matrix.size(), matrix), result);
+    MatmulLabels labels(lhs.getRank(), rhs.getRank(), result.getRank());
+    Value product = multiply(rewriter, op.getLoc(),
+                             Factor::get(adaptor.getA(), lhs, labels.lhs),
+                             Factor::get(adaptor.getB(), rhs, labels.rhs),
+                             labels.result, result);
     rewriter.replaceOp(op,
                        roundProduct(rewriter, op.getLoc(), product, result));
     return success();

@@ -1,5 +1,7 @@
 //===- Quantization.cpp - Lowering of quantized computations --------------===//
 
+#include "lowering/to_linalg/Quantization.h"
+
 #include "dialect/ir/ops/Quantization.h"
 #include "lowering/to_linalg/Cast.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
@@ -26,15 +28,15 @@ static Value toF32(ImplicitLocOpBuilder &b, Value x, Type type) {
   return buildCast(b, x, type, b.getF32Type());
 }
 
-/// The quotient as the float or integer of type `type`.
-static Value encode(ImplicitLocOpBuilder &b, Value quotient, Value zeroPoint,
-                    Type type, bool saturate) {
-  Scalars s(b, b.getLoc(), b.getF32Type());
+Value omb::buildQuantized(ImplicitLocOpBuilder &b, Value quotient,
+                          Value zeroPoint, Type type, bool saturate) {
+  Type wide = quotient.getType();
+  Scalars s(b, b.getLoc(), wide);
   auto integer = dyn_cast<IntegerType>(type);
   if (integer)
     quotient = math::RoundEvenOp::create(s, quotient);
   if (zeroPoint)
-    quotient = s.add(quotient, toF32(b, zeroPoint, type));
+    quotient = s.add(quotient, buildCast(b, zeroPoint, type, wide));
   if (integer) {
     double range = std::ldexp(1.0, integer.getWidth());
     double lowest = integer.isUnsigned() ? 0 : -range / 2;
@@ -42,7 +44,7 @@ static Value encode(ImplicitLocOpBuilder &b, Value quotient, Value zeroPoint,
   }
   NarrowingOptions options;
   options.saturate = saturate;
-  return buildCast(b, quotient, s.getF32Type(), type, options);
+  return buildCast(b, quotient, wide, type, options);
 }
 
 //===----------------------------------------------------------------------===//
@@ -215,7 +217,7 @@ struct QuantizeLinearToGeneric : OpConversionPattern<QuantizeLinearOp> {
         Value rounded = arith::TruncFOp::create(b, *precision, quotient);
         quotient = arith::ExtFOp::create(b, b.getF32Type(), rounded);
       }
-      return encode(b, quotient, zeroPoint, to, saturate);
+      return buildQuantized(b, quotient, zeroPoint, to, saturate);
     };
     rewriter.replaceOp(
         op, buildQuantization(rewriter, op.getLoc(), adaptor.getX(),

@@ -177,6 +177,16 @@ Value Scalars::widen(Value x) {
   return arith::ExtFOp::create(*this, getF32Type(), x);
 }
 
+Value Scalars::extend(Value x, Type type) {
+  auto from = dyn_cast<IntegerType>(x.getType());
+  auto to = dyn_cast<IntegerType>(type);
+  if (!from || !to || from.getWidth() >= to.getWidth())
+    return widen(x);
+  if (isUnsigned)
+    return arith::ExtUIOp::create(*this, to, x);
+  return arith::ExtSIOp::create(*this, to, x);
+}
+
 Value Scalars::narrow(Value x, Type type) {
   if (x.getType() == type || !isa<FloatType>(type))
     return x;

@@ -64,6 +64,9 @@ public:
 
   /// Floats narrower than f32 as f32; anything else as it is.
   mlir::Value widen(mlir::Value x);
+  /// `x` as an operand of a sum of type `type`: floats narrower than f32 as
+  /// f32, narrower integers extended.
+  mlir::Value extend(mlir::Value x, mlir::Type type);
   /// The way back: `x` rounded to the float type `type`.
   mlir::Value narrow(mlir::Value x, mlir::Type type);
 

@@ -43,6 +43,8 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
   populatePaddingToLinalgPatterns(converter, patterns);
   populatePoolingToLinalgPatterns(converter, patterns);
   populateQuantizationToLinalgPatterns(converter, patterns);
+  populateQuantizedConvolutionToLinalgPatterns(converter, patterns);
+  populateQuantizedMatmulToLinalgPatterns(converter, patterns);
   populateRandomToLinalgPatterns(converter, patterns);
   populateRearrangingToLinalgPatterns(converter, patterns);
   populateRecurrentToLinalgPatterns(converter, patterns);

@@ -1,0 +1,267 @@
+//===- QuantizedFactors.cpp - Products of quantized tensors ---------------===//
+
+#include "lowering/to_linalg/QuantizedFactors.h"
+
+#include "lowering/to_linalg/Elements.h"
+#include "lowering/to_linalg/IndexArithmetic.h"
+#include "lowering/to_linalg/Quantization.h"
+#include "lowering/to_linalg/Scalars.h"
+#include "lowering/to_linalg/TypeConversion.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace omb;
+
+using Labels = ArrayRef<int64_t>;
+
+//===----------------------------------------------------------------------===//
+// Scales and zero points
+//===----------------------------------------------------------------------===//
+
+FailureOr<Factor> omb::matchParameter(Value parameter, Value onnxParameter,
+                                      const ParameterLabels &labels,
+                                      const LabeledType &owner,
+                                      StringRef &why) {
+  if (!parameter)
+    return Factor();
+  auto type = dyn_cast<RankedTensorType>(onnxParameter.getType());
+  if (!type) {
+    why = "the rank of a scale or zero point isn't known";
+    return failure();
+  }
+  int64_t rank = type.getRank();
+  if (rank > 1 && rank > int64_t(labels.dims.size())) {
+    why = "a scale or zero point has too many dimensions";
+    return failure();
+  }
+  SmallVector<int64_t> own(rank, labels.vector);
+  if (rank > 1)
+    own.assign(labels.dims.end() - rank, labels.dims.end());
+  for (auto [label, size] : llvm::zip(own, type.getShape())) {
+    if (size == 1 || ShapedType::isDynamic(size))
+      continue;
+    const int64_t *found = llvm::find(owner.labels, label);
+    bool fits = found != owner.labels.end();
+    if (fits) {
+      int64_t known = owner.type.getDimSize(found - owner.labels.begin());
+      fits = ShapedType::isDynamic(known) || known == size;
+    }
+    if (!fits) {
+      why = "a scale or zero point doesn't have the size of its tensor";
+      return failure();
+    }
+  }
+  return Factor::get(parameter, type, own);
+}
+
+/// Dimension `dim` of `factor` as a static size, which it has.
+static void setSize(OpBuilder &builder, Location loc, Factor &factor,
+                    int64_t dim, int64_t size) {
+  SmallVector<int64_t> shape(factor.getType().getShape());
+  shape[dim] = size;
+  factor.tensor = castTensor(builder, loc, factor.tensor,
+                             factor.getType().clone(ArrayRef<int64_t>(shape)));
+}
+
+/// One number for all.
+static Factor createNumber(OpBuilder &builder, Location loc, TypedAttr number) {
+  auto splat = DenseElementsAttr::get(
+      RankedTensorType::get({}, number.getType()), Attribute(number));
+  return {arith::ConstantOp::create(builder, loc, splat), {}, {}};
+}
+
+Factor omb::fitParameter(OpBuilder &builder, Location loc, Factor parameter,
+                         const Factor &owner) {
+  if (!parameter.tensor)
+    return parameter;
+  StringRef message = "a scale or zero point doesn't have the size of its "
+                      "tensor";
+  IndexArithmetic index(builder, loc);
+  TypedAttr number = getNumber(parameter.tensor);
+  for (int64_t label : SmallVector<int64_t>(parameter.labels)) {
+    int64_t dim = parameter.getDim(label);
+    int64_t ownerDim = owner.getDim(label);
+    Value size = index.size(parameter.tensor, dim);
+    if (ownerDim < 0 || owner.getType().getDimSize(ownerDim) == 1) {
+      index.require(index.isEqual(size, index.constant(1)), message);
+      setSize(builder, loc, parameter, dim, 1);
+    }
+    if (parameter.getType().getDimSize(dim) == 1) {
+      dropUnit(builder, loc, parameter, label);
+      continue;
+    }
+    if (isSameSize(parameter, owner, label))
+      continue;
+    Value common = index.size(owner.tensor, ownerDim);
+    Value fits = index.isEqual(size, common);
+    if (!parameter.getType().isDynamicDim(dim)) {
+      index.require(fits, message);
+      continue;
+    }
+    Value isOne = index.isEqual(size, index.constant(1));
+    index.require(index.select(isOne, isOne, fits), message);
+    repeat(builder, loc, parameter, label, common);
+    parameter.names[dim] = owner.names[ownerDim];
+    setSize(builder, loc, parameter, dim,
+            owner.getType().getDimSize(ownerDim));
+  }
+  if (number)
+    return createNumber(builder, loc, number);
+  return parameter;
+}
+
+//===----------------------------------------------------------------------===//
+// Elements
+//===----------------------------------------------------------------------===//
+
+Factor omb::mapFactors(OpBuilder &builder, Location loc,
+                       ArrayRef<Factor> factors, Labels result,
+                       Type elementType, ScalarBody body) {
+  Factor mapped{{}, SmallVector<int64_t>(result), {}};
+  SmallVector<OpFoldResult> sizes;
+  for (int64_t label : result) {
+    const Factor *sized = llvm::find_if(factors, [&](const Factor &factor) {
+      return factor.getDim(label) >= 0;
+    });
+    int64_t dim = sized->getDim(label);
+    mapped.names.push_back(sized->names[dim]);
+    sizes.push_back(tensor::getMixedSize(builder, loc, sized->tensor, dim));
+  }
+  mapped.tensor = tensor::EmptyOp::create(builder, loc, sizes, elementType);
+  if (llvm::is_contained(mapped.getType().getShape(), 0))
+    return mapped;
+
+  // Numbers become constants of the body.
+  SmallVector<Value> inputs;
+  SmallVector<TypedAttr> numbers;
+  SmallVector<AffineMap> maps;
+  for (const Factor &factor : factors) {
+    numbers.push_back(getNumber(factor.tensor));
+    if (numbers.back())
+      continue;
+    inputs.push_back(factor.tensor);
+    SmallVector<AffineExpr> exprs;
+    for (int64_t label : factor.labels)
+      exprs.push_back(builder.getAffineDimExpr(mapped.getDim(label)));
+    maps.push_back(
+        AffineMap::get(result.size(), 0, exprs, builder.getContext()));
+  }
+  maps.push_back(builder.getMultiDimIdentityMap(result.size()));
+  SmallVector<utils::IteratorType> iterators(result.size(),
+                                             utils::IteratorType::parallel);
+  auto generic = linalg::GenericOp::create(
+      builder, loc, mapped.tensor.getType(), inputs, mapped.tensor, maps,
+      iterators, [&](OpBuilder &b, Location bodyLoc, ValueRange arguments) {
+        SmallVector<Value> elements;
+        size_t next = 0;
+        for (TypedAttr number : numbers)
+          elements.push_back(
+              number ? arith::ConstantOp::create(b, bodyLoc, number).getResult()
+                     : arguments[next++]);
+        linalg::YieldOp::create(b, bodyLoc, body(b, bodyLoc, elements));
+      });
+  mapped.tensor = generic.getResult(0);
+  return mapped;
+}
+
+bool omb::isZero(const Factor &factor) {
+  return matchPattern(factor.tensor, m_Zero());
+}
+
+//===----------------------------------------------------------------------===//
+// Signed bytes
+//===----------------------------------------------------------------------===//
+
+Value omb::toSignedBytes(OpBuilder &builder, Location loc, Value tensor,
+                         Type onnxType) {
+  if (!onnxType.isUnsignedInteger())
+    return tensor;
+  return mapElements(builder, loc, tensor, builder.getI8Type(),
+                     [&](OpBuilder &b, Location bodyLoc, Value element) {
+                       Scalars s(b, bodyLoc, onnxType);
+                       return s.add(element, -128);
+                     });
+}
+
+Factor omb::toSignedZeroPoint(OpBuilder &builder, Location loc,
+                              const Factor &zeroPoint, Type onnxType) {
+  int64_t shift = onnxType.isUnsignedInteger() ? -128 : 0;
+  Type type = builder.getI32Type();
+  TypedAttr number = builder.getIntegerAttr(builder.getI8Type(), 0);
+  if (zeroPoint.tensor)
+    number = getNumber(zeroPoint.tensor);
+  if (auto integer = dyn_cast_if_present<IntegerAttr>(number)) {
+    APInt value = integer.getValue();
+    int64_t known =
+        shift + int64_t(shift ? value.getZExtValue() : value.getSExtValue());
+    return createNumber(builder, loc, builder.getI32IntegerAttr(known));
+  }
+  return mapFactors(builder, loc, zeroPoint, zeroPoint.labels, type,
+                    [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
+                      Scalars s(b, bodyLoc, onnxType);
+                      return s.add(s.extend(elements[0], type), shift);
+                    });
+}
+
+//===----------------------------------------------------------------------===//
+// Requantization
+//===----------------------------------------------------------------------===//
+
+/// An f32 rounded to `type`, as an f32. To bf16 by its bits: IREE drops a
+/// truncation to bf16 that an extension follows.
+static Value roundTo(Scalars &s, Value x, Type type) {
+  if (!type.isBF16())
+    return s.widen(s.narrow(x, type));
+  Type word = s.getI32Type();
+  Value bits = arith::BitcastOp::create(s, word, x);
+  Value sixteen = s.constant(word, 16);
+  Value isOdd = arith::AndIOp::create(
+      s, arith::ShRUIOp::create(s, bits, sixteen), s.constant(word, 1));
+  Value rounded = s.add(s.add(bits, isOdd), s.constant(word, 0x7fff));
+  rounded = arith::AndIOp::create(s, rounded, s.constant(word, -0x10000));
+  return s.select(s.isNaN(x), x,
+                  arith::BitcastOp::create(s, s.getF32Type(), rounded));
+}
+
+/// lhsScale * rhsScale / scale, each rounded to the type of the scales, as f32.
+static Factor combineScales(OpBuilder &builder, Location loc, Labels labels,
+                            const Requantization &parameters) {
+  Factor scales[] = {parameters.lhsScale, parameters.rhsScale,
+                     parameters.scale};
+  SmallVector<int64_t> own;
+  for (int64_t label : labels)
+    if (llvm::any_of(scales, [&](const Factor &scale) {
+          return scale.getDim(label) >= 0;
+        }))
+      own.push_back(label);
+  Type type = scales[0].getType().getElementType();
+  return mapFactors(
+      builder, loc, scales, own, builder.getF32Type(),
+      [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
+        Scalars s(b, bodyLoc, b.getF32Type());
+        Value product =
+            roundTo(s, s.mul(s.widen(elements[0]), s.widen(elements[1])), type);
+        return roundTo(s, s.div(product, s.widen(elements[2])), type);
+      });
+}
+
+Factor omb::requantize(OpBuilder &builder, Location loc, const Factor &product,
+                       const Requantization &parameters, Type onnxType) {
+  Factor scale = combineScales(builder, loc, product.labels, parameters);
+  auto body = [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
+    // In f64, a product of 32-bit integers and scales is rounded only once.
+    Scalars s(b, bodyLoc, elements[0].getType());
+    Type type = s.getF64Type();
+    Value sum = isa<FloatType>(elements[0].getType())
+                    ? arith::ExtFOp::create(s, type, elements[0]).getResult()
+                    : s.toFloat(elements[0], type);
+    Value factor = arith::ExtFOp::create(s, type, elements[1]);
+    return buildQuantized(s, s.mul(sum, factor), elements[2], onnxType);
+  };
+  return mapFactors(builder, loc, {product, scale, parameters.zeroPoint},
+                    product.labels, getSignlessType(onnxType), body);
+}
