@@ -26,6 +26,7 @@ void attachRecurrentShapes(mlir::MLIRContext &context);
 void attachReductionShapes(mlir::MLIRContext &context);
 void attachReshapingShapes(mlir::MLIRContext &context);
 void attachResizeShapes(mlir::MLIRContext &context);
+void attachSignalShapes(mlir::MLIRContext &context);
 
 } // namespace omb::onnx
 

@@ -32,6 +32,7 @@ void omb::onnx::attachShapeInference(MLIRContext &context) {
   attachReductionShapes(context);
   attachReshapingShapes(context);
   attachResizeShapes(context);
+  attachSignalShapes(context);
 }
 
 //===----------------------------------------------------------------------===//

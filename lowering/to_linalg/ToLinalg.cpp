@@ -54,6 +54,7 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
   populateSoftmaxToLinalgPatterns(converter, patterns);
   populateScatterToLinalgPatterns(converter, patterns);
   populateSelectionToLinalgPatterns(converter, patterns);
+  populateSignalToLinalgPatterns(converter, patterns);
 }
 
 namespace {
