@@ -66,7 +66,8 @@ def test_dft(dtype, length, parts):
 @pytest.mark.parametrize("how", ["inverse", "onesided"])
 def test_axes_and_lengths(axis, length, how):
     """Padded, cut off, and with an axis in any place."""
-    data = np.random.default_rng(length).standard_normal((100, 2, 101, 2)).astype(np.float32)
+    shape = (100, 2, 101, 2 if how == "inverse" else 1)
+    data = np.random.default_rng(length).standard_normal(shape).astype(np.float32)
     feeds = {"x": data, "length": np.array(length), "axis": np.array(axis)}
     constant = ("length", "axis")
     model = _model("DFT", feeds, 4, initializers=constant, dynamic=("x",), **{how: 1})
@@ -93,7 +94,7 @@ def test_irfft(length, known):
         feeds,
         3,
         initializers=constant,
-        dynamic=() if known else ("x",),
+        dynamic=dynamic,
         inverse=1,
         onesided=1,
     )
@@ -113,6 +114,18 @@ def test_lengths_of_the_run(dtype, length, given, inverse):
     model = _model("DFT", feeds, 3, dynamic=("x",), inverse=inverse)
     transform = np.fft.ifft if inverse else np.fft.fft
     _close(_complex(_run(model, feeds)), transform(_complex(data), given, 1), dtype)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -2])
+@pytest.mark.parametrize(("inverse", "onesided"), [(0, 0), (1, 1), (1, 0)])
+def test_the_axis_of_the_run(axis, inverse, onesided):
+    data = np.random.default_rng(0).standard_normal((4, 6, 5, 2)).astype(np.float32)
+    feeds = {"x": data, "length": np.array(9), "axis": np.array(axis)}
+    model = _model("DFT", feeds, 4, inverse=inverse, onesided=onesided)
+    place = axis if axis >= 0 else axis + 4
+    transform = np.fft.irfft if onesided else np.fft.ifft if inverse else np.fft.fft
+    actual = _complex(_run(model, feeds))
+    _close(actual, transform(_complex(data), 9, place), np.float32)
 
 
 def test_a_length_of_zero_stops_the_run():
