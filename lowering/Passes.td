@@ -11,6 +11,9 @@ def ConvertOnnxToLinalg : Pass<"convert-onnx-to-linalg", "::mlir::ModuleOp"> {
     of dynamic dimensions (`#onnx.dims`), which decide here whether two
     dimensions can differ, are dropped.
 
+    Random ops without a seed count their evaluations in a mutable
+    `util.global`, which IREE keeps from one run of a session to the next.
+
     Fails with one diagnostic for each op that has no lowering, or whose
     lowering doesn't take it; the diagnostic gives the lowering's reason.
   }];
@@ -21,7 +24,8 @@ def ConvertOnnxToLinalg : Pass<"convert-onnx-to-linalg", "::mlir::ModuleOp"> {
     "::mlir::linalg::LinalgDialect",
     "::mlir::math::MathDialect",
     "::mlir::scf::SCFDialect",
-    "::mlir::tensor::TensorDialect"
+    "::mlir::tensor::TensorDialect",
+    "::omb::iree::UtilDialect"
   ];
 }
 

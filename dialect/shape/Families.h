@@ -27,6 +27,7 @@ void attachReductionShapes(mlir::MLIRContext &context);
 void attachReshapingShapes(mlir::MLIRContext &context);
 void attachResizeShapes(mlir::MLIRContext &context);
 void attachSequenceShapes(mlir::MLIRContext &context);
+void attachSignalShapes(mlir::MLIRContext &context);
 
 } // namespace omb::onnx
 

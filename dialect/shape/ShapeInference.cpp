@@ -33,6 +33,7 @@ void omb::onnx::attachShapeInference(MLIRContext &context) {
   attachReshapingShapes(context);
   attachResizeShapes(context);
   attachSequenceShapes(context);
+  attachSignalShapes(context);
 }
 
 //===----------------------------------------------------------------------===//

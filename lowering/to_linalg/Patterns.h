@@ -66,6 +66,8 @@ void populateScatterToLinalgPatterns(const mlir::TypeConverter &converter,
                                      mlir::RewritePatternSet &patterns);
 void populateSelectionToLinalgPatterns(const mlir::TypeConverter &converter,
                                        mlir::RewritePatternSet &patterns);
+void populateSignalToLinalgPatterns(const mlir::TypeConverter &converter,
+                                    mlir::RewritePatternSet &patterns);
 
 /// The patterns of all families.
 void populateOnnxToLinalgPatterns(const mlir::TypeConverter &converter,

@@ -3,6 +3,7 @@
 #include "dialect/ir/OnnxDialect.h"
 #include "dialect/transforms/Passes.h"
 #include "lowering/Passes.h"
+#include "lowering/iree/Dialects.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/TypeConversion.h"
 
@@ -55,6 +56,7 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
   populateSoftmaxToLinalgPatterns(converter, patterns);
   populateScatterToLinalgPatterns(converter, patterns);
   populateSelectionToLinalgPatterns(converter, patterns);
+  populateSignalToLinalgPatterns(converter, patterns);
 }
 
 namespace {
@@ -136,8 +138,8 @@ struct ConvertOnnxToLinalg
         [&](Operation *op) { return converter.isLegal(op); });
     target.addLegalDialect<arith::ArithDialect, cf::ControlFlowDialect,
                            complex::ComplexDialect, linalg::LinalgDialect,
-                           math::MathDialect, scf::SCFDialect,
-                           tensor::TensorDialect>();
+                           math::MathDialect, omb::iree::UtilDialect,
+                           scf::SCFDialect, tensor::TensorDialect>();
     target.addLegalOp<UnrealizedConversionCastOp>();
 
     // Onnx ops are neither legal nor illegal: those that stay are reported

@@ -61,12 +61,3 @@ func.func @dropout(%x: tensor<2xf32>) -> tensor<*xf32> {
   %0 = onnx.Dropout(%x) : (tensor<2xf32>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
 }
-
-// -----
-
-func.func @training(%x: tensor<2xf32>, %ratio: tensor<f32>) -> tensor<*xf32> {
-  %yes = onnx.Constant() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
-  // expected-error @+1 {{can't be lowered to linalg: it is in training mode; only inference is lowered}}
-  %0 = onnx.Dropout(%x, %ratio, %yes) : (tensor<2xf32>, tensor<f32>, tensor<i1>) -> tensor<*xf32>
-  return %0 : tensor<*xf32>
-}
