@@ -120,6 +120,15 @@ void omb::createAssert(OpBuilder &builder, Location loc, Value condition,
   cf::AssertOp::create(builder, loc, condition, (node + message).str());
 }
 
+void omb::requireElements(IndexArithmetic index, Value size,
+                          ValueRange resultSizes, const Twine &message) {
+  Value zero = index.constant(0);
+  Value isNeeded = index.isLess(zero, index.product(resultSizes));
+  index.require(index.select(isNeeded, index.isLess(zero, size),
+                             index.isEqual(zero, zero)),
+                message);
+}
+
 SmallVector<OpFoldResult> omb::IndexArithmetic::mixed(ValueRange sizes) {
   return getAsOpFoldResult(sizes);
 }
