@@ -32,6 +32,9 @@ struct BinDim {
   /// How many points there are, as an index and as a number.
   Value count;
   Value countNumber;
+  /// Those before `first` and from `end` on are outside of the input.
+  Value first;
+  Value end;
 };
 
 /// Computes elements of the result.
@@ -52,10 +55,16 @@ public:
   Value compute(OpBuilder &b, ValueRange at);
 
 private:
-  /// The bin at position `at` of `bins`, in dimension `dim` (1 for the rows).
-  BinDim getBin(Scalars &s, Value region, int64_t dim, Value at, int64_t bins);
+  /// The bin at position `at` of `bins`, in dimension `dim` (1 for the rows),
+  /// in which the input has `size` elements.
+  BinDim getBin(Scalars &s, Value region, int64_t dim, Value at, int64_t bins,
+                Value size);
+  void setRange(Scalars &s, BinDim &bin, Value size);
   /// Where point `number` of a bin is.
   Value getPoint(Scalars &s, const BinDim &bin, Value number);
+  /// What the maximum starts from: 0 where there are points that aren't
+  /// visited.
+  Value getLeast(Scalars &s, const BinDim &rows, const BinDim &columns);
   /// Combines `sum` with what is sampled at (y, x).
   Value addPoint(Scalars &s, ValueRange outer, ValueRange sizes, ValueRange yx,
                  Value sum);
@@ -76,7 +85,7 @@ private:
 } // namespace
 
 BinDim RegionSampler::getBin(Scalars &s, Value region, int64_t dim, Value at,
-                             int64_t bins) {
+                             int64_t bins, Value size) {
   bool isHalfPixel = op.getCoordinateTransformationMode() == "half_pixel";
   Value scale = constant(s, op.getSpatialScale());
   auto read = [&](int64_t column) {
@@ -102,12 +111,43 @@ BinDim RegionSampler::getBin(Scalars &s, Value region, int64_t dim, Value at,
                                   s, math::CeilOp::create(s, bin.size)),
                               index.constant(0));
   bin.countNumber = omb::toCoordinate(s, bin.count, computedType);
+  setRange(s, bin, size);
   return bin;
+}
+
+/// A region without bounds would have points without end: only those near the
+/// input are visited. The others are 0.
+void RegionSampler::setRange(Scalars &s, BinDim &bin, Value size) {
+  omb::IndexArithmetic index(s, loc);
+  Value zero = index.constant(0), one = index.constant(1);
+  bin.first = zero;
+  bin.end = bin.count;
+  if (op.getSamplingRatio() > 0)
+    return;
+  Value step = s.div(bin.size, bin.countNumber);
+  Value high = omb::toCoordinate(s, size, computedType);
+  Value before = s.div(s.sub(constant(s, -1), bin.start), step);
+  Value until = s.div(s.sub(high, bin.start), step);
+  Value first = omb::toPosition(s, math::FloorOp::create(s, before));
+  Value end = omb::toPosition(s, math::CeilOp::create(s, until));
+  bin.first = index.clamp(index.sub(first, one), zero, bin.count);
+  bin.end = index.clamp(index.add(end, one), bin.first, bin.count);
 }
 
 Value RegionSampler::getPoint(Scalars &s, const BinDim &bin, Value number) {
   Value steps = s.add(omb::toCoordinate(s, number, computedType), 0.5);
   return s.add(bin.start, s.div(s.mul(steps, bin.size), bin.countNumber));
+}
+
+Value RegionSampler::getLeast(Scalars &s, const BinDim &rows,
+                              const BinDim &columns) {
+  omb::IndexArithmetic index(s, loc);
+  Value least = s.lowest(computedType);
+  for (const BinDim &bin : {rows, columns}) {
+    Value isWhole = index.isEqual(index.sub(bin.end, bin.first), bin.count);
+    least = index.select(isWhole, least, constant(s, 0));
+  }
+  return least;
 }
 
 Value RegionSampler::addPoint(Scalars &s, ValueRange outer, ValueRange sizes,
@@ -140,37 +180,39 @@ Value RegionSampler::compute(OpBuilder &b, ValueRange at) {
   omb::IndexArithmetic index(s, loc);
   ValueRange sizes = ValueRange(input).drop_front(2);
   BinDim rows =
-      getBin(s, at[0], 1, at[2], op.getOutputHeight());
+      getBin(s, at[0], 1, at[2], op.getOutputHeight(), input[2]);
   BinDim columns =
-      getBin(s, at[0], 0, at[3], op.getOutputWidth());
+      getBin(s, at[0], 0, at[3], op.getOutputWidth(), input[3]);
   Value image = arith::IndexCastOp::create(
       s, s.getIndexType(),
       tensor::ExtractOp::create(s, adaptor.getBatchIndices(), at[0]));
   SmallVector<Value> outer = {index.inBounds(image, input[0]), at[1]};
   Value zero = index.constant(0), one = index.constant(1);
-  auto loop = [&](OpBuilder &builder, Value count, Value start,
+  auto loop = [&](OpBuilder &builder, const BinDim &bin, Value start,
                   function_ref<Value(OpBuilder &, Value, Value)> body) {
     return scf::ForOp::create(
-               builder, loc, zero, count, one, start,
+               builder, loc, bin.first, bin.end, one, start,
                [&](OpBuilder &inner, Location, Value number, ValueRange sums) {
                  scf::YieldOp::create(inner, loc,
                                       body(inner, number, sums.front()));
                })
         .getResult(0);
   };
-  Value start = isMax ? s.lowest(computedType) : constant(s, 0);
+  Value start = isMax ? getLeast(s, rows, columns) : constant(s, 0);
   Value sum = loop(
-      s, rows.count, start, [&](OpBuilder &outerLoop, Value row, Value sums) {
+      s, rows, start, [&](OpBuilder &outerLoop, Value row, Value sums) {
         Scalars so(outerLoop, loc, elementType);
         Value y = getPoint(so, rows, row);
-        return loop(outerLoop, columns.count, sums,
+        return loop(outerLoop, columns, sums,
                     [&](OpBuilder &innerLoop, Value column, Value inner) {
                       Scalars si(innerLoop, loc, elementType);
                       Value x = getPoint(si, columns, column);
                       return addPoint(si, outer, sizes, {y, x}, inner);
                     });
       });
-  Value isEmpty = index.isEqual(index.mul(rows.count, columns.count), zero);
+  Value isEmpty = index.select(index.isEqual(rows.count, zero),
+                               index.isEqual(zero, zero),
+                               index.isEqual(columns.count, zero));
   Value points = s.mul(rows.countNumber, columns.countNumber);
   Value result =
       isMax ? sum : s.div(sum, s.select(isEmpty, constant(s, 1), points));

@@ -270,6 +270,21 @@ def test_roi_align(mode, coordinates, ratio, batch, channels, size, seed) -> Non
     roi_align(mode, coordinates, ratio).check(feeds, 4 * ULPS)
 
 
+@pytest.mark.parametrize("mode", ["avg", "max"])
+def test_regions_without_bounds_come_to_an_end(mode: str) -> None:
+    """Points outside of the image are 0; only those near it are visited."""
+    far, nan, inf = 1e30, np.nan, np.inf
+    corners = [(-far, -far, far, far), (nan, 0, 4, 4), (0, 0, inf, 4), (-1e6, 0, 1e6, 8)]
+    feeds = {
+        "x": np.ones((1, 1, 4, 4), np.float32),
+        "rois": np.float32(corners),
+        "images": np.int64([0, -9, 99, 0]),
+    }
+    y = roi_align(mode, "half_pixel", 0).run(feeds)["y"]
+    assert y.shape == (4, 1, 2, 3)
+    assert not np.any(y > 1)
+
+
 @cache
 def max_unpool(window: tuple, has_shape: bool) -> Case:
     kernel, strides, pads = window
@@ -332,3 +347,66 @@ def test_max_unpool_out_of_range_is_refused(wrong: int) -> None:
     i = np.full((1, 2, 2, 2), wrong)
     with pytest.raises(omb.OmbError, match="out of range"):
         max_unpool(UNPOOLINGS[0], False).run({"x": normal(0, 1, 2, 2, 2), "i": i})
+
+
+# --- other element types ------------------------------------------------------------------------
+
+MOVING = {
+    "Col2Im": (
+        {"strides": [1, 2], "pads": [1, 0, 0, 1]},
+        {"x": normal(0, 1, 8, 9), "i": np.int64([3, 5]), "b": np.int64([2, 2])},
+    ),
+    "DeformConv": (
+        {"pads": [1, 1, 1, 1], "group": 2},
+        {
+            "x": normal(1, 1, 2, 4, 4),
+            "w": normal(2, 2, 1, 2, 2),
+            "o": normal(3, 1, 8, 5, 5),
+            "b": normal(4, 2),
+            "m": normal(5, 1, 4, 5, 5),
+        },
+    ),
+    "RoiAlign": (
+        {"output_height": 2, "output_width": 2, "spatial_scale": 0.5},
+        {
+            "x": normal(6, 2, 2, 5, 5),
+            "r": np.float32([[0, 1, 9, 8], [2, -3, 5, 14]]),
+            "i": np.int64([1, 0]),
+        },
+    ),
+    "MaxUnpool": (
+        {"kernel_shape": [2, 2], "strides": [2, 2]},
+        {"x": normal(7, 1, 1, 2, 2), "i": np.int64([0, 3, 9, 14]).reshape(1, 1, 2, 2)},
+    ),
+    "AffineGrid": ({}, {"t": normal(8, 2, 2, 3), "s": np.int64([2, 1, 3, 4])}),
+}
+
+
+@cache
+def with_element(operator: str, element: int) -> Case:
+    attributes, feeds = MOVING[operator]
+    inputs = {
+        name: (element if array.dtype == np.float32 else TensorProto.INT64, list(array.shape))
+        for name, array in feeds.items()
+    }
+    node = helper.make_node(operator, list(feeds), ["y"], **attributes)
+    return Case([node], inputs, {"y": (element, 4)})
+
+
+@pytest.mark.parametrize("element", [TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE])
+@pytest.mark.parametrize("operator", list(MOVING))
+def test_other_floats(operator: str, element: int) -> None:
+    """Narrow floats are computed in float32 and rounded once."""
+    dtype = DTYPES[element]
+    feeds = {
+        name: array.astype(dtype) if array.dtype == np.float32 else array
+        for name, array in MOVING[operator][1].items()
+    }
+    wide = {
+        name: array.astype(np.float32) if array.dtype == dtype else array
+        for name, array in feeds.items()
+    }
+    expected = with_element(operator, F32).run(wide)["y"].astype(dtype)
+    ours = with_element(operator, element).run(feeds)["y"]
+    is_wide = element == TensorProto.DOUBLE
+    assert_close("y", ours, expected, ulps=2**32 if is_wide else 1)
