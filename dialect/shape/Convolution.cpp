@@ -199,8 +199,7 @@ static LogicalResult checkPerWindow(DeformConvOp op, StringRef name,
     return success();
   if (shape->size() != result.size())
     return op.emitOpError("takes ")
-           << name << " of rank " << result.size() << ", not "
-           << shape->size();
+           << name << " of rank " << result.size() << ", not " << shape->size();
   if (differ((*shape)[1], channels))
     return op.emitOpError("has ")
            << name << " of " << analysis.getName((*shape)[1])
@@ -252,8 +251,8 @@ static LogicalResult inferDeformConv(DeformConvOp op, ShapeAnalysis &analysis) {
       normalizeSize(getProduct(*kernel, op.getContext()) * offsetGroup);
   if (failed(checkPerWindow(op, "an offset", op.getOffset(), points * rank,
                             result, analysis)) ||
-      failed(checkPerWindow(op, "a mask", op.getMask(), points, result,
-                            analysis)))
+      failed(
+          checkPerWindow(op, "a mask", op.getMask(), points, result, analysis)))
     return failure();
   return analysis.setShape(op.getY(), result);
 }
@@ -294,9 +293,8 @@ static FailureOr<DimExpr> countChannels(Col2ImOp op, DimExpr rows,
     return analysis.getUnknown();
   std::optional<int64_t> known = getConstantSize(rows);
   if (known && *known % *block != 0)
-    return op.emitOpError("has ")
-           << *known << " rows, which aren't blocks of " << *block
-           << " elements";
+    return op.emitOpError("has ") << *known << " rows, which aren't blocks of "
+                                  << *block << " elements";
   return rows.floorDiv(*block);
 }
 
@@ -322,7 +320,8 @@ static LogicalResult inferCol2Im(Col2ImOp op, ShapeAnalysis &analysis) {
   FailureOr<WindowAttributes> windows = getWindowAttributes(op, image->size());
   if (failed(windows))
     return failure();
-  FailureOr<Shape> counts = countWindows(op, *windows, *image, *block, analysis);
+  FailureOr<Shape> counts =
+      countWindows(op, *windows, *image, *block, analysis);
   if (failed(counts))
     return failure();
   Shape result = {analysis.getUnknown(), analysis.getUnknown()};

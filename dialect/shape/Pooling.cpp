@@ -106,9 +106,9 @@ static FailureOr<Shape> getUnpooled(MaxUnpoolOp op, Shape input,
                                     const WindowAttributes &windows) {
   for (int64_t dim = 0; dim < windows.getRank(); ++dim) {
     DimExpr &size = input[2 + dim];
-    size = normalizeSize((size - 1) * windows.strides[dim] +
-                         windows.kernel[dim] - windows.padsLow[dim] -
-                         windows.padsHigh[dim]);
+    size =
+        normalizeSize((size - 1) * windows.strides[dim] + windows.kernel[dim] -
+                      windows.padsLow[dim] - windows.padsHigh[dim]);
     if (getConstantSize(size).value_or(0) < 0)
       return op.emitOpError("has pads that leave nothing of spatial dimension ")
              << dim;
@@ -135,8 +135,7 @@ static LogicalResult inferMaxUnpool(MaxUnpoolOp op, ShapeAnalysis &analysis) {
   std::optional<Shape> sizes = analysis.getContents(op.getOutputShape());
   if (sizes && sizes->size() != input->size())
     return op.emitOpError("has ")
-           << sizes->size() << " sizes for " << input->size()
-           << " dimensions";
+           << sizes->size() << " sizes for " << input->size() << " dimensions";
   for (auto [dim, size] : llvm::enumerate(*result)) {
     DimExpr given = sizes ? (*sizes)[dim] : analysis.getUnknown();
     std::optional<int64_t> least = getConstantSize(size);

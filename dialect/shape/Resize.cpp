@@ -225,8 +225,7 @@ static LogicalResult inferGridSample(GridSampleOp op, ShapeAnalysis &analysis) {
   if (failed(batch))
     return failure();
   Shape result = {*batch, (*input)[1]};
-  llvm::append_range(result,
-                     ArrayRef<DimExpr>(*grid).drop_front().drop_back());
+  llvm::append_range(result, ArrayRef<DimExpr>(*grid).drop_front().drop_back());
   return analysis.setShape(op.getY(), result);
 }
 

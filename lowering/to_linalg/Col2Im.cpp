@@ -42,9 +42,10 @@ static Value findBlock(OpBuilder &b, Location loc, const WindowDim &dim,
                           index.mul(within, index.constant(dim.dilation)));
   Value block = index.div(start, stride);
   auto require = [&](Value condition) {
-    isInside = isInside ? arith::AndIOp::create(b, loc, isInside, condition)
-                              .getResult()
-                        : condition;
+    isInside =
+        isInside
+            ? arith::AndIOp::create(b, loc, isInside, condition).getResult()
+            : condition;
   };
   require(index.isLess(index.constant(-1), start));
   require(index.isLess(block, dim.count));
@@ -88,8 +89,8 @@ static Value gatherBlocks(OpBuilder &builder, Location loc, Value columns,
         Value row = inner.constant(0), column = inner.constant(0), isInside;
         for (auto [position, dim] : llvm::enumerate(windows)) {
           Value within = counter(outer + position);
-          Value found = findBlock(b, loc, dim, counter(2 + position), within,
-                                  isInside);
+          Value found =
+              findBlock(b, loc, dim, counter(2 + position), within, isInside);
           row = inner.add(inner.mul(row, dim.kernel), within);
           column = inner.add(inner.mul(column, dim.count), found);
         }
@@ -113,8 +114,7 @@ struct Col2ImToGeneric : OpConversionPattern<Col2ImOp> {
   LogicalResult
   matchAndRewrite(Col2ImOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    auto type =
-        getTypeConverter()->convertType<RankedTensorType>(op.getType());
+    auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
     auto input = dyn_cast<RankedTensorType>(adaptor.getInput().getType());
     if (!type || !input)
       return rewriter.notifyMatchFailure(
@@ -141,8 +141,7 @@ struct Col2ImToGeneric : OpConversionPattern<Col2ImOp> {
     }
     SmallVector<WindowDim> windows =
         omb::computeWindows(index, *attributes, image, block, "Col2Im");
-    SmallVector<Value> sizes = {
-        from[0], checkColumns(index, from, windows)};
+    SmallVector<Value> sizes = {from[0], checkColumns(index, from, windows)};
     llvm::append_range(sizes, image);
     Type elementType = type.getElementType();
     RankedTensorType sumType = type.clone(omb::getAccumulatorType(elementType));
@@ -168,7 +167,8 @@ struct Col2ImToGeneric : OpConversionPattern<Col2ImOp> {
       counts.push_back(dim.count);
     }
     Value blockSize = index.product(block);
-    Value channels = index.div(from[1], index.max(blockSize, index.constant(1)));
+    Value channels =
+        index.div(from[1], index.max(blockSize, index.constant(1)));
     index.require(index.isEqual(index.mul(channels, blockSize), from[1]),
                   "the blocks of Col2Im don't fit the rows of its input");
     index.require(index.isEqual(index.product(counts), from[2]),

@@ -80,7 +80,8 @@ struct ConvToLinalg : OpConversionPattern<ConvOp> {
       sizes.push_back(dim.count);
     RankedTensorType sumType =
         type.clone(omb::getAccumulatorType(type.getElementType()));
-    Value init = omb::buildConvolutionInit(rewriter, loc, sumType, sizes, adaptor.getB());
+    Value init = omb::buildConvolutionInit(rewriter, loc, sumType, sizes,
+                                           adaptor.getB());
     Value padded = omb::padWindows(
         rewriter, loc, adaptor.getX(), windows, type,
         omb::createZero(rewriter, loc, inputType.getElementType()));
@@ -287,7 +288,8 @@ struct ConvTransposeToLinalg : OpConversionPattern<ConvTransposeOp> {
     }
     RankedTensorType sumType =
         type.clone(omb::getAccumulatorType(type.getElementType()));
-    Value init = omb::buildConvolutionInit(rewriter, loc, sumType, sizes, adaptor.getB());
+    Value init = omb::buildConvolutionInit(rewriter, loc, sumType, sizes,
+                                           adaptor.getB());
     Value zero = omb::createZero(rewriter, loc, inputType.getElementType());
     Value spread = interleaveZeros(rewriter, loc, adaptor.getX(), dims, zero);
     spread = padOrCrop(rewriter, loc, spread, dims, zero);

@@ -110,8 +110,7 @@ void Deformation::checkSizes() {
           "the " + name + " of DeformConv has another batch size");
     check(sizes[1], channels,
           "the " + name + " of DeformConv has another number of channels");
-    for (auto [dim, size] :
-         llvm::zip(windows, ValueRange(sizes).drop_front(2)))
+    for (auto [dim, size] : llvm::zip(windows, ValueRange(sizes).drop_front(2)))
       check(dim.count, size,
             "the " + name + " of DeformConv isn't of the result's size");
   };
@@ -142,9 +141,9 @@ Value Deformation::sample(OpBuilder &b, ValueRange at) {
   };
   SmallVector<Value> coordinates;
   for (auto [number, dim] : llvm::enumerate(windows)) {
-    Value start = inner.add(
-        inner.mul(window[number], inner.constant(dim.stride)),
-        inner.mul(within[number], inner.constant(dim.dilation)));
+    Value start =
+        inner.add(inner.mul(window[number], inner.constant(dim.stride)),
+                  inner.mul(within[number], inner.constant(dim.dilation)));
     start = inner.sub(start, dim.low);
     Value channel = inner.add(inner.mul(point, inner.constant(rank)),
                               inner.constant(number));
@@ -196,8 +195,8 @@ Value Deformation::buildWeights() {
   SmallVector<ReassociationIndices> groups = {{0}, {1}};
   for (int64_t dim = 0; dim < rank; ++dim)
     groups[1].push_back(2 + dim);
-  Value flat = tensor::CollapseShapeOp::create(builder, loc, adaptor.getW(),
-                                               groups);
+  Value flat =
+      tensor::CollapseShapeOp::create(builder, loc, adaptor.getW(), groups);
   auto type = cast<RankedTensorType>(flat.getType());
   SmallVector<int64_t> shape(type.getShape());
   shape.push_back(1);
@@ -229,9 +228,9 @@ struct DeformConvToLinalg : OpConversionPattern<DeformConvOp> {
     omb::IndexArithmetic index(rewriter, loc);
     SmallVector<Value> input = index.sizes(adaptor.getX());
     SmallVector<Value> weights = index.sizes(adaptor.getW());
-    SmallVector<WindowDim> windows = omb::computeWindows(
-        index, *attributes, ValueRange(input).drop_front(2),
-        ValueRange(weights).drop_front(2), "DeformConv");
+    SmallVector<WindowDim> windows =
+        omb::computeWindows(index, *attributes, ValueRange(input).drop_front(2),
+                            ValueRange(weights).drop_front(2), "DeformConv");
     SmallVector<Value> sizes = {input[0], weights[0]};
     for (const WindowDim &dim : windows)
       sizes.push_back(dim.count);

@@ -13,7 +13,6 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/DialectConversion.h"
@@ -177,11 +176,10 @@ struct GridSampleToGeneric : OpConversionPattern<GridSampleOp> {
                      linalg::IndexOp::create(b, loc, 0),
                      linalg::IndexOp::create(b, loc, 1)};
                  ValueRange at = arguments.drop_back();
-                 Value found =
-                     filter.mode == SamplingFilter::Nearest
-                         ? sampler.pickNearest(s, outer, at)
-                         : elements.fromComputed(
-                               s, sampler.interpolate(s, outer, at));
+                 Value found = filter.mode == SamplingFilter::Nearest
+                                   ? sampler.pickNearest(s, outer, at)
+                                   : elements.fromComputed(
+                                         s, sampler.interpolate(s, outer, at));
                  linalg::YieldOp::create(b, loc, found);
                })
         .getResult(0);
@@ -206,7 +204,8 @@ struct AffineGridToGeneric : OpConversionPattern<AffineGridOp> {
     int64_t rank = type.getRank() - 2;
     if ((rank != 2 && rank != 3) || theta.getRank() != 3)
       return rewriter.notifyMatchFailure(
-          op, "theta and the sizes aren't those of a grid in 2 or 3 dimensions");
+          op,
+          "theta and the sizes aren't those of a grid in 2 or 3 dimensions");
     Location loc = op.getLoc();
     omb::IndexArithmetic index(rewriter, loc);
     SmallVector<Value> from = index.sizes(adaptor.getTheta());
@@ -223,8 +222,8 @@ struct AffineGridToGeneric : OpConversionPattern<AffineGridOp> {
                     "a size of AffineGrid is negative");
     }
     sizes.push_back(index.constant(rank));
-    rewriter.replaceOp(op, buildGrid(rewriter, op, adaptor.getTheta(), sizes,
-                                     type));
+    rewriter.replaceOp(
+        op, buildGrid(rewriter, op, adaptor.getTheta(), sizes, type));
     return success();
   }
 

@@ -16,10 +16,10 @@
 #include <cmath>
 
 using namespace mlir;
-using omb::ResizedAxis;
-using omb::SamplingOptions;
 using omb::getFilter;
 using omb::isOutside;
+using omb::ResizedAxis;
+using omb::SamplingOptions;
 using omb::Scalars;
 using omb::toPosition;
 

@@ -53,8 +53,7 @@ private:
   RankedTensorType getType(Type elementType) const {
     SmallVector<int64_t> shape;
     for (Value size : sizes)
-      shape.push_back(
-          getConstantIntValue(size).value_or(ShapedType::kDynamic));
+      shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
     return RankedTensorType::get(shape, elementType);
   }
   /// `position` in a tensor of `dims`, in row-major order.
@@ -114,18 +113,17 @@ Value Unpooling::getFit(OpBuilder &b, Value target, ValueRange at) {
   omb::IndexArithmetic inner(b, loc);
   SmallVector<Value> position = unflatten(inner, target, sizes);
   Value total = inner.product(sizes);
-  Value isInRange = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult,
-                                          target, total);
-  Value fits = arith::AndIOp::create(b, loc,
-                                     inner.isEqual(position[0], at[0]),
+  Value isInRange =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, target, total);
+  Value fits = arith::AndIOp::create(b, loc, inner.isEqual(position[0], at[0]),
                                      inner.isEqual(position[1], at[1]));
   for (int64_t dim = 0; dim < rank; ++dim) {
-    Value start = inner.sub(
-        inner.mul(at[2 + dim], inner.constant(windows.strides[dim])),
-        inner.constant(windows.padsLow[dim]));
-    Value isIn = arith::CmpIOp::create(
-        b, loc, arith::CmpIPredicate::ult, inner.sub(position[2 + dim], start),
-        inner.constant(windows.kernel[dim]));
+    Value start =
+        inner.sub(inner.mul(at[2 + dim], inner.constant(windows.strides[dim])),
+                  inner.constant(windows.padsLow[dim]));
+    Value isIn = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult,
+                                       inner.sub(position[2 + dim], start),
+                                       inner.constant(windows.kernel[dim]));
     fits = arith::AndIOp::create(b, loc, fits, isIn);
   }
   auto constant = [&](Fit fit) -> Value {
@@ -170,11 +168,11 @@ Value Unpooling::findMaximum(OpBuilder &b, ValueRange at, ValueRange steps) {
   for (int64_t dim = 0; dim < rank; ++dim) {
     int64_t stride = windows.strides[dim];
     int64_t count = llvm::divideCeil(windows.kernel[dim], stride);
-    Value last = inner.div(
-        inner.add(at[2 + dim], inner.constant(windows.padsLow[dim])),
-        inner.constant(stride));
-    Value which = inner.add(inner.sub(last, inner.constant(count - 1)),
-                            steps[dim]);
+    Value last =
+        inner.div(inner.add(at[2 + dim], inner.constant(windows.padsLow[dim])),
+                  inner.constant(stride));
+    Value which =
+        inner.add(inner.sub(last, inner.constant(count - 1)), steps[dim]);
     Value isIn = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, which,
                                        from[2 + dim]);
     fits = fits ? arith::AndIOp::create(b, loc, fits, isIn).getResult() : isIn;
@@ -242,9 +240,9 @@ Value Unpooling::pickMaxima() {
         Value isHit = inner.isLess(inner.constant(-1), at);
         SmallVector<Value> position = {linalg::IndexOp::create(b, loc, 0),
                                        linalg::IndexOp::create(b, loc, 1)};
-        llvm::append_range(
-            position, unflatten(inner, inner.max(at, inner.constant(0)),
-                                ValueRange(from).drop_front(2)));
+        llvm::append_range(position,
+                           unflatten(inner, inner.max(at, inner.constant(0)),
+                                     ValueRange(from).drop_front(2)));
         Value found = tensor::ExtractOp::create(b, loc, x, position);
         return inner.select(isHit, found, omb::createZero(b, loc, elementType));
       });
@@ -258,9 +256,8 @@ Value Unpooling::scatterAll() {
     return tensor::CollapseShapeOp::create(builder, loc, tensor, groups);
   };
   RankedTensorType type = getType(elementType);
-  Value zeros =
-      omb::createFilled(builder, loc, type, sizes,
-                        omb::createZero(builder, loc, elementType));
+  Value zeros = omb::createFilled(builder, loc, type, sizes,
+                                  omb::createZero(builder, loc, elementType));
   Value result =
       omb::buildVectorScatter(builder, loc, flattenTensor(zeros),
                               flattenTensor(indices), flattenTensor(x));

@@ -276,9 +276,8 @@ void requireNoUnits(OpBuilder &builder, Location loc, Value data) {
     Value isKept = builder.createOrFold<arith::CmpIOp>(
         loc, arith::CmpIPredicate::ne, index.size(data, dim),
         index.constant(1));
-    index.require(isKept,
-                  "Squeeze without axes has an input whose dimension " +
-                      Twine(dim) + " turns out to be 1; give it axes");
+    index.require(isKept, "Squeeze without axes has an input whose dimension " +
+                              Twine(dim) + " turns out to be 1; give it axes");
   }
 }
 

@@ -43,8 +43,8 @@ public:
   RegionSampler(RoiAlignOp op, RoiAlignOp::Adaptor adaptor,
                 ArrayRef<Value> input)
       : op(op), adaptor(adaptor), input(input), loc(op.getLoc()),
-        elementType(cast<RankedTensorType>(adaptor.getX().getType())
-                        .getElementType()),
+        elementType(
+            cast<RankedTensorType>(adaptor.getX().getType()).getElementType()),
         computedType(omb::getAccumulatorType(elementType)),
         isMax(op.getMode() == "max") {
     if (isMax)
@@ -105,11 +105,11 @@ BinDim RegionSampler::getBin(Scalars &s, Value region, int64_t dim, Value at,
   bin.start =
       s.add(begin, s.mul(omb::toCoordinate(s, at, computedType), bin.size));
   omb::IndexArithmetic index(s, loc);
-  bin.count = op.getSamplingRatio() > 0
-                  ? index.constant(op.getSamplingRatio())
-                  : index.max(omb::toPosition(
-                                  s, math::CeilOp::create(s, bin.size)),
-                              index.constant(0));
+  bin.count =
+      op.getSamplingRatio() > 0
+          ? index.constant(op.getSamplingRatio())
+          : index.max(omb::toPosition(s, math::CeilOp::create(s, bin.size)),
+                      index.constant(0));
   bin.countNumber = omb::toCoordinate(s, bin.count, computedType);
   setRange(s, bin, size);
   return bin;
@@ -164,9 +164,9 @@ Value RegionSampler::addPoint(Scalars &s, ValueRange outer, ValueRange sizes,
   SmallVector<Value> coordinates;
   for (auto [coordinate, size] : llvm::zip(yx, sizes)) {
     Value high = omb::toCoordinate(s, size, computedType);
-    Value fits = arith::AndIOp::create(
-        s, s.lessEqual(constant(s, -1), coordinate),
-        s.lessEqual(coordinate, high));
+    Value fits =
+        arith::AndIOp::create(s, s.lessEqual(constant(s, -1), coordinate),
+                              s.lessEqual(coordinate, high));
     isOn = isOn ? arith::AndIOp::create(s, isOn, fits).getResult() : fits;
     coordinates.push_back(omb::padCoordinate(s, edges, coordinate, size));
   }
@@ -179,10 +179,8 @@ Value RegionSampler::compute(OpBuilder &b, ValueRange at) {
   Scalars s(b, loc, elementType);
   omb::IndexArithmetic index(s, loc);
   ValueRange sizes = ValueRange(input).drop_front(2);
-  BinDim rows =
-      getBin(s, at[0], 1, at[2], op.getOutputHeight(), input[2]);
-  BinDim columns =
-      getBin(s, at[0], 0, at[3], op.getOutputWidth(), input[3]);
+  BinDim rows = getBin(s, at[0], 1, at[2], op.getOutputHeight(), input[2]);
+  BinDim columns = getBin(s, at[0], 0, at[3], op.getOutputWidth(), input[3]);
   Value image = arith::IndexCastOp::create(
       s, s.getIndexType(),
       tensor::ExtractOp::create(s, adaptor.getBatchIndices(), at[0]));
@@ -199,8 +197,8 @@ Value RegionSampler::compute(OpBuilder &b, ValueRange at) {
         .getResult(0);
   };
   Value start = isMax ? getLeast(s, rows, columns) : constant(s, 0);
-  Value sum = loop(
-      s, rows, start, [&](OpBuilder &outerLoop, Value row, Value sums) {
+  Value sum =
+      loop(s, rows, start, [&](OpBuilder &outerLoop, Value row, Value sums) {
         Scalars so(outerLoop, loc, elementType);
         Value y = getPoint(so, rows, row);
         return loop(outerLoop, columns, sums,
@@ -210,9 +208,9 @@ Value RegionSampler::compute(OpBuilder &b, ValueRange at) {
                       return addPoint(si, outer, sizes, {y, x}, inner);
                     });
       });
-  Value isEmpty = index.select(index.isEqual(rows.count, zero),
-                               index.isEqual(zero, zero),
-                               index.isEqual(columns.count, zero));
+  Value isEmpty =
+      index.select(index.isEqual(rows.count, zero), index.isEqual(zero, zero),
+                   index.isEqual(columns.count, zero));
   Value points = s.mul(rows.countNumber, columns.countNumber);
   Value result =
       isMax ? sum : s.div(sum, s.select(isEmpty, constant(s, 1), points));
@@ -250,9 +248,9 @@ struct RoiAlignToGeneric : OpConversionPattern<RoiAlignOp> {
     index.require(
         index.isEqual(regions, index.size(adaptor.getBatchIndices(), 0)),
         "RoiAlign has another number of batch indices than of regions");
-    index.require(index.isEqual(index.size(adaptor.getRois(), 1),
-                                index.constant(4)),
-                  "the regions of RoiAlign don't have 4 numbers");
+    index.require(
+        index.isEqual(index.size(adaptor.getRois(), 1), index.constant(4)),
+        "the regions of RoiAlign don't have 4 numbers");
     for (int64_t dim : {0, 2, 3})
       omb::requireElements(index, input[dim], sizes,
                            "RoiAlign samples a dimension of size 0");
@@ -263,11 +261,11 @@ struct RoiAlignToGeneric : OpConversionPattern<RoiAlignOp> {
       return success();
     }
     RegionSampler sampler(op, adaptor, input);
-    rewriter.replaceOp(op, omb::buildFromIndices(
-                               rewriter, loc, type, sizes,
-                               [&](OpBuilder &b, Location, ValueRange at) {
-                                 return sampler.compute(b, at);
-                               }));
+    rewriter.replaceOp(
+        op, omb::buildFromIndices(rewriter, loc, type, sizes,
+                                  [&](OpBuilder &b, Location, ValueRange at) {
+                                    return sampler.compute(b, at);
+                                  }));
     return success();
   }
 };

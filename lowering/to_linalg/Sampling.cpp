@@ -109,8 +109,7 @@ static Value reflect(Scalars &s, Value number, Value low, Value high) {
   Value isPoint = s.equal(range, s.constant(number, 0));
   range = s.select(isPoint, one, range);
   Value isBelow = s.less(number, low);
-  Value distance =
-      s.select(isBelow, s.sub(low, number), s.sub(number, high));
+  Value distance = s.select(isBelow, s.sub(low, number), s.sub(number, high));
   Value times = math::FloorOp::create(s, s.div(distance, range));
   Value rest = s.sub(distance, s.mul(times, range));
   Value half = s.mul(times, 0.5);
@@ -168,8 +167,8 @@ Value PointSampler::read(Scalars &s, ValueRange position,
   Value found = tensor::ExtractOp::create(s, x, position);
   Value isInside;
   for (Value condition : areInside)
-    isInside = isInside ? arith::AndIOp::create(s, isInside, condition)
-                        : condition;
+    isInside =
+        isInside ? arith::AndIOp::create(s, isInside, condition) : condition;
   if (!isInside)
     return found;
   Value zero = omb::createZero(s, s.getLoc(), found.getType());
@@ -282,9 +281,8 @@ Value PointSampler::interpolate(Scalars &s, ValueRange outer,
       break;
     Value first = getFirst(s, coordinates[dim]);
     for (int64_t tap = 0; tap < getTapCount(); ++tap)
-      taps[dim].push_back(
-          getWeightedTap(s, index.add(first, index.constant(tap)),
-                         coordinates[dim], dim));
+      taps[dim].push_back(getWeightedTap(
+          s, index.add(first, index.constant(tap)), coordinates[dim], dim));
   }
   return combineTaps(s, {}, outer, coordinates, taps, combine);
 }
