@@ -14,8 +14,6 @@
 #include "lowering/to_linalg/TypeConversion.h"
 #include "lowering/to_linalg/Windows.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Transforms/DialectConversion.h"
 
