@@ -42,6 +42,16 @@ static LogicalResult checkGroups(Operation *op, StringRef what, DimExpr dim,
   return success();
 }
 
+/// The weights are for `needed` channels.
+static LogicalResult checkChannels(Operation *op, DimExpr channels,
+                                   DimExpr needed, ShapeAnalysis &analysis) {
+  if (differ(channels, needed))
+    return op->emitOpError("has an input of ")
+           << analysis.getName(channels) << " channels, but weights for "
+           << analysis.getName(needed);
+  return success();
+}
+
 static LogicalResult checkBias(Operation *op, Value bias, DimExpr channels,
                                ShapeAnalysis &analysis) {
   std::optional<Shape> shape =
@@ -84,12 +94,9 @@ LogicalResult omb::onnx::inferConvolution(Operation *op, Value x, Value w,
   if (failed(checkRanks(op, *input, *weights)) ||
       failed(checkGroups(op, "channels", (*input)[1], group)) ||
       failed(checkGroups(op, "feature maps", (*weights)[0], group)) ||
-      failed(checkBias(op, b, (*weights)[0], analysis)))
+      failed(checkBias(op, b, (*weights)[0], analysis)) ||
+      failed(checkChannels(op, (*input)[1], (*weights)[1] * group, analysis)))
     return failure();
-  if (differ((*input)[1], (*weights)[1] * group))
-    return op->emitOpError("has an input of ")
-           << analysis.getName((*input)[1]) << " channels, but weights for "
-           << analysis.getName((*weights)[1] * group);
   FailureOr<WindowAttributes> windows =
       getWindowAttributes(op, input->size() - 2);
   if (failed(windows))
@@ -162,10 +169,8 @@ static LogicalResult inferConvTranspose(ConvTransposeOp op,
   if (failed(checkRanks(op, *input, *weights)) ||
       failed(checkGroups(op, "channels", (*input)[1], group)))
     return failure();
-  if (differ((*input)[1], (*weights)[0]))
-    return op.emitOpError("has an input of ")
-           << analysis.getName((*input)[1]) << " channels, but weights for "
-           << analysis.getName((*weights)[0]);
+  if (failed(checkChannels(op, (*input)[1], (*weights)[0], analysis)))
+    return failure();
   DimExpr features = normalizeSize((*weights)[1] * group);
   if (failed(checkBias(op, op.getB(), features, analysis)))
     return failure();
@@ -185,7 +190,167 @@ static LogicalResult inferConvTranspose(ConvTransposeOp op,
   return analysis.setShape(op.getY(), result);
 }
 
+//===----------------------------------------------------------------------===//
+// DeformConv
+//===----------------------------------------------------------------------===//
+
+/// That `operand`, of DeformConv, has `channels` channels and the spatial
+/// dimensions of the result, as far as they are known. Those of the result that
+/// aren't are taken from it.
+static LogicalResult checkPerWindow(DeformConvOp op, StringRef name,
+                                    Value operand, DimExpr channels,
+                                    Shape &result, ShapeAnalysis &analysis) {
+  std::optional<Shape> shape =
+      operand ? analysis.getShape(operand) : std::optional<Shape>();
+  if (!shape)
+    return success();
+  if (shape->size() != result.size())
+    return op.emitOpError("takes ")
+           << name << " of rank " << result.size() << ", not " << shape->size();
+  if (differ((*shape)[1], channels))
+    return op.emitOpError("has ")
+           << name << " of " << analysis.getName((*shape)[1])
+           << " channels, not " << analysis.getName(channels);
+  for (size_t dim = 0; dim < result.size(); ++dim) {
+    if (dim == 1)
+      continue;
+    DimExpr merged = analysis.merge(result[dim], (*shape)[dim]);
+    if (!merged)
+      return op.emitOpError("has ")
+             << name << " of " << analysis.getName((*shape)[dim])
+             << " in dimension " << dim << ", but a result of "
+             << analysis.getName(result[dim]);
+    result[dim] = merged;
+  }
+  return success();
+}
+
+static LogicalResult inferDeformConv(DeformConvOp op, ShapeAnalysis &analysis) {
+  std::optional<Shape> input = analysis.getShape(op.getX());
+  std::optional<Shape> weights = analysis.getShape(op.getW());
+  if (!input || !weights)
+    return success();
+  int64_t group = op.getGroup(), offsetGroup = op.getOffsetGroup();
+  if (input->size() < 3)
+    return op.emitOpError("takes an input of rank 3 or more, not ")
+           << input->size();
+  if (failed(checkRanks(op, *input, *weights)) ||
+      failed(checkGroups(op, "channels", (*input)[1], group)) ||
+      failed(checkGroups(op, "channels", (*input)[1], offsetGroup)) ||
+      failed(checkGroups(op, "feature maps", (*weights)[0], group)) ||
+      failed(checkBias(op, op.getB(), (*weights)[0], analysis)) ||
+      failed(checkChannels(op, (*input)[1], (*weights)[1] * group, analysis)))
+    return failure();
+  int64_t rank = input->size() - 2;
+  FailureOr<WindowAttributes> windows = getWindowAttributes(op, rank);
+  if (failed(windows))
+    return failure();
+  FailureOr<Shape> kernel = getKernel(op, *windows, *weights, analysis);
+  if (failed(kernel))
+    return failure();
+  FailureOr<Shape> counts = countWindows(
+      op, *windows, ArrayRef<DimExpr>(*input).drop_front(2), *kernel, analysis);
+  if (failed(counts))
+    return failure();
+  Shape result = {(*input)[0], (*weights)[0]};
+  llvm::append_range(result, *counts);
+  DimExpr points =
+      normalizeSize(getProduct(*kernel, op.getContext()) * offsetGroup);
+  if (failed(checkPerWindow(op, "an offset", op.getOffset(), points * rank,
+                            result, analysis)) ||
+      failed(
+          checkPerWindow(op, "a mask", op.getMask(), points, result, analysis)))
+    return failure();
+  return analysis.setShape(op.getY(), result);
+}
+
+//===----------------------------------------------------------------------===//
+// Col2Im
+//===----------------------------------------------------------------------===//
+
+static Shape getUnknowns(size_t count, ShapeAnalysis &analysis) {
+  Shape sizes;
+  while (sizes.size() < count)
+    sizes.push_back(analysis.getUnknown());
+  return sizes;
+}
+
+/// The sizes that `operand`, a vector, says; nullopt where not even their
+/// number is known.
+static std::optional<Shape> getVectorSizes(Value operand,
+                                           ShapeAnalysis &analysis) {
+  if (std::optional<Shape> contents = analysis.getContents(operand)) {
+    for (DimExpr &size : *contents)
+      if (!getConstantSize(size) && !isNonNegative(size, analysis))
+        size = analysis.getUnknown();
+    return contents;
+  }
+  std::optional<Shape> shape = analysis.getShape(operand);
+  if (!shape || shape->size() != 1 || !getConstantSize(shape->front()))
+    return std::nullopt;
+  return getUnknowns(*getConstantSize(shape->front()), analysis);
+}
+
+/// The number of channels of an image of `rows` rows of columns.
+static FailureOr<DimExpr> countChannels(Col2ImOp op, DimExpr rows,
+                                        DimExpr blockSize,
+                                        ShapeAnalysis &analysis) {
+  std::optional<int64_t> block = getConstantSize(blockSize);
+  if (!block)
+    return analysis.getUnknown();
+  std::optional<int64_t> known = getConstantSize(rows);
+  if (known && *known % *block != 0)
+    return op.emitOpError("has ") << *known << " rows, which aren't blocks of "
+                                  << *block << " elements";
+  return rows.floorDiv(*block);
+}
+
+static LogicalResult inferCol2Im(Col2ImOp op, ShapeAnalysis &analysis) {
+  std::optional<Shape> input = analysis.getShape(op.getInput());
+  std::optional<Shape> image = getVectorSizes(op.getImageShape(), analysis);
+  std::optional<Shape> block = getVectorSizes(op.getBlockShape(), analysis);
+  if (!image && !block)
+    return success();
+  if (!image)
+    image = getUnknowns(block->size(), analysis);
+  if (!block)
+    block = getUnknowns(image->size(), analysis);
+  if (image->size() != block->size() || image->empty())
+    return op.emitOpError("has an image in ")
+           << image->size() << " dimensions and blocks in " << block->size();
+  for (ArrayRef<DimExpr> sizes : {ArrayRef(*image), ArrayRef(*block)})
+    for (DimExpr size : sizes)
+      if (getConstantSize(size).value_or(1) < 1)
+        return op.emitOpError("has a size of ") << *getConstantSize(size);
+  if (input && input->size() != 3)
+    return op.emitOpError("takes an input of rank 3, not ") << input->size();
+  FailureOr<WindowAttributes> windows = getWindowAttributes(op, image->size());
+  if (failed(windows))
+    return failure();
+  FailureOr<Shape> counts =
+      countWindows(op, *windows, *image, *block, analysis);
+  if (failed(counts))
+    return failure();
+  Shape result = {analysis.getUnknown(), analysis.getUnknown()};
+  if (input) {
+    DimExpr blocks = getProduct(*counts, op.getContext());
+    if (differ(blocks, (*input)[2]))
+      return op.emitOpError("has ")
+             << analysis.getName((*input)[2]) << " blocks for an image of "
+             << analysis.getName(blocks);
+    FailureOr<DimExpr> channels = countChannels(
+        op, (*input)[1], getProduct(*block, op.getContext()), analysis);
+    if (failed(channels))
+      return failure();
+    result = {input->front(), *channels};
+  }
+  llvm::append_range(result, *image);
+  return analysis.setShape(op.getOutput(), result);
+}
+
 void omb::onnx::attachConvolutionShapes(MLIRContext &context) {
+  attachShapeFunction<inferCol2Im, Col2ImOp>(context);
   attachShapeFunction<inferConv, ConvOp>(context);
   attachShapeFunction<inferConvTranspose, ConvTransposeOp>(context);
+  attachShapeFunction<inferDeformConv, DeformConvOp>(context);
 }

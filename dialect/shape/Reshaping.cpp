@@ -129,24 +129,14 @@ static LogicalResult inferFlatten(FlattenOp op, ShapeAnalysis &analysis) {
 // Squeeze, Unsqueeze
 //===----------------------------------------------------------------------===//
 
-/// The axes that a Squeeze without axes takes away: all of size 1. nullopt
-/// where a dimension may or may not be 1.
-static std::optional<SmallVector<int64_t>>
-getUnitAxes(SqueezeOp op, ArrayRef<DimExpr> input) {
+/// The axes that a Squeeze without axes takes away: all that are known to be of
+/// size 1. The lowering stops the run where another one turns out to be.
+static SmallVector<int64_t> getUnitAxes(ArrayRef<DimExpr> input) {
   SmallVector<int64_t> axes;
-  bool isCertain = true;
-  for (auto [axis, dim] : llvm::enumerate(input)) {
-    std::optional<int64_t> size = getConstantSize(dim);
-    isCertain &= size.has_value();
-    if (size == 1)
+  for (auto [axis, dim] : llvm::enumerate(input))
+    if (getConstantSize(dim) == 1)
       axes.push_back(axis);
-  }
-  // A declared rank says whether a dynamic dimension goes too.
-  auto declared = dyn_cast<RankedTensorType>(op.getSqueezed().getType());
-  if (isCertain ||
-      (declared && declared.getRank() + axes.size() == input.size()))
-    return axes;
-  return std::nullopt;
+  return axes;
 }
 
 /// A result of Squeeze or Unsqueeze of which no more than the rank is known:
@@ -173,8 +163,7 @@ static LogicalResult inferSqueeze(SqueezeOp op, ShapeAnalysis &analysis) {
   if (!input)
     return success();
   std::optional<SmallVector<int64_t>> given =
-      op.getAxes() ? analysis.getIntegers(op.getAxes())
-                   : getUnitAxes(op, *input);
+      op.getAxes() ? analysis.getIntegers(op.getAxes()) : getUnitAxes(*input);
   if (!given)
     return setRank(op.getAxes(), op.getSqueezed(), input->size(),
                    /*isInsertion=*/false, analysis);

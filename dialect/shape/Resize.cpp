@@ -180,7 +180,97 @@ static LogicalResult inferUpsample(UpsampleOp op, ShapeAnalysis &analysis) {
   return analysis.setShape(op.getY(), *result);
 }
 
+//===----------------------------------------------------------------------===//
+// Grids
+//===----------------------------------------------------------------------===//
+
+/// The same size, which two operands give; fails with a diagnostic where they
+/// differ.
+static FailureOr<DimExpr> mergeBatch(Operation *op, DimExpr lhs, DimExpr rhs,
+                                     ShapeAnalysis &analysis) {
+  DimExpr merged = analysis.merge(lhs, rhs);
+  if (merged)
+    return merged;
+  return op->emitOpError("has the batch sizes ")
+         << analysis.getName(lhs) << " and " << analysis.getName(rhs);
+}
+
+static LogicalResult checkAttributes(GridSampleOp op) {
+  if (!llvm::is_contained({"nearest", "linear", "cubic"}, op.getMode()))
+    return op.emitOpError("has the mode '")
+           << op.getMode() << "', which is unknown";
+  if (!llvm::is_contained({"zeros", "border", "reflection"},
+                          op.getPaddingMode()))
+    return op.emitOpError("has the padding_mode '")
+           << op.getPaddingMode() << "', which is unknown";
+  return success();
+}
+
+static LogicalResult inferGridSample(GridSampleOp op, ShapeAnalysis &analysis) {
+  std::optional<Shape> input = analysis.getShape(op.getX());
+  std::optional<Shape> grid = analysis.getShape(op.getGrid());
+  if (failed(checkAttributes(op)))
+    return failure();
+  if (!input || !grid)
+    return success();
+  if (input->size() < 3 || grid->size() != input->size())
+    return op.emitOpError("has an input of rank ")
+           << input->size() << " and a grid of rank " << grid->size();
+  int64_t rank = input->size() - 2;
+  if (getConstantSize(grid->back()).value_or(rank) != rank)
+    return op.emitOpError("has a grid of points in ")
+           << analysis.getName(grid->back()) << " dimensions for " << rank;
+  FailureOr<DimExpr> batch =
+      mergeBatch(op, input->front(), grid->front(), analysis);
+  if (failed(batch))
+    return failure();
+  Shape result = {*batch, (*input)[1]};
+  llvm::append_range(result, ArrayRef<DimExpr>(*grid).drop_front().drop_back());
+  return analysis.setShape(op.getY(), result);
+}
+
+static LogicalResult inferAffineGrid(AffineGridOp op, ShapeAnalysis &analysis) {
+  std::optional<int64_t> length = getLength(op.getSize(), analysis);
+  if (!length)
+    return success();
+  if (*length != 4 && *length != 5)
+    return op.emitOpError("takes 4 or 5 sizes, not ") << *length;
+  int64_t rank = *length - 2;
+  DimExpr batch = analysis.getUnknown();
+  if (std::optional<Shape> theta = analysis.getShape(op.getTheta())) {
+    if (theta->size() != 3 ||
+        getConstantSize((*theta)[1]).value_or(rank) != rank ||
+        getConstantSize((*theta)[2]).value_or(rank + 1) != rank + 1)
+      return op.emitOpError("takes matrices of ")
+             << rank << " rows and " << rank + 1 << " columns";
+    batch = theta->front();
+  }
+  Shape result(*length, analysis.getConstant(rank));
+  for (DimExpr &dim : MutableArrayRef<DimExpr>(result).drop_back())
+    dim = analysis.getUnknown();
+  result.front() = batch;
+  if (std::optional<Shape> sizes = analysis.getContents(op.getSize())) {
+    for (auto [index, size] : llvm::enumerate(*sizes)) {
+      if (getConstantSize(size).value_or(0) < 0)
+        return op.emitOpError("has a size of ") << *getConstantSize(size);
+      if (index >= 2 && isNonNegative(size, analysis))
+        result[index - 1] = size;
+    }
+    if (!analysis.isAnonymous(sizes->front()) &&
+        isNonNegative(sizes->front(), analysis)) {
+      FailureOr<DimExpr> merged =
+          mergeBatch(op, batch, sizes->front(), analysis);
+      if (failed(merged))
+        return failure();
+      result.front() = *merged;
+    }
+  }
+  return analysis.setShape(op.getGrid(), result);
+}
+
 void omb::onnx::attachResizeShapes(MLIRContext &context) {
+  attachShapeFunction<inferAffineGrid, AffineGridOp>(context);
+  attachShapeFunction<inferGridSample, GridSampleOp>(context);
   attachShapeFunction<inferResize, ResizeOp>(context);
   attachShapeFunction<inferUpsample, UpsampleOp>(context);
 }

@@ -69,27 +69,6 @@ omb::ConvolutionSizes omb::computeConvolution(
   return sizes;
 }
 
-Value omb::createConvolutionInit(OpBuilder &builder, Location loc,
-                                 RankedTensorType type, ValueRange sizes,
-                                 Value bias) {
-  Type elementType = type.getElementType();
-  if (!bias)
-    return omb::createFilled(builder, loc, type, sizes,
-                             omb::createZero(builder, loc, elementType));
-  bias = omb::convertFloats(builder, loc, bias, elementType);
-  bias =
-      omb::castTensor(builder, loc, bias,
-                      RankedTensorType::get(type.getDimSize(1), elementType));
-  SmallVector<int64_t> dims;
-  for (int64_t dim = 0; dim < type.getRank(); ++dim)
-    if (dim != 1)
-      dims.push_back(dim);
-  Value init = omb::createEmpty(builder, loc, type, sizes);
-  return linalg::BroadcastOp::create(builder, loc, bias, init, dims)
-      .getResult()
-      .front();
-}
-
 namespace {
 
 struct ConvToLinalg : OpConversionPattern<ConvOp> {
@@ -114,8 +93,8 @@ struct ConvToLinalg : OpConversionPattern<ConvOp> {
         index, *attributes, adaptor.getX(), adaptor.getW(), group, "Conv");
     RankedTensorType sumType =
         type.clone(omb::getAccumulatorType(type.getElementType()));
-    Value init = omb::createConvolutionInit(rewriter, loc, sumType, sizes,
-                                            adaptor.getB());
+    Value init = omb::buildConvolutionInit(rewriter, loc, sumType, sizes,
+                                           adaptor.getB());
     Value padded = omb::padWindows(
         rewriter, loc, adaptor.getX(), windows, type,
         omb::createZero(rewriter, loc, inputType.getElementType()));
@@ -322,8 +301,8 @@ struct ConvTransposeToLinalg : OpConversionPattern<ConvTransposeOp> {
     }
     RankedTensorType sumType =
         type.clone(omb::getAccumulatorType(type.getElementType()));
-    Value init = omb::createConvolutionInit(rewriter, loc, sumType, sizes,
-                                            adaptor.getB());
+    Value init = omb::buildConvolutionInit(rewriter, loc, sumType, sizes,
+                                           adaptor.getB());
     Value zero = omb::createZero(rewriter, loc, inputType.getElementType());
     Value spread = interleaveZeros(rewriter, loc, adaptor.getX(), dims, zero);
     spread = padOrCrop(rewriter, loc, spread, dims, zero);

@@ -27,12 +27,6 @@ ConvolutionSizes computeConvolution(IndexArithmetic index,
                                     mlir::Value input, mlir::Value weights,
                                     int64_t group, llvm::StringRef name);
 
-/// A tensor of `type` and `sizes` that a convolution is added to: `bias`, one
-/// element a channel, or 0 where that is null.
-mlir::Value createConvolutionInit(mlir::OpBuilder &builder, mlir::Location loc,
-                                  mlir::RankedTensorType type,
-                                  mlir::ValueRange sizes, mlir::Value bias);
-
 } // namespace omb
 
 #endif // OMB_LOWERING_TO_LINALG_CONVOLUTION_H

@@ -2,6 +2,7 @@
 
 #include "lowering/to_linalg/Convolve.h"
 
+#include "lowering/to_linalg/Elements.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Scalars.h"
 
@@ -150,6 +151,27 @@ Value Convolution::createGrouped(Value input, Value weights, Value init,
           ? createNamed<linalg::Conv2DNgchwGfchwOp>(input, weights, init)
           : createGeneric(input, weights, init, /*isGrouped=*/true);
   return joinDims(builder, loc, result, 1, type);
+}
+
+Value omb::buildConvolutionInit(OpBuilder &builder, Location loc,
+                                RankedTensorType type, ValueRange sizes,
+                                Value bias) {
+  Type elementType = type.getElementType();
+  if (!bias)
+    return omb::createFilled(builder, loc, type, sizes,
+                             omb::createZero(builder, loc, elementType));
+  bias = omb::convertFloats(builder, loc, bias, elementType);
+  bias =
+      omb::castTensor(builder, loc, bias,
+                      RankedTensorType::get(type.getDimSize(1), elementType));
+  SmallVector<int64_t> dims;
+  for (int64_t dim = 0; dim < type.getRank(); ++dim)
+    if (dim != 1)
+      dims.push_back(dim);
+  Value init = omb::createEmpty(builder, loc, type, sizes);
+  return linalg::BroadcastOp::create(builder, loc, bias, init, dims)
+      .getResult()
+      .front();
 }
 
 Value omb::buildConvolution(OpBuilder &builder, Location loc, Value input,

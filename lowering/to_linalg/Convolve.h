@@ -8,6 +8,12 @@
 
 namespace omb {
 
+/// What a convolution is added to: `bias`, one for each feature, or 0 where it
+/// is null. `type` and `sizes` are those of the sums.
+mlir::Value buildConvolutionInit(mlir::OpBuilder &builder, mlir::Location loc,
+                                 mlir::RankedTensorType type,
+                                 mlir::ValueRange sizes, mlir::Value bias);
+
 /// Adds the convolution of `input` (batch, channels, spatial dimensions) with
 /// `weights` (features, channels of a group, spatial dimensions) to `init`
 /// (batch, features, spatial dimensions), whose element type is the

@@ -111,6 +111,15 @@ void omb::IndexArithmetic::require(Value condition, const Twine &message) {
     createAssert(builder, loc, condition, message);
 }
 
+void omb::requireElements(IndexArithmetic index, Value size,
+                          ValueRange resultSizes, const Twine &message) {
+  Value zero = index.constant(0);
+  Value isNeeded = index.isLess(zero, index.product(resultSizes));
+  index.require(index.select(isNeeded, index.isLess(zero, size),
+                             index.isEqual(zero, zero)),
+                message);
+}
+
 SmallVector<OpFoldResult> omb::IndexArithmetic::mixed(ValueRange sizes) {
   return getAsOpFoldResult(sizes);
 }

@@ -59,6 +59,11 @@ private:
 void createAssert(mlir::OpBuilder &builder, mlir::Location loc,
                   mlir::Value condition, const llvm::Twine &message);
 
+/// Stops the run with `message` where a result of `resultSizes` picks elements
+/// from a dimension of `size` 0: there is none to clamp a position to.
+void requireElements(IndexArithmetic index, mlir::Value size,
+                     mlir::ValueRange resultSizes, const llvm::Twine &message);
+
 /// The elements of an integer tensor that is a small constant; nullopt where it
 /// isn't.
 std::optional<llvm::SmallVector<int64_t>>

@@ -24,15 +24,10 @@ static Value readIndex(OpBuilder &builder, Location loc, Value indices,
                                     scalar);
 }
 
-/// Stops the run where something is picked from a dimension without elements:
-/// there is no element to clamp the index to.
-static void requireElements(omb::IndexArithmetic index, Value size,
-                            ValueRange resultSizes) {
-  Value zero = index.constant(0);
-  Value isNeeded = index.isLess(zero, index.product(resultSizes));
-  index.require(index.select(isNeeded, index.isLess(zero, size),
-                             index.isEqual(zero, zero)),
-                "an index picks from a dimension of size 0");
+static void requirePicked(omb::IndexArithmetic index, Value size,
+                          ValueRange resultSizes) {
+  omb::requireElements(index, size, resultSizes,
+                       "an index picks from a dimension of size 0");
 }
 
 namespace {
@@ -64,7 +59,7 @@ struct GatherToGeneric : OpConversionPattern<GatherOp> {
     llvm::append_range(sizes, index.sizes(adaptor.getIndices()));
     llvm::append_range(sizes, outer.drop_front(axis + 1));
     if (!llvm::is_contained(type.getShape(), 0))
-      requireElements(index, dataSizes[axis], sizes);
+      requirePicked(index, dataSizes[axis], sizes);
     std::optional<SmallVector<int64_t>> known =
         omb::getConstantIntegers(op.getIndices());
     if (known && known->size() == 1 && dataType.getDimSize(axis) != 0) {
@@ -170,7 +165,7 @@ struct GatherElementsToGeneric : OpConversionPattern<GatherElementsOp> {
                                                          index.constant(1))),
                       "the indices of GatherElements are larger than the data");
     if (!llvm::is_contained(type.getShape(), 0))
-      requireElements(index, dataSizes[axis], sizes);
+      requirePicked(index, dataSizes[axis], sizes);
     rewriter.replaceOp(
         op, omb::buildFromIndices(
                 rewriter, loc, type, sizes,
@@ -219,7 +214,7 @@ struct GatherNDToGeneric : OpConversionPattern<GatherNDOp> {
                       "the batch dimensions of GatherND differ");
     ArrayRef<Value> picked = ArrayRef(dataSizes).slice(batchDims, depth);
     if (!llvm::is_contained(type.getShape(), 0))
-      requireElements(index, index.product(picked), sizes);
+      requirePicked(index, index.product(picked), sizes);
     rewriter.replaceOp(
         op, omb::buildFromIndices(
                 rewriter, loc, type, sizes,

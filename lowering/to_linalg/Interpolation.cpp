@@ -16,25 +16,19 @@
 #include <cmath>
 
 using namespace mlir;
+using omb::getFilter;
+using omb::isOutside;
 using omb::ResizedAxis;
 using omb::SamplingOptions;
 using omb::Scalars;
+using omb::toPosition;
 
 //===----------------------------------------------------------------------===//
 // Coordinates and weights
 //===----------------------------------------------------------------------===//
 
 static Value toFloat(Scalars &s, Value position) {
-  Value number = arith::IndexCastOp::create(s, s.getI32Type(), position);
-  return arith::SIToFPOp::create(s, s.getF32Type(), number);
-}
-
-static Value toPosition(Scalars &s, Value number) {
-  // Coordinates far outside are clamped afterwards; a conversion has to hold
-  // them.
-  number = s.max(s.min(number, 0x1p30), -0x1p30);
-  Value integer = arith::FPToSIOp::create(s, s.getI32Type(), number);
-  return arith::IndexCastOp::create(s, s.getIndexType(), integer);
+  return omb::toCoordinate(s, position, s.getF32Type());
 }
 
 /// Where element `position` of the resized axis lies in the original one.
@@ -86,27 +80,6 @@ static Value getNearest(Scalars &s, SamplingOptions::Rounding rounding,
   default:
     return math::CeilOp::create(s, coordinate);
   }
-}
-
-/// The weight of an element that is `distance` away.
-static Value getFilter(Scalars &s, const SamplingOptions &options,
-                       Value distance) {
-  Value x = s.abs(distance);
-  Value one = s.constant(x, 1);
-  Value zero = s.constant(x, 0);
-  if (options.mode == SamplingOptions::Linear)
-    return s.max(s.sub(one, x), zero);
-  // Keys' cubic convolution: one polynomial up to 1, another up to 2.
-  double a = options.cubicCoefficient;
-  Value square = s.mul(x, x);
-  Value near = s.add(s.mul(s.mul(square, x), a + 2),
-                     s.add(s.mul(square, -(a + 3)), one));
-  Value far = s.mul(s.add(s.mul(s.add(s.mul(s.add(x, -5), x), 8), x), -4), a);
-  return s.select(s.lessEqual(x, one), near, s.select(s.less(x, 2), far, zero));
-}
-
-static Value isOutside(Scalars &s, Value position, Value size) {
-  return arith::CmpIOp::create(s, arith::CmpIPredicate::uge, position, size);
 }
 
 namespace {
@@ -272,7 +245,8 @@ public:
   Interpolation(OpBuilder &builder, Location loc, Type onnxType,
                 const SamplingOptions &options, RankedTensorType type)
       : builder(builder), loc(loc), onnxType(onnxType), options(options),
-        type(type), index(builder, loc) {}
+        type(type), elements(type.getElementType(), /*rounds=*/true),
+        index(builder, loc) {}
 
   Value pickNearest(Value x, ArrayRef<ResizedAxis> axes);
   /// Computes in floats, and ends with the result's elements.
@@ -297,15 +271,15 @@ private:
     return AffineMap::get(loops, 0, builder.getAffineDimExpr(dim),
                           builder.getContext());
   }
-  /// Integers that f32 doesn't hold are computed in f64.
-  Type getComputedType() const {
-    unsigned width = type.getElementType().getIntOrFloatBitWidth();
-    bool isFloat = isa<FloatType>(type.getElementType());
-    return width > 32 || (!isFloat && width == 32) ? Type(builder.getF64Type())
-                                                   : Type(builder.getF32Type());
+  Type getComputedType() const { return elements.getComputedType(); }
+  Value toComputed(OpBuilder &b, Value element) {
+    Scalars s(b, loc, onnxType);
+    return elements.toComputed(s, element);
   }
-  Value toComputed(OpBuilder &b, Value element);
-  Value fromComputed(OpBuilder &b, Value number);
+  Value fromComputed(OpBuilder &b, Value number) {
+    Scalars s(b, loc, onnxType);
+    return elements.fromComputed(s, number);
+  }
   Value convert(Value x);
 
   OpBuilder &builder;
@@ -313,42 +287,11 @@ private:
   Type onnxType;
   SamplingOptions options;
   RankedTensorType type;
+  omb::SampledElements elements;
   omb::IndexArithmetic index;
 };
 
 } // namespace
-
-Value Interpolation::toComputed(OpBuilder &b, Value element) {
-  Scalars s(b, loc, onnxType);
-  if (element.getType() == getComputedType())
-    return element;
-  if (!isa<FloatType>(element.getType()))
-    return s.toFloat(element, getComputedType());
-  element = s.widen(element);
-  if (element.getType() == getComputedType())
-    return element;
-  return arith::ExtFOp::create(s, getComputedType(), element);
-}
-
-Value Interpolation::fromComputed(OpBuilder &b, Value number) {
-  Scalars s(b, loc, onnxType);
-  Type elementType = type.getElementType();
-  if (isa<FloatType>(elementType))
-    return s.narrow(number, elementType);
-  if (elementType.isInteger(1))
-    return s.notEqual(number, s.constant(number, 0));
-  // Rounded to the nearest, and as near as the type allows.
-  unsigned width = elementType.getIntOrFloatBitWidth();
-  bool isUnsigned = s.isUnsignedInteger();
-  double highest = std::ldexp(1.0, isUnsigned ? width : width - 1);
-  double lowest = isUnsigned ? 0 : -highest;
-  number = math::RoundEvenOp::create(s, number);
-  Value isHigh = s.lessEqual(s.constant(number, highest), number);
-  Value bounded = s.max(number, lowest);
-  Value safe = s.select(isHigh, s.constant(number, 0), bounded);
-  return s.select(isHigh, s.highest(elementType),
-                  s.toInteger(safe, elementType));
-}
 
 Value Interpolation::pickNearest(Value x, ArrayRef<ResizedAxis> axes) {
   SmallVector<Value> sizes = index.sizes(x);

@@ -3,8 +3,7 @@
 #ifndef OMB_LOWERING_TO_LINALG_INTERPOLATION_H
 #define OMB_LOWERING_TO_LINALG_INTERPOLATION_H
 
-#include "mlir/IR/Builders.h"
-#include "mlir/IR/BuiltinTypes.h"
+#include "lowering/to_linalg/Sampling.h"
 
 #include <optional>
 
@@ -12,8 +11,7 @@ namespace omb {
 
 /// How the elements between those of a tensor are computed (the attributes of
 /// Resize).
-struct SamplingOptions {
-  enum Mode { Nearest, Linear, Cubic } mode = Nearest;
+struct SamplingOptions : SamplingFilter {
   enum Coordinates {
     HalfPixel,
     HalfPixelSymmetric,
@@ -25,7 +23,6 @@ struct SamplingOptions {
   enum Rounding { PreferFloor, PreferCeil, Floor, Ceil } rounding = PreferFloor;
   bool isAntialiased = false;
   bool excludesOutside = false;
-  float cubicCoefficient = -0.75f;
   float extrapolation = 0;
 };
 

@@ -241,7 +241,7 @@ Value IntegerConvolution::build() {
   Value bias =
       computeBias(Factor::get(weights, weightsType, labels), inputZero);
   RankedTensorType resultType = type.clone(sumType);
-  Value init = createConvolutionInit(builder, loc, resultType, sizes.result,
+  Value init = buildConvolutionInit(builder, loc, resultType, sizes.result,
                                      bias);
   Value sum = convolve(weights, init);
   if (isZero(weightsZero))

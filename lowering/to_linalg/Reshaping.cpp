@@ -266,6 +266,21 @@ LogicalResult reshapeByFlags(Operation *op, Value data, Value axes,
   return success();
 }
 
+/// Without axes, a dynamic size of 1 would change the rank of the result.
+void requireNoUnits(OpBuilder &builder, Location loc, Value data) {
+  omb::IndexArithmetic index(builder, loc);
+  auto type = cast<RankedTensorType>(data.getType());
+  for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+    if (!type.isDynamicDim(dim))
+      continue;
+    Value isKept = builder.createOrFold<arith::CmpIOp>(
+        loc, arith::CmpIPredicate::ne, index.size(data, dim),
+        index.constant(1));
+    index.require(isKept, "Squeeze without axes has an input whose dimension " +
+                              Twine(dim) + " turns out to be 1; give it axes");
+  }
+}
+
 struct SqueezeToTensor : OpConversionPattern<SqueezeOp> {
   using OpConversionPattern::OpConversionPattern;
 
@@ -291,9 +306,11 @@ struct SqueezeToTensor : OpConversionPattern<SqueezeOp> {
     }
     if (input.getRank() - int64_t(axes->size()) != type.getRank())
       return rewriter.notifyMatchFailure(
-          op, "without axes, the input's sizes must be static");
+          op, "the result hasn't the rank that is left without the axes");
     Location loc = op.getLoc();
     omb::IndexArithmetic index(rewriter, loc);
+    if (!op.getAxes())
+      requireNoUnits(rewriter, loc, adaptor.getData());
     for (int64_t &axis : *axes) {
       axis = axis < 0 ? axis + input.getRank() : axis;
       index.require(

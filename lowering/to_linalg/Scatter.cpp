@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "lowering/to_linalg/Scatter.h"
+
 #include "dialect/ir/ops/Indexing.h"
 #include "lowering/to_linalg/Broadcast.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
@@ -239,6 +241,14 @@ Value Scatter::combine(Combination combination, Type onnxType) {
                linalg::YieldOp::create(b, loc, s.narrow(both, elementType));
              })
       .getResult(0);
+}
+
+Value omb::buildVectorScatter(OpBuilder &builder, Location loc, Value data,
+                              Value targets, Value updates) {
+  Type elementType = cast<RankedTensorType>(data.getType()).getElementType();
+  return Scatter(builder, loc, data, /*axis=*/0, targets, /*targetDims=*/{1},
+                 updates, /*updateDims=*/{1})
+      .build(Combination::None, elementType);
 }
 
 namespace {

@@ -30,16 +30,20 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
                                        RewritePatternSet &patterns) {
   populateActivationToLinalgPatterns(converter, patterns);
   populateCastToLinalgPatterns(converter, patterns);
+  populateCol2ImToLinalgPatterns(converter, patterns);
   populateConstantToLinalgPatterns(converter, patterns);
   populateControlFlowToLinalgPatterns(converter, patterns);
   populateConvolutionToLinalgPatterns(converter, patterns);
   populateDataMovementToLinalgPatterns(converter, patterns);
+  populateDeformConvToLinalgPatterns(converter, patterns);
   populateDeterminantToLinalgPatterns(converter, patterns);
   populateEinsumToLinalgPatterns(converter, patterns);
   populateElementwiseToLinalgPatterns(converter, patterns);
+  populateGridSampleToLinalgPatterns(converter, patterns);
   populateIndexingToLinalgPatterns(converter, patterns);
   populateLogicalToLinalgPatterns(converter, patterns);
   populateMatmulToLinalgPatterns(converter, patterns);
+  populateMaxUnpoolToLinalgPatterns(converter, patterns);
   populateNormalizationToLinalgPatterns(converter, patterns);
   populatePaddingToLinalgPatterns(converter, patterns);
   populatePoolingToLinalgPatterns(converter, patterns);
@@ -52,6 +56,7 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
   populateReductionToLinalgPatterns(converter, patterns);
   populateReshapingToLinalgPatterns(converter, patterns);
   populateResizeToLinalgPatterns(converter, patterns);
+  populateRoiAlignToLinalgPatterns(converter, patterns);
   populateScanToLinalgPatterns(converter, patterns);
   populateSoftmaxToLinalgPatterns(converter, patterns);
   populateScatterToLinalgPatterns(converter, patterns);

@@ -82,3 +82,61 @@ func.func @bias(%x: tensor<1x1x5xf32>, %w: tensor<2x1x3xf32>, %b: tensor<3xf32>)
   %0 = onnx.Conv(%x, %w, %b) : (tensor<1x1x5xf32>, tensor<2x1x3xf32>, tensor<3xf32>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
 }
+
+// -----
+
+// CHECK-LABEL: func.func @col2im
+// CHECK: onnx.Col2Im({{.*}} -> tensor<?x3x5x6xf32, #onnx.dims<"n", ?, ?, ?>>
+// CHECK: onnx.Col2Im({{.*}} -> tensor<?x?x?x?xf32, #onnx.dims<"n",
+func.func @col2im(%x: tensor<?x12x20xf32, #onnx.dims<"n", ?, ?>>, %s: tensor<2xi64>) -> (tensor<*xf32>, tensor<*xf32>) {
+  %i = onnx.Constant() {value = dense<[5, 6]> : tensor<2xi64>} : () -> tensor<2xi64>
+  %b = onnx.Constant() {value = dense<2> : tensor<2xi64>} : () -> tensor<2xi64>
+  %0 = onnx.Col2Im(%x, %i, %b) : (tensor<?x12x20xf32, #onnx.dims<"n", ?, ?>>, tensor<2xi64>, tensor<2xi64>) -> tensor<*xf32>
+  %1 = onnx.Col2Im(%x, %s, %s) : (tensor<?x12x20xf32, #onnx.dims<"n", ?, ?>>, tensor<2xi64>, tensor<2xi64>) -> tensor<*xf32>
+  return %0, %1 : tensor<*xf32>, tensor<*xf32>
+}
+
+// -----
+
+func.func @col2im_blocks(%x: tensor<1x12x19xf32>) -> tensor<*xf32> {
+  %i = onnx.Constant() {value = dense<[5, 6]> : tensor<2xi64>} : () -> tensor<2xi64>
+  %b = onnx.Constant() {value = dense<2> : tensor<2xi64>} : () -> tensor<2xi64>
+  // expected-error @+1 {{has 19 blocks for an image of 20}}
+  %0 = onnx.Col2Im(%x, %i, %b) : (tensor<1x12x19xf32>, tensor<2xi64>, tensor<2xi64>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @col2im_rows(%x: tensor<1x11x20xf32>) -> tensor<*xf32> {
+  %i = onnx.Constant() {value = dense<[5, 6]> : tensor<2xi64>} : () -> tensor<2xi64>
+  %b = onnx.Constant() {value = dense<2> : tensor<2xi64>} : () -> tensor<2xi64>
+  // expected-error @+1 {{has 11 rows, which aren't blocks of 4 elements}}
+  %0 = onnx.Col2Im(%x, %i, %b) : (tensor<1x11x20xf32>, tensor<2xi64>, tensor<2xi64>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @deform_conv
+// CHECK: onnx.DeformConv({{.*}} -> tensor<?x6x6x?xf32, #onnx.dims<"n", ?, ?, "w + -2">>
+func.func @deform_conv(%x: tensor<?x4x8x?xf32, #onnx.dims<"n", ?, ?, "w">>, %w: tensor<6x2x3x3xf32>, %o: tensor<?x36x6x?xf32>) -> tensor<*xf32> {
+  %0 = onnx.DeformConv(%x, %w, %o) {group = 2 : i64, offset_group = 2 : i64} : (tensor<?x4x8x?xf32, #onnx.dims<"n", ?, ?, "w">>, tensor<6x2x3x3xf32>, tensor<?x36x6x?xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @deform_offset(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>, %o: tensor<1x9x6x6xf32>) -> tensor<*xf32> {
+  // expected-error @+1 {{has an offset of 9 channels, not 18}}
+  %0 = onnx.DeformConv(%x, %w, %o) : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>, tensor<1x9x6x6xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+func.func @deform_mask(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>, %o: tensor<1x18x6x6xf32>, %m: tensor<1x9x6x5xf32>) -> tensor<*xf32> {
+  // expected-error @+1 {{has a mask of 5 in dimension 3, but a result of 6}}
+  %0 = onnx.DeformConv(%x, %w, %o, none, %m) : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>, tensor<1x18x6x6xf32>, tensor<1x9x6x5xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}

@@ -115,3 +115,15 @@ func.func @trilu(%x: tensor<2xf32>) -> tensor<*xf32> {
   %0 = onnx.Trilu(%x) : (tensor<2xf32>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
 }
+
+// -----
+
+// Without axes, dynamic dimensions stay: the lowering stops the run where one
+// is 1.
+
+// CHECK-LABEL: func.func @squeeze_dynamic
+// CHECK: onnx.Squeeze({{.*}} -> tensor<?x3xf32
+func.func @squeeze_dynamic(%x: tensor<?x1x3xf32>) -> tensor<*xf32> {
+  %0 = onnx.Squeeze(%x) : (tensor<?x1x3xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}

@@ -61,3 +61,36 @@ func.func @transposed(%x: tensor<1x2x5xf32>, %w: tensor<2x3x3xf32>) -> tensor<*x
   %0 = onnx.ConvTranspose(%x, %w) {pads = array<i64: 1, 1>, strides = array<i64: 2>} : (tensor<1x2x5xf32>, tensor<2x3x3xf32>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
 }
+
+// Every element of the image adds up the elements of the blocks that it lies
+// in, and reads no others.
+
+// CHECK-LABEL: func.func @col2im
+// CHECK-SAME: %[[X:.*]]: tensor<?x12x?xf16>
+// CHECK: cf.assert {{.*}} has another number of blocks
+// CHECK: %[[SUM:.*]] = linalg.generic {{.*}}"parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]{{.*}} ins(%{{.*}} : tensor<2x2xf32>) outs(%{{.*}} : tensor<?x3x?x?xf32>)
+// CHECK: tensor.extract %[[X]]
+// CHECK: arith.select
+// CHECK: arith.addf
+// CHECK: linalg.generic {{.*}} ins(%[[SUM]]
+// CHECK: arith.truncf
+func.func @col2im(%x: tensor<?x12x?xf16>, %i: tensor<2xi64>) -> tensor<?x3x?x?xf16> {
+  %b = onnx.Constant() {value = dense<2> : tensor<2xi64>} : () -> tensor<2xi64>
+  %0 = onnx.Col2Im(%x, %i, %b) {strides = array<i64: 2, 1>} : (tensor<?x12x?xf16>, tensor<2xi64>, tensor<2xi64>) -> tensor<?x3x?x?xf16>
+  return %0 : tensor<?x3x?x?xf16>
+}
+
+// One column of samples a window, and a convolution with a kernel of one
+// element over them.
+
+// CHECK-LABEL: func.func @deform_conv
+// CHECK-SAME: %[[X:.*]]: tensor<?x4x8x8xf32>, %[[W:.*]]: tensor<6x4x3x3xf32>, %[[O:.*]]: tensor<?x18x6x6xf32>
+// CHECK: %[[COLUMNS:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<?x4x3x3x6x6xf32>)
+// CHECK-COUNT-2: tensor.extract %[[O]]
+// CHECK-COUNT-4: tensor.extract %[[X]]
+// CHECK: tensor.collapse_shape %[[COLUMNS]] {{\[}}[0], [1, 2, 3], [4, 5]]
+// CHECK: linalg.conv_1d_ncw_fcw {{.*}} tensor<?x36x36xf32>, tensor<6x36x1xf32>
+func.func @deform_conv(%x: tensor<?x4x8x8xf32>, %w: tensor<6x4x3x3xf32>, %o: tensor<?x18x6x6xf32>) -> tensor<?x6x6x6xf32> {
+  %0 = onnx.DeformConv(%x, %w, %o) : (tensor<?x4x8x8xf32>, tensor<6x4x3x3xf32>, tensor<?x18x6x6xf32>) -> tensor<?x6x6x6xf32>
+  return %0 : tensor<?x6x6x6xf32>
+}

@@ -34,3 +34,36 @@ func.func @global(%x: tensor<?x3x?x?xf32>) -> tensor<*xf32> {
   %0 = onnx.GlobalAveragePool(%x) : (tensor<?x3x?x?xf32>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
 }
+
+// The number of points depends on the region: two loops for each element.
+
+// CHECK-LABEL: func.func @roi_align
+// CHECK-SAME: %[[X:.*]]: tensor<?x3x?x?xf32>, %[[R:.*]]: tensor<?x4xf32>, %[[B:.*]]: tensor<?xi64>
+// CHECK: cf.assert {{.*}} another number of batch indices
+// CHECK: linalg.generic {{.*}} outs(%{{.*}} : tensor<?x3x2x4xf32>)
+// CHECK-COUNT-4: tensor.extract %[[R]]
+// CHECK: tensor.extract %[[B]]
+// CHECK: scf.for
+// CHECK: scf.for
+// CHECK-COUNT-4: tensor.extract %[[X]]
+// CHECK: arith.divf
+func.func @roi_align(%x: tensor<?x3x?x?xf32>, %r: tensor<?x4xf32>, %b: tensor<?xi64>) -> tensor<?x3x2x4xf32> {
+  %0 = onnx.RoiAlign(%x, %r, %b) {output_height = 2 : i64, output_width = 4 : i64} : (tensor<?x3x?x?xf32>, tensor<?x4xf32>, tensor<?xi64>) -> tensor<?x3x2x4xf32>
+  return %0 : tensor<?x3x2x4xf32>
+}
+
+// Indices in their windows are looked for there, others everywhere.
+
+// CHECK-LABEL: func.func @max_unpool
+// CHECK-SAME: %[[X:.*]]: tensor<1x2x3x3xf32>, %[[I:.*]]: tensor<1x2x3x3xi64>
+// CHECK: %[[FIT:.*]] = linalg.generic {{.*}} ins(%[[I]] : tensor<1x2x3x3xi64>) outs(%{{.*}} : tensor<i32>)
+// CHECK: cf.assert {{.*}}an index of MaxUnpool is out of range
+// CHECK: scf.if
+// CHECK: linalg.generic {{.*}} ins(%{{.*}} : tensor<2x1xi64>) outs(%{{.*}} : tensor<1x2x6x4xi64>)
+// CHECK: } else {
+// CHECK: tensor.collapse_shape %[[I]]
+// CHECK: tensor.pad
+func.func @max_unpool(%x: tensor<1x2x3x3xf32>, %i: tensor<1x2x3x3xi64>, %s: tensor<4xi64>) -> tensor<?x?x?x?xf32> {
+  %0 = onnx.MaxUnpool(%x, %i, %s) {kernel_shape = array<i64: 3, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 1, 1, 1>} : (tensor<1x2x3x3xf32>, tensor<1x2x3x3xi64>, tensor<4xi64>) -> tensor<?x?x?x?xf32>
+  return %0 : tensor<?x?x?x?xf32>
+}

@@ -31,3 +31,16 @@ func.func @names_survive(%x: tensor<?x?x768xf32, #onnx.dims<"batch","seq",?>>) -
   %5 = onnx.Reshape(%4, %cc) : (tensor<*xf32>, tensor<*xi64>) -> tensor<*xf32>
   return %5 : tensor<*xf32>
 }
+
+// Without axes, a dynamic size of 1 would change the rank.
+
+// CHECK-LABEL: func.func @squeeze_dynamic
+// CHECK-SAME: %[[X:.*]]: tensor<?x1x3xf32>
+// CHECK: %[[N:.*]] = tensor.dim %[[X]], %c0
+// CHECK: %[[FITS:.*]] = arith.cmpi ne, %[[N]], %c1
+// CHECK: cf.assert %[[FITS]], "{{.*}}dimension 0 turns out to be 1; give it axes"
+// CHECK: tensor.collapse_shape %[[X]]
+func.func @squeeze_dynamic(%x: tensor<?x1x3xf32>) -> tensor<?x3xf32> {
+  %0 = onnx.Squeeze(%x) : (tensor<?x1x3xf32>) -> tensor<?x3xf32>
+  return %0 : tensor<?x3xf32>
+}

@@ -90,3 +90,63 @@ func.func @crop(%x: tensor<4xf32>, %roi: tensor<2xf32>) -> tensor<3xf32> {
   %0 = onnx.Resize(%x, %roi, none, %s) {coordinate_transformation_mode = "tf_crop_and_resize", extrapolation_value = 7.0 : f32, mode = "linear"} : (tensor<4xf32>, tensor<2xf32>, tensor<1xi64>) -> tensor<3xf32>
   return %0 : tensor<3xf32>
 }
+
+// -----
+
+// A tensor of coordinates for each spatial dimension, computed once for all
+// channels. The large op reads four elements, each of them inside.
+
+// CHECK-LABEL: func.func @grid_sample
+// CHECK-SAME: %[[X:.*]]: tensor<?x3x?x5xf32>, %[[G:.*]]: tensor<?x?x7x2xf32>
+// CHECK: cf.assert {{.*}} differ in batch size
+// CHECK: cf.assert {{.*}} samples a dimension of size 0
+// CHECK: linalg.generic {{.*}}iterator_types = ["parallel", "parallel", "parallel"]{{.*}} outs(%{{.*}} : tensor<?x?x7xf32>)
+// CHECK: tensor.extract %[[G]]
+// CHECK: linalg.generic {{.*}}iterator_types = ["parallel", "parallel", "parallel"]{{.*}} outs(%{{.*}} : tensor<?x?x7xf32>)
+// CHECK: linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<?x?x7xf32>, tensor<?x?x7xf32>) outs(%{{.*}} : tensor<?x3x?x7xf32>)
+// CHECK-COUNT-4: tensor.extract %[[X]]
+// CHECK-NOT: tensor.extract %[[X]]
+// CHECK: linalg.yield
+func.func @grid_sample(%x: tensor<?x3x?x5xf32>, %g: tensor<?x?x7x2xf32>) -> tensor<?x3x?x7xf32> {
+  %0 = onnx.GridSample(%x, %g) : (tensor<?x3x?x5xf32>, tensor<?x?x7x2xf32>) -> tensor<?x3x?x7xf32>
+  return %0 : tensor<?x3x?x7xf32>
+}
+
+// -----
+
+// The nearest elements are moved as they are.
+
+// CHECK-LABEL: func.func @grid_sample_nearest
+// CHECK-SAME: %[[X:.*]]: tensor<1x1x4x5xi8>
+// CHECK: linalg.generic {{.*}} outs(%{{.*}} : tensor<1x1x2x3xi8>)
+// CHECK: math.roundeven
+// CHECK: %[[E:.*]] = tensor.extract %[[X]]
+// CHECK-NEXT: linalg.yield %[[E]]
+func.func @grid_sample_nearest(%x: tensor<1x1x4x5xui8>, %g: tensor<1x2x3x2xf16>) -> tensor<1x1x2x3xui8> {
+  %0 = onnx.GridSample(%x, %g) {mode = "nearest", padding_mode = "border"} : (tensor<1x1x4x5xui8>, tensor<1x2x3x2xf16>) -> tensor<1x1x2x3xui8>
+  return %0 : tensor<1x1x2x3xui8>
+}
+
+// -----
+
+// Four dimensions of four elements each: the outermost is a loop.
+
+// CHECK-LABEL: func.func @grid_sample_many
+// CHECK: scf.for %{{.*}} = %c1 to %c4 step %c1
+func.func @grid_sample_many(%x: tensor<1x1x3x3x3x3xf32>, %g: tensor<1x1x1x1x1x4xf32>) -> tensor<1x1x1x1x1x1xf32> {
+  %0 = onnx.GridSample(%x, %g) {mode = "cubic"} : (tensor<1x1x3x3x3x3xf32>, tensor<1x1x1x1x1x4xf32>) -> tensor<1x1x1x1x1x1xf32>
+  return %0 : tensor<1x1x1x1x1x1xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @affine_grid
+// CHECK-SAME: %[[T:.*]]: tensor<?x2x3xf16>
+// CHECK: cf.assert {{.*}} differ in batch size
+// CHECK: linalg.generic {{.*}} outs(%{{.*}} : tensor<?x?x?x2xf16>)
+// CHECK-COUNT-3: tensor.extract %[[T]]
+// CHECK: arith.truncf
+func.func @affine_grid(%t: tensor<?x2x3xf16>, %s: tensor<4xi64>) -> tensor<?x?x?x2xf16> {
+  %0 = onnx.AffineGrid(%t, %s) : (tensor<?x2x3xf16>, tensor<4xi64>) -> tensor<?x?x?x2xf16>
+  return %0 : tensor<?x?x?x2xf16>
+}
