@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 
 # Importing the families registers their operators.
-FAMILIES: tuple[str, ...] = ()
+FAMILIES = ("activations", "normalizations", "preview", "preview_training")
 
 for _family in FAMILIES:
     import_module(f"{__name__}.{_family}")
