@@ -9,7 +9,20 @@ from __future__ import annotations
 from importlib import import_module
 
 # Importing the families registers their operators.
-FAMILIES = ("activations", "normalizations", "preview", "preview_training")
+FAMILIES = (
+    "activations",
+    "attention",
+    "gradient",
+    "gradient_rules",
+    "group_query_attention",
+    "matmul",
+    "normalizations",
+    "preview",
+    "preview_training",
+    "quantized",
+    "quantized_products",
+    "rotary",
+)
 
 for _family in FAMILIES:
     import_module(f"{__name__}.{_family}")

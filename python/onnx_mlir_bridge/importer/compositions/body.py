@@ -32,8 +32,8 @@ _SAME_ELEMENT = frozenset(
         *("LayerNormalization", "LeakyRelu", "Log", "MatMul", "Max", "Min", "Mod", "Mul", "Neg"),
         *("Pad", "Pow", "Reciprocal", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd"),
         *("ReduceSum", "Relu", "Reshape", "Round", "ScatterElements", "ScatterND", "Sigmoid"),
-        *("Sign", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Tanh", "Tile"),
-        *("Transpose", "Trilu", "Unsqueeze"),
+        *("Cos", "Sign", "Sin", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Tanh"),
+        *("Tile", "Transpose", "Trilu", "Unsqueeze"),
     }
 )
 _BOOLEAN = frozenset(

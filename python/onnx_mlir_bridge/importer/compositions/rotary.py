@@ -1,0 +1,48 @@
+"""RotaryEmbedding of com.microsoft, by the standard's.
+
+Operator: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
+"""
+
+from __future__ import annotations
+
+from onnx_mlir_bridge.importer.compositions.body import Call, Value
+from onnx_mlir_bridge.importer.compositions.registry import composes
+
+
+def rotate(
+    x: Value, cos: Value, sin: Value, positions: Value, interleaved: int, width: int = 0
+) -> Value:
+    """Rotates [batch, heads, sequence, head size] by the angles of positions [batch, sequence]."""
+    result = x.op(
+        "RotaryEmbedding",
+        cos,
+        sin,
+        positions,
+        interleaved=interleaved,
+        rotary_embedding_dim=width,
+    )
+    result.element = x.element
+    return result
+
+
+@composes("com.microsoft", "RotaryEmbedding")
+def rotary_embedding(call: Call) -> Value:
+    """Positions are given for every element, or the first one's is."""
+    x, positions, cos, sin = call.operands("input position_ids cos_cache sin_cache")
+    interleaved = call.attribute("interleaved", 0)
+    heads, width = call.attribute("num_heads", 0), call.attribute("rotary_embedding_dim", 0)
+    if call.attribute("is_packed_batching", 0):
+        raise call.fail("has is_packed_batching, which isn't supported")
+    if call.attribute("scale", 1.0) != 1.0:
+        raise call.fail("has a scale, which isn't supported")
+    flat = call.rank(0) == 3
+    batch, length = x.size(0), x.size(1 if flat else 2)
+    if call.rank(1) == 1:
+        positions = (positions + call.positions(0, length)).unsqueeze(0).expand(batch, length)
+    if not flat:
+        return rotate(x, cos, sin, positions, interleaved, width)
+    if width and not heads:
+        raise call.fail("has rotary_embedding_dim, but no num_heads")
+    split = x.reshape(0, 0, heads, -1) if heads else x.reshape(0, 0, -1, cos.size(1) * 2)
+    rotated = rotate(split.transpose(0, 2, 1, 3), cos, sin, positions, interleaved, width)
+    return rotated.transpose(0, 2, 1, 3).op("Reshape", x.shape(), allowzero=1)
