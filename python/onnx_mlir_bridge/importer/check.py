@@ -5,8 +5,6 @@ The checker gets the model without the payloads of large tensors: they have been
 
 from __future__ import annotations
 
-from functools import cache
-
 import onnx
 from onnx import ModelProto, NodeProto, defs
 
@@ -21,6 +19,7 @@ ONNX_DOMAINS = ("", "ai.onnx.ml")
 
 
 _RUNTIME_DOMAIN = "com.microsoft"
+_RUNTIME_OPERATORS = ("LayerNormalization", "SimplifiedLayerNormalization")
 
 
 def newest_opset(domain: str) -> int:
@@ -79,20 +78,15 @@ def _move_out_of_default_domain(model: ModelProto) -> None:
         for top in nodes:
             for node in (top, *(n for g in graphs.subgraphs(top) for n in graphs.each_node(g))):
                 if (
-                    not node.domain
+                    node.op_type in _RUNTIME_OPERATORS
+                    and not node.domain
                     and version is not None
-                    and not _defined(node.op_type, version)
-                    and registry.find(_RUNTIME_DOMAIN, node.op_type)
+                    and not defs.has(node.op_type, version)
                 ):
                     node.domain = _RUNTIME_DOMAIN
                     moved = True
         if moved and all(e.domain != _RUNTIME_DOMAIN for e in owner.opset_import):
             owner.opset_import.add(domain=_RUNTIME_DOMAIN, version=1)
-
-
-@cache
-def _defined(op_type: str, version: int) -> bool:
-    return defs.has(op_type, version)
 
 
 def _every_node(model: ModelProto) -> list[NodeProto]:
@@ -243,7 +237,7 @@ def _run_checker(loaded: LoadedModel) -> None:
             tensor.dims.append(0)
 
     each_tensor(model, empty)
-    _hide_deprecated(model)
+    _hide_from_checker(model)
     # Outputs of unknown rank are common in exported models; the checker wants a shape.
     for value in (*model.graph.input, *model.graph.output):
         if value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape"):
@@ -262,9 +256,18 @@ _DEPRECATED_BUT_DEFINED = {("GroupNormalization", 18)}
 _UNCHECKED_DOMAIN = "omb.unchecked"
 
 
-def _hide_deprecated(model: ModelProto) -> None:
-    """Moves deprecated operators that can be upgraded to a domain that the checker lets pass."""
+def _hide_from_checker(model: ModelProto) -> None:
+    """Moves operators to a domain that the checker lets pass.
+
+    Deprecated ones that can be upgraded, and those that a user has added to ONNX's domains.
+    """
     version = opset_versions(model).get("")
+    for node in _every_node(model):
+        if registry.is_custom(node.domain, node.op_type):
+            node.domain = _UNCHECKED_DOMAIN
+    for function in model.functions:
+        function.opset_import.add(domain=_UNCHECKED_DOMAIN, version=1)
+    model.opset_import.add(domain=_UNCHECKED_DOMAIN, version=1)
     if version is None:
         return
     for node in graphs.each_node(model.graph):
@@ -280,7 +283,6 @@ def _hide_deprecated(model: ModelProto) -> None:
                 f"the attributes {', '.join(sorted(required))}"
             )
         node.domain = _UNCHECKED_DOMAIN
-    model.opset_import.add(domain=_UNCHECKED_DOMAIN, version=1)
 
 
 def _one_line(message: str) -> str:
