@@ -145,6 +145,18 @@ CASES = {
         "Clip(a, l, h) y = Mul(p, a)",
         {"a": A},
     ),
+    "elus": (
+        "p = Elu<alpha = 0.7>(a) q = Selu(p) r = Celu<alpha = 1.5>(q) y = Mul(r, r)",
+        {"a": A},
+    ),
+    "layer_normalization": (
+        "p = LayerNormalization(a, b, c) y = Mul(p, p)",
+        {"a": A, "b": ROW, "c": array(4)},
+    ),
+    "bodies": (
+        "p = HardSwish(a) q = Mish(p) r = Softsign(q) s = ReduceL2(r) t = Mul(r, s) y = Tanh(t)",
+        {"a": A},
+    ),
     "unused": ("y = Mul(a, a)", {"a": A, "b": B}),
 }
 
@@ -160,6 +172,29 @@ def test_gradients_are_those_of_differences(name, dynamic):
         assert found.shape == expected.shape
         # Differences of step 1e-5 are good to about 1e-9 of float64 values around 1.
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7, err_msg=f"by {x}")
+
+
+def test_gradient_of_a_loss():
+    """d(cross entropy) = (softmax - one hot) / batch."""
+    labels = np.array([2, 0, 3])
+    inputs = {"a": A, "labels": labels}
+    model = with_gradient("y = SoftmaxCrossEntropyLoss(a, labels)", inputs, ["a"])
+    (actual,) = omb.InferenceSession(model).run(None, inputs)
+    shares = np.exp(A) / np.exp(A).sum(1, keepdims=True)
+    np.testing.assert_allclose(actual, (shares - np.eye(4)[labels]) / 3, rtol=1e-10)
+
+
+def test_gradient_of_rms_normalization():
+    inputs = {"a": A, "b": ROW}
+    model = with_gradient("p = RMSNormalization(a, b) y = Mul(p, p)", inputs, ["a", "b"])
+    for entry in model.opset_import:
+        entry.version = 1 if entry.domain else 23
+    by_a, by_b = omb.InferenceSession(model).run(None, inputs)
+    root = np.sqrt((A**2).mean(1, keepdims=True) + 1e-5)
+    unit, flow = A / root, 2 * A / root * ROW * ROW
+    expected = (flow - unit * (flow * unit).mean(1, keepdims=True)) / root
+    np.testing.assert_allclose(by_a, expected, rtol=1e-6)
+    np.testing.assert_allclose(by_b, (2 * unit**2 * ROW).sum(0), rtol=1e-6)
 
 
 def test_gradients_of_gradients():

@@ -16,6 +16,7 @@ from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProt
 
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer import graph as graphs
+from onnx_mlir_bridge.importer.tensors import constant_tensor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -347,9 +348,9 @@ class _Expander:
                 if tensor.name == name:
                     return self._payloads.array(tensor)
             for node in graph.node:
-                if node.op_type == "Constant" and name in node.output:
-                    value = graphs.attribute(node, "value")
-                    return None if value is None else self._payloads.array(value.t)
+                if name in node.output:
+                    value = constant_tensor(node)
+                    return None if value is None else self._payloads.array(value)
             return None
 
         return array

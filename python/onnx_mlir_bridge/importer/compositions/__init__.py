@@ -6,9 +6,7 @@ model, `custom` lets users register their own.
 
 from __future__ import annotations
 
-from importlib import import_module
-
-# Importing the families registers their operators.
+# The modules that register operators; they are imported when one is looked up first.
 FAMILIES = (
     "activations",
     "attention",
@@ -23,6 +21,3 @@ FAMILIES = (
     "quantized_products",
     "rotary",
 )
-
-for _family in FAMILIES:
-    import_module(f"{__name__}.{_family}")

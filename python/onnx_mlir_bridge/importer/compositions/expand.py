@@ -20,6 +20,7 @@ from onnx_mlir_bridge.importer.compositions import registry
 from onnx_mlir_bridge.importer.compositions.body import Call, Scope
 from onnx_mlir_bridge.importer.compositions.registry import Composition
 from onnx_mlir_bridge.importer.functions import MAX_EXPANDED_NODES, OPSET_TAG, Inliner
+from onnx_mlir_bridge.importer.tensors import constant_tensor
 
 if TYPE_CHECKING:
     from onnx_mlir_bridge.importer.load import LoadedModel
@@ -155,10 +156,10 @@ class _Piece:
 
     def add(self, node: NodeProto) -> None:
         """The next node of the graph, which isn't composed."""
-        value = graphs.attribute(node, "value") if node.op_type == "Constant" else None
-        if value is not None and value.HasField("t"):
-            self.constants[node.output[0]] = value.t
-            self.types[node.output[0]] = typing.tensor_type(value.t)
+        constant = constant_tensor(node)
+        if constant is not None:
+            self.constants[node.output[0]] = constant
+            self.types[node.output[0]] = typing.tensor_type(constant)
         else:
             self._nodes.append(node)
 

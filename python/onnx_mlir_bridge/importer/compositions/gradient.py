@@ -1,8 +1,9 @@
 """Gradient of ai.onnx.preview.training: reverse-mode differentiation of the graph before it.
 
 The nodes between the operator's `xs` and its `y` are walked backwards; the rule of each one turns
-the gradients of its results into those of its operands (gradient_rules.py). What flows into a
-value from several users is summed.
+the gradients of its results into those of its operands (gradient_rules.py); an operator without a
+rule that the standard defines by a function is taken apart (gradient_bodies.py). What flows into
+a value from several users is summed.
 
 Where the operands of Gradient are the values that `xs` and `zs` name, the forward pass is the
 graph's own; where they are others, it is computed anew from them.
@@ -13,15 +14,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import numpy as np
 from onnx import NodeProto, TensorProto, helper
 from onnx.defs import onnx_ml_opset_version, onnx_opset_version
-from onnx.numpy_helper import from_array
+from onnx.numpy_helper import from_array, to_array
 
 from onnx_mlir_bridge.importer import graph as graphs
 from onnx_mlir_bridge.importer import types
 from onnx_mlir_bridge.importer.compositions.body import Body, Call, Value
+from onnx_mlir_bridge.importer.compositions.gradient_bodies import standard_body
 from onnx_mlir_bridge.importer.compositions.registry import composes
-from onnx_mlir_bridge.importer.tensors import Payloads
+from onnx_mlir_bridge.importer.tensors import Payloads, constant_tensor
 
 Rule: TypeAlias = "Callable[[Step], list[Value | None]]"
 _RULES: dict[str, Rule] = {}
@@ -88,7 +91,7 @@ class Step:
 
     def array(self, index: int) -> Any:  # noqa: ANN401
         """The value of an operand that is a constant, None for others."""
-        return self._tape.call.scope.array(self.node.input[index])
+        return self._tape.array(self.node.input[index])
 
     def zeros(self, like: Value) -> Value:
         """Zeros in the shape of a value."""
@@ -124,16 +127,38 @@ class _Tape:
             if known is not None:
                 self._types[name] = known
         self._stops = frozenset(given)
-        self._nodes = self._between(y)
+        self._constants: dict[str, TensorProto] = {}
         self.active = set(xs)
-        self._depends = set(given)
-        for node in self._nodes:
-            names = [name for name in node.output if name]
-            used = {*node.input, *graphs.captured_values(node)}
-            if used & self.active:
-                self.active.update(names)
-            if used & self._depends:
-                self._depends.update(names)
+        self._depends = set() if self._reuse else set(given)
+        self._nodes: list[NodeProto] = []
+        for node in self._between(y):
+            self._add(node)
+
+    def _add(self, node: NodeProto, inner: bool = False) -> None:
+        """The next node of the forward pass. inner: of an operator that was taken apart."""
+        names = [name for name in node.output if name]
+        used = {*node.input, *graphs.captured_values(node)}
+        active = bool(used & self.active)
+        again = inner or bool(used & self._depends)
+        if active and not node.domain and node.op_type not in _RULES:
+            body = standard_body(node, self._types, f"{names[0]}/{len(self._nodes)}/")
+            for part in body or ():
+                self._add(part, inner=True)
+            if body is not None:
+                return
+        self._nodes.append(node)
+        if again:
+            self._replay(node)
+            # What the graph has is taken from there by those that follow.
+            graph_has = self.call.scope.types if self._reuse else {}
+            self._depends.update(name for name in names if name not in graph_has)
+        if active:
+            self.active.update(name for name in names if self._is_real(name))
+
+    def _is_real(self, name: str) -> bool:
+        """Whether something can be differentiated by a value: shapes and indices end the way."""
+        known = self._types.get(name)
+        return known is None or known.tensor_type.elem_type in (0, *_FLOATS)
 
     def _between(self, y: str) -> list[NodeProto]:
         """The nodes that `y` is computed by, in topological order, up to the independent values."""
@@ -158,36 +183,40 @@ class _Tape:
             self._values[name] = self.call.capture(name)
         return self._values[name]
 
-    def replay(self) -> None:
-        """Computes what depends on the operands anew, unless they are the graph's own values."""
-        if self._reuse:
-            return
-        for node in self._nodes:
-            if not self._depends & set(node.input):
-                continue
-            if any(True for _ in graphs.subgraphs(node)):
-                raise self.call.fail(
-                    f"can't compute the node '{graphs.describe_node(node)}' for other values: it "
-                    "has a graph of its own"
-                )
-            copy = NodeProto.FromString(node.SerializeToString())
-            copy.name = ""
-            copy.input[:] = [self.value(name).name if name else "" for name in node.input]
-            for index, name in enumerate(node.output):
-                if name:
-                    copy.output[index] = f"replayed_{len(self._values)}"
-                    found = self.call.scope.types.get(name)
-                    element = found.tensor_type.elem_type if found is not None else 0
-                    self._values[name] = Value(self.call, copy.output[index], element or None)
-            self.call.nodes.append(copy)
-            self._infer(node)
+    def array(self, name: str) -> np.ndarray | None:
+        """The value of a constant, None for what isn't one."""
+        if name in self._constants:
+            return to_array(self._constants[name])
+        return self.call.scope.array(name)
+
+    def _replay(self, node: NodeProto) -> None:
+        """Computes a node in the body: for other operands, or because the graph doesn't have it."""
+        if any(True for _ in graphs.subgraphs(node)):
+            raise self.call.fail(
+                f"can't compute the node '{graphs.describe_node(node)}' for other values: it has a "
+                "graph of its own"
+            )
+        self._infer(node)
+        copy = NodeProto.FromString(node.SerializeToString())
+        copy.name = ""
+        copy.input[:] = [self.value(name).name if name else "" for name in node.input]
+        for index, name in enumerate(node.output):
+            if name:
+                copy.output[index] = f"replayed_{len(self._values)}"
+                found = self._types.get(name)
+                element = found.tensor_type.elem_type if found is not None else 0
+                self._values[name] = Value(self.call, copy.output[index], element or None)
+        self.call.nodes.append(copy)
+        constant = constant_tensor(node)
+        if constant is not None:
+            self._constants[node.output[0]] = constant
 
     def _infer(self, node: NodeProto) -> None:
         """The types of what a replayed node produces: they may not be those of the graph."""
         constants = {
             name: from_array(array)
             for name in node.input
-            if name not in self._depends and (array := self.call.scope.array(name)) is not None
+            if (array := self.array(name)) is not None
         }
         opsets = {"": onnx_opset_version(), "ai.onnx.ml": onnx_ml_opset_version()}
         found = types.infer_nodes([node], self._types, constants, opsets, Payloads())
@@ -273,6 +302,4 @@ def gradient(call: Call) -> list[Value | None]:
         known = call.scope.types.get(name)
         if known is not None and known.tensor_type.elem_type not in _FLOATS:
             raise call.fail(f"differentiates by '{name}', which isn't of floating-point numbers")
-    tape = _Tape(call, xs, zs, y)
-    tape.replay()
-    return tape.backward(xs)
+    return _Tape(call, xs, zs, y).backward(xs)

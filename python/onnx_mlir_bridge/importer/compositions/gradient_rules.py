@@ -117,6 +117,16 @@ def leaky_relu(step: Step) -> Gradients:
     return [step.gradient.where(step.inputs[0] >= 0, step.gradient * slope)]
 
 
+@differentiates("Elu Selu Celu")
+def elu(step: Step) -> Gradients:
+    """Scaled x or a scaled exponential, whose slope is the result's distance from its end."""
+    defaults = {"Elu": (1.0, 1.0), "Selu": (1.6732631921768188, 1.0507010221481323)}
+    alpha, gamma = defaults.get(step.node.op_type, (1.0, 1.0))
+    alpha, gamma = step.attribute("alpha", alpha), step.attribute("gamma", gamma)
+    bent = step.output / alpha + 1 if step.node.op_type == "Celu" else step.output + alpha * gamma
+    return [(step.gradient * gamma).where(step.inputs[0] > 0, step.gradient * bent)]
+
+
 @differentiates("Gelu")
 def gelu(step: Step) -> Gradients:
     """y = x * Phi(x), and its approximation by tanh."""
@@ -350,6 +360,15 @@ def gather(step: Step) -> Gradients:
     return [result.transpose(*range(1, axis + 1), 0, *range(axis + 1, rank))]
 
 
+@differentiates("GatherElements")
+def gather_elements(step: Step) -> Gradients:
+    """The sum of what was taken from every place."""
+    x, places = step.inputs
+    axis = step.attribute("axis", 0)
+    zeros = step.zeros(x)
+    return [zeros.op("ScatterElements", places, step.gradient, axis=axis, reduction="add")]
+
+
 # Reductions.
 
 
@@ -414,3 +433,16 @@ def log_softmax(step: Step) -> Gradients:
     """dx = dy - e^y * sum(dy)."""
     axis, flow = step.attribute("axis", -1), step.gradient
     return [flow - step.output.op("Exp") * flow.sum(axis)]
+
+
+@differentiates("RMSNormalization")
+def rms_normalization(step: Step) -> Gradients:
+    """y = x / r * scale with r = sqrt(mean(x^2) + epsilon)."""
+    x, scale = step.inputs
+    rank = step.rank(0)
+    axes = range(step.attribute("axis", -1) % rank, rank)
+    root = ((x * x).mean(*axes) + step.attribute("epsilon", 1e-5)).op("Sqrt")
+    unit = x / root
+    flow = step.gradient * scale
+    by_x = (flow - unit * (flow * unit).mean(*axes)) / root
+    return [by_x, step.fit(step.gradient * unit, 1)]

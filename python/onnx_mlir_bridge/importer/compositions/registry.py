@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 if TYPE_CHECKING:
@@ -52,20 +54,29 @@ def composes(domain: str, operators: str, *, late: bool = False) -> Callable[[Bu
     return register
 
 
+@cache
+def _built_in() -> dict[tuple[str, str], Composition]:
+    """What the families register."""
+    package = "onnx_mlir_bridge.importer.compositions"
+    for family in import_module(package).FAMILIES:
+        import_module(f"{package}.{family}")
+    return _BUILT_IN
+
+
 def find(domain: str, op_type: str) -> Composition | None:
     """How an operator is composed, None where it isn't."""
     key = (domain, op_type)
-    return _CUSTOM.get(key) or _BUILT_IN.get(key)
+    return _CUSTOM.get(key) or _built_in().get(key)
 
 
 def composed() -> list[tuple[str, str]]:
     """Every (domain, operator) that is composed, in order."""
-    return sorted(_BUILT_IN.keys() | _CUSTOM.keys())
+    return sorted(_built_in().keys() | _CUSTOM.keys())
 
 
 def is_built_in(domain: str, op_type: str) -> bool:
     """Whether the operator is composed without anybody having registered it."""
-    return (domain, op_type) in _BUILT_IN
+    return (domain, op_type) in _built_in()
 
 
 def is_custom(domain: str, op_type: str) -> bool:
