@@ -17,6 +17,9 @@ MS = "com.microsoft"
 class Case:
     """One node: its operands (None for absent ones), which of them are constants, its outputs."""
 
+    # Whether the last dimensions of inputs stay static when the others are dynamic.
+    static_width = False
+
     def __init__(self, op, operands, outputs=1, constants=(), domain=MS, opset=17, **attributes):
         self.operands = [None if x is None else np.asarray(x) for x in operands]
         # The outputs that are compared; a tuple names some of several.
@@ -42,6 +45,8 @@ class Case:
     def model(self, expected=None, dynamic=False):
         def info(name, value, prefix):
             dims = [f"{prefix}{size}" if size > 1 else size for size in value.shape]
+            if self.static_width and dims:
+                dims[-1] = value.shape[-1]
             element = helper.np_dtype_to_tensor_dtype(value.dtype)
             return helper.make_tensor_value_info(name, element, dims if dynamic else value.shape)
 
@@ -278,15 +283,17 @@ def gqa(rng, batch, queries, past, ends, capacity=0, packed=False, sink=False, e
     operands.append(floats(rng, heads) if sink else None)
     while operands[-1] is None:
         operands.pop()
-    return Case(
+    case = Case(
         "GroupQueryAttention",
         operands,
         3,
-        constants=(6,),
+        constants=(6, 7, 8),
         num_heads=heads,
         kv_num_heads=groups,
         **more,
     )
+    case.static_width = True
+    return case
 
 
 def test_group_query_attention_of_a_prompt(rng):
@@ -340,10 +347,11 @@ def test_matmul_nbits(rng, bits, zeros, k):
         zero = rng.uniform(0, 3, (n, blocks)).astype(np.float32)
     operands = [a, b, scales, zero, None, floats(rng, n)]
     case = Case("MatMulNBits", operands, constants=(1, 2), K=k, N=n, block_size=size, bits=bits)
-    case.check(rtol=1e-4, atol=1e-4)
-    Case("MatMulNBits", operands, K=k, N=n, block_size=size, bits=bits).check(
-        rtol=1e-4, atol=1e-4, dynamic=[False]
-    )
+    case.check(rtol=1e-4, atol=1e-4, dynamic=[k == 40])
+    if bits == 4 and k == 40:
+        # Weights that are no constants.
+        case = Case("MatMulNBits", operands, K=k, N=n, block_size=size, bits=bits)
+        case.check(rtol=1e-4, atol=1e-4, dynamic=[False])
 
 
 def quantized(rng, *shape, dtype=np.uint8):
@@ -466,3 +474,51 @@ def test_shapes_follow(rng):
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid(MS, 1)]
     session = omb.InferenceSession(helper.make_model(graph, opset_imports=opsets, ir_version=8))
     assert list(session.get_outputs()[0].shape) == ["batch", "length", 8]
+
+
+def test_fused_activations(rng):
+    a, b, c = floats(rng, 3, 4), floats(rng, 5, 4), floats(rng, 5)
+    for name, parameters in {
+        "Relu": {},
+        "Tanh": {},
+        "LeakyRelu": {"activation_alpha": 0.3},
+        "HardSigmoid": {"activation_alpha": 0.3, "activation_beta": 0.4},
+    }.items():
+        Case("FusedGemm", [a, b, c], transB=1, alpha=0.5, activation=name, **parameters).check()
+    x, w, bias = floats(rng, 2, 3, 6, 6), floats(rng, 4, 3, 3, 3), floats(rng, 4)
+    z = floats(rng, 2, 4, 4, 4)
+    Case("FusedConv", [x, w, bias], constants=(1, 2), activation="Sigmoid").check(atol=1e-4)
+    Case(
+        "FusedConv",
+        [x, w, bias, z],
+        constants=(1, 2),
+        activation="Clip",
+        activation_params=[-0.5, 0.7],
+    ).check(atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["bert_like", "vit_like", "gpt2_like"])
+def test_what_the_runtimes_optimizer_writes(name, tmp_path, rng):
+    """Transformers whose operators ONNX Runtime has fused run as it runs them."""
+    from models import transformers
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(
+        getattr(transformers, name)().SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+    )
+    optimized = onnx.load(tmp_path / "optimized.onnx")
+    assert MS in {node.domain for node in optimized.graph.node}
+    inputs = {}
+    for value in session.get_inputs():
+        shape = [d if isinstance(d, int) else 4 for d in value.shape]
+        whole = "int" in value.type
+        inputs[value.name] = rng.integers(0, 2, shape) if whole else floats(rng, *shape)
+    expected = session.run(None, inputs)
+    actual = omb.InferenceSession(optimized).run(None, inputs)
+    for mine, theirs in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4)

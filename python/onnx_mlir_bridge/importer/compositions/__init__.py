@@ -10,6 +10,7 @@ from __future__ import annotations
 FAMILIES = (
     "activations",
     "attention",
+    "fused",
     "gradient",
     "gradient_rules",
     "group_query_attention",
