@@ -12,17 +12,27 @@ from onnx_mlir_bridge.importer.compositions.registry import composes
 def rotate(
     x: Value, cos: Value, sin: Value, positions: Value, interleaved: int, width: int = 0
 ) -> Value:
-    """Rotates [batch, heads, sequence, head size] by the angles of positions [batch, sequence]."""
-    result = x.op(
-        "RotaryEmbedding",
-        cos,
-        sin,
-        positions,
-        interleaved=interleaved,
-        rotary_embedding_dim=width,
-    )
+    """Rotates [batch, heads, sequence, head size] by the angles of positions [batch, sequence].
+
+    width: how many elements of a head are rotated, 0 for all of them.
+    """
+    if interleaved:
+        return _rotate_pairs(x, cos, sin, positions, width)
+    result = x.op("RotaryEmbedding", cos, sin, positions, rotary_embedding_dim=width)
     result.element = x.element
     return result
+
+
+def _rotate_pairs(x: Value, cos: Value, sin: Value, positions: Value, width: int) -> Value:
+    """Neighbors are a pair. Not by the standard's operator: IREE has no code for its strides."""
+    part = x.slice(3, 0, width) if width else x
+    pairs = part.reshape(0, 0, 0, -1, 2)
+    first, second = pairs.slice(4, 0, 1), pairs.slice(4, 1, 2)
+    # [batch, 1, sequence, pairs, 1]
+    cosine, sine = (table.op("Gather", positions, axis=0).unsqueeze(1, 4) for table in (cos, sin))
+    real = first * cosine - second * sine
+    turned = real.op("Concat", first * sine + second * cosine, axis=4).reshape(0, 0, 0, -1)
+    return turned.op("Concat", x.slice(3, width, None), axis=3) if width else turned
 
 
 @composes("com.microsoft", "RotaryEmbedding")
