@@ -45,21 +45,21 @@ _BOOLEAN = frozenset(
 class Value:
     """A value in a body. element: its element type in TensorProto.DataType, None if not known."""
 
-    __slots__ = ("_body", "element", "name")
+    __slots__ = ("body", "element", "name")
 
     def __init__(self, body: Body, name: str, element: int | None = None) -> None:
-        self._body = body
+        self.body = body
         self.name = name
         self.element = element
 
     def op(self, op_type: str, *more: Value | None, **attributes: Any) -> Value:  # noqa: ANN401
         """An operator of which this is the first operand."""
-        return self._body.emit(op_type, self, *more, **attributes)
+        return self.body.emit(op_type, self, *more, **attributes)
 
     def _binary(self, op_type: str, other: Value | Number, swap: bool = False) -> Value:
-        operand = other if isinstance(other, Value) else self._body.scalar(other, self)
+        operand = other if isinstance(other, Value) else self.body.scalar(other, self)
         first, second = (operand, self) if swap else (self, operand)
-        return self._body.emit(op_type, first, second)
+        return self.body.emit(op_type, first, second)
 
     def __add__(self, other: Value | Number) -> Value:
         return self._binary("Add", other)
@@ -148,11 +148,11 @@ class Value:
 
     def reshape(self, *sizes: Value | int) -> Value:
         """The elements in another shape, of numbers (0: as it is) and one-element values."""
-        return self.op("Reshape", self._body.sizes(*sizes))
+        return self.op("Reshape", self.body.sizes(*sizes))
 
     def expand(self, *sizes: Value | int) -> Value:
         """Repeated to the sizes that it broadcasts to."""
-        return self.op("Expand", self._body.sizes(*sizes))
+        return self.op("Expand", self.body.sizes(*sizes))
 
     def transpose(self, *permutation: int) -> Value:
         """The dimensions in another order."""
@@ -160,38 +160,38 @@ class Value:
 
     def unsqueeze(self, *axes: int) -> Value:
         """With new dimensions of size 1."""
-        return self.op("Unsqueeze", self._body.ints(axes))
+        return self.op("Unsqueeze", self.body.ints(axes))
 
     def squeeze(self, *axes: int) -> Value:
         """Without some dimensions of size 1."""
-        return self.op("Squeeze", self._body.ints(axes))
+        return self.op("Squeeze", self.body.ints(axes))
 
     def slice(self, axis: int, start: Value | int, end: Value | int | None, step: int = 1) -> Value:
         """Some elements of one dimension; start and end are numbers or one-element values."""
         ends = np.iinfo(np.int64).max if end is None else end
-        body = self._body
+        body = self.body
         return self.op(
             "Slice", body.sizes(start), body.sizes(ends), body.ints([axis]), body.ints([step])
         )
 
     def sum(self, *axes: int, keepdims: bool = True) -> Value:
         """The sum over some dimensions."""
-        return self.op("ReduceSum", self._body.ints(axes), keepdims=int(keepdims))
+        return self.op("ReduceSum", self.body.ints(axes), keepdims=int(keepdims))
 
     def mean(self, *axes: int, keepdims: bool = True) -> Value:
         """The mean over some dimensions."""
-        return self.op("ReduceMean", self._body.ints(axes), keepdims=int(keepdims))
+        return self.op("ReduceMean", self.body.ints(axes), keepdims=int(keepdims))
 
     def split(self, axis: int, *sizes: Value | int) -> list[Value]:
         """Parts of these sizes along one dimension."""
-        return self._body.emit_many(
-            "Split", self, self._body.sizes(*sizes), count=len(sizes), axis=axis
+        return self.body.emit_many(
+            "Split", self, self.body.sizes(*sizes), count=len(sizes), axis=axis
         )
 
     def where(self, condition: Value, other: Value | Number) -> Value:
         """This where `condition` holds, `other` where it doesn't."""
-        operand = other if isinstance(other, Value) else self._body.scalar(other, self)
-        result = self._body.emit("Where", condition, self, operand)
+        operand = other if isinstance(other, Value) else self.body.scalar(other, self)
+        result = self.body.emit("Where", condition, self, operand)
         result.element = self.element
         return result
 

@@ -5,6 +5,8 @@ Operator: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperato
 
 from __future__ import annotations
 
+import numpy as np
+
 from onnx_mlir_bridge.importer.compositions.body import Call, Value
 from onnx_mlir_bridge.importer.compositions.registry import composes
 
@@ -24,14 +26,19 @@ def rotate(
 
 
 def _rotate_pairs(x: Value, cos: Value, sin: Value, positions: Value, width: int) -> Value:
-    """Neighbors are a pair. Not by the standard's operator: IREE has no code for its strides."""
+    """Neighbors are a pair.
+
+    Not by the standard's operator, and without a Concat of pairs: IREE fails on strides and on
+    insertions of single elements where sizes are dynamic.
+    """
     part = x.slice(3, 0, width) if width else x
     pairs = part.reshape(0, 0, 0, -1, 2)
     first, second = pairs.slice(4, 0, 1), pairs.slice(4, 1, 2)
     # [batch, 1, sequence, pairs, 1]
     cosine, sine = (table.op("Gather", positions, axis=0).unsqueeze(1, 4) for table in (cos, sin))
     real = first * cosine - second * sine
-    turned = real.op("Concat", first * sine + second * cosine, axis=4).reshape(0, 0, 0, -1)
+    is_first = x.body.constant(np.array([True, False]))
+    turned = real.where(is_first, first * sine + second * cosine).reshape(0, 0, 0, -1)
     return turned.op("Concat", x.slice(3, width, None), axis=3) if width else turned
 
 
