@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from onnx_mlir_bridge.compiler import compile
     from onnx_mlir_bridge.compiler.compiled_model import CompiledModel
     from onnx_mlir_bridge.importer import import_model
+    from onnx_mlir_bridge.importer.compositions.custom import register_op, unregister_op
     from onnx_mlir_bridge.onnx_backend import BridgeBackend as backend  # noqa: N813
     from onnx_mlir_bridge.runtime.devices import Device, devices
     from onnx_mlir_bridge.runtime.session import InferenceSession, load
@@ -40,6 +41,8 @@ __all__ = [
     "import_model",
     "ir",
     "load",
+    "register_op",
+    "unregister_op",
 ]
 
 # Public name -> the module that has it (an empty attribute: the module itself). They are imported
@@ -54,6 +57,8 @@ _LAZY = {
     "import_model": ("onnx_mlir_bridge.importer", "import_model"),
     "ir": ("onnx_mlir_bridge._mlir.ir", ""),
     "load": ("onnx_mlir_bridge.runtime.session", "load"),
+    "register_op": ("onnx_mlir_bridge.importer.compositions.custom", "register_op"),
+    "unregister_op": ("onnx_mlir_bridge.importer.compositions.custom", "unregister_op"),
 }
 
 

@@ -94,3 +94,10 @@ def test_write_a_lowering_pass(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PASS: onnx-mlir-bridge :: relu.mlir" in done.stdout
     assert "linalg.max ins" in done.stdout
+
+
+def test_custom_operators(tmp_path):
+    code = "\n".join(blocks(ROOT / "docs" / "custom-operators.md", "python"))
+    done = run([sys.executable, "-c", code], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "is registered already" in done.stdout

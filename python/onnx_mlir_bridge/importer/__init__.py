@@ -1,7 +1,8 @@
 """From an ONNX model to a verified module of the `onnx` dialect.
 
 The steps, one module each: `load` (bytes to protobuf, weights left where they are), `check`,
-`functions` (inlining), `upgrade` (to the newest opset), `normalize`, `types` (inference), `emit`.
+`functions` (inlining), `normalize`, `compositions` (of operators outside of the standard),
+`upgrade` (to the newest opset), `types` (inference), `emit`.
 """
 
 from __future__ import annotations
@@ -125,12 +126,15 @@ def normalize_model(loaded: LoadedModel, keep: frozenset[str] | None = None) -> 
     That is: the newest opset, no functions, no inputs with initializers, every value typed.
     """
     from onnx_mlir_bridge.importer import check, functions, normalize, types, upgrade
+    from onnx_mlir_bridge.importer.compositions.expand import expand
 
     try:
         check.check(loaded)
         functions.inline_functions(loaded.proto, check.opset_versions(loaded.proto))
         normalize.normalize(loaded.proto)
-        upgrade.upgrade(loaded)
+        found = expand(loaded, late=False)
+        upgrade.upgrade(loaded, found)
+        expand(loaded, late=True)
         normalize.name_all_results(loaded.proto)
         types.infer(loaded)
         if keep is not None:

@@ -10,11 +10,16 @@ from onnx import ModelProto, NodeProto, defs
 
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer import graph as graphs
+from onnx_mlir_bridge.importer.compositions import registry
 from onnx_mlir_bridge.importer.load import LoadedModel
 from onnx_mlir_bridge.importer.tensors import each_tensor
 
 ONNX_DOMAINS = ("", "ai.onnx.ml")
 """The domains whose operators can be imported, as the standard spells them."""
+
+
+_RUNTIME_DOMAIN = "com.microsoft"
+_RUNTIME_OPERATORS = ("LayerNormalization", "SimplifiedLayerNormalization")
 
 
 def newest_opset(domain: str) -> int:
@@ -57,6 +62,31 @@ def _normalize_domains(model: ModelProto) -> None:
     for node in _every_node(model):
         if node.domain == "ai.onnx":
             node.domain = ""
+    _move_out_of_default_domain(model)
+
+
+def _move_out_of_default_domain(model: ModelProto) -> None:
+    """Gives operators that ONNX Runtime writes into the default domain their own one.
+
+    SimplifiedLayerNormalization in any opset, LayerNormalization before the standard had it.
+    """
+    owners: list[ModelProto | onnx.FunctionProto] = [model, *model.functions]
+    for owner in owners:
+        version = {e.domain: e.version for e in owner.opset_import}.get("")
+        nodes = owner.graph.node if isinstance(owner, ModelProto) else owner.node
+        moved = False
+        for top in nodes:
+            for node in (top, *(n for g in graphs.subgraphs(top) for n in graphs.each_node(g))):
+                if (
+                    node.op_type in _RUNTIME_OPERATORS
+                    and not node.domain
+                    and version is not None
+                    and not defs.has(node.op_type, version)
+                ):
+                    node.domain = _RUNTIME_DOMAIN
+                    moved = True
+        if moved and all(e.domain != _RUNTIME_DOMAIN for e in owner.opset_import):
+            owner.opset_import.add(domain=_RUNTIME_DOMAIN, version=1)
 
 
 def _every_node(model: ModelProto) -> list[NodeProto]:
@@ -103,14 +133,18 @@ def _check_operators(model: ModelProto) -> None:
         if (node.domain, node.op_type, node.overload) in functions:
             return
         where = f"the node '{graphs.describe_node(node)}'"
-        if node.domain not in ONNX_DOMAINS:
+        composed = registry.find(node.domain, node.op_type) is not None
+        if node.domain not in ONNX_DOMAINS and not composed:
             raise OmbError(
                 f"{where} is of the domain '{node.domain}', which is not part of ONNX, and the "
-                "model defines no such function; export the model with standard operators"
+                "model defines no such function; export the model with standard operators, or "
+                "define the operator with onnx_mlir_bridge.register_op"
             )
         version = opsets.get(node.domain)
         if version is None:
             raise OmbError(f"{where} is of the domain '{node.domain}', which is not imported")
+        if node.domain not in ONNX_DOMAINS or registry.is_custom(node.domain, node.op_type):
+            return
         key = (node.domain, node.op_type, version)
         if key not in known:
             known[key] = defs.has(node.op_type, version, node.domain)
@@ -203,7 +237,7 @@ def _run_checker(loaded: LoadedModel) -> None:
             tensor.dims.append(0)
 
     each_tensor(model, empty)
-    _hide_deprecated(model)
+    _hide_from_checker(model)
     # Outputs of unknown rank are common in exported models; the checker wants a shape.
     for value in (*model.graph.input, *model.graph.output):
         if value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape"):
@@ -222,9 +256,18 @@ _DEPRECATED_BUT_DEFINED = {("GroupNormalization", 18)}
 _UNCHECKED_DOMAIN = "omb.unchecked"
 
 
-def _hide_deprecated(model: ModelProto) -> None:
-    """Moves deprecated operators that can be upgraded to a domain that the checker lets pass."""
+def _hide_from_checker(model: ModelProto) -> None:
+    """Moves operators to a domain that the checker lets pass.
+
+    Deprecated ones that can be upgraded, and those that a user has added to ONNX's domains.
+    """
     version = opset_versions(model).get("")
+    for node in _every_node(model):
+        if registry.is_custom(node.domain, node.op_type):
+            node.domain = _UNCHECKED_DOMAIN
+    for function in model.functions:
+        function.opset_import.add(domain=_UNCHECKED_DOMAIN, version=1)
+    model.opset_import.add(domain=_UNCHECKED_DOMAIN, version=1)
     if version is None:
         return
     for node in graphs.each_node(model.graph):
@@ -240,7 +283,6 @@ def _hide_deprecated(model: ModelProto) -> None:
                 f"the attributes {', '.join(sorted(required))}"
             )
         node.domain = _UNCHECKED_DOMAIN
-    model.opset_import.add(domain=_UNCHECKED_DOMAIN, version=1)
 
 
 def _one_line(message: str) -> str:

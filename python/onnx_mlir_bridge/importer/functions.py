@@ -8,7 +8,7 @@ Functions: onnx docs/IR.md, "Functions" (IR version 8 and later; overloads from 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import onnx
@@ -16,8 +16,11 @@ from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProt
 
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer import graph as graphs
+from onnx_mlir_bridge.importer.tensors import constant_tensor
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from onnx_mlir_bridge.importer.load import LoadedModel
 
 OPSET_TAG = "omb.opset"
@@ -262,7 +265,7 @@ def inline_functions(model: ModelProto, opsets: dict[str, int]) -> None:
     del model.functions[:]
 
 
-def _standard_function(
+def standard_function(
     node: NodeProto, input_types: list[TypeProto | None], opset: int
 ) -> FunctionProto | None:
     """The standard's definition of `node` by a function, for these inputs; None if it has none."""
@@ -283,7 +286,7 @@ def _standard_function(
     return FunctionProto.FromString(schema.get_function_with_opset_version(max(versions)))
 
 
-def _with_defaults(node: NodeProto) -> NodeProto:
+def with_defaults(node: NodeProto) -> NodeProto:
     """A copy of `node` with all attributes that have defaults, for a function body's references."""
     copy = NodeProto()
     copy.CopyFrom(node)
@@ -300,7 +303,9 @@ def _with_defaults(node: NodeProto) -> NodeProto:
 class _Expander:
     """Replaces operators by their standard function bodies."""
 
-    def __init__(self, model: ModelProto, keep: frozenset[str]) -> None:
+    def __init__(self, loaded: LoadedModel, keep: frozenset[str]) -> None:
+        model = loaded.proto
+        self._payloads = loaded.payloads
         self._keep = keep
         self._opsets = {e.domain: e.version for e in model.opset_import}
         self._inliner = Inliner(graphs.FreshNames(model), self._opsets)
@@ -308,6 +313,9 @@ class _Expander:
 
     def graph(self, graph: GraphProto, outer: dict[str, TypeProto]) -> None:
         """Expands the nodes of `graph` and its subgraphs, once."""
+        from onnx_mlir_bridge.importer.compositions import registry
+        from onnx_mlir_bridge.importer.compositions.body import Scope
+        from onnx_mlir_bridge.importer.compositions.expand import body_of
         from onnx_mlir_bridge.importer.types import scope_types
 
         types = scope_types(graph, outer)
@@ -315,15 +323,37 @@ class _Expander:
         for index, node in enumerate(graph.node):
             for inner in graphs.subgraphs(node):
                 self.graph(inner, types)
-            if node.op_type in self._keep:
+            name = f"ml.{node.op_type}" if node.domain == "ai.onnx.ml" else node.op_type
+            if name in self._keep:
                 continue
             # An absent input has an empty type.
             known = [types.get(name) if name else TypeProto() for name in node.input]
-            function = _standard_function(node, known, self._opsets[node.domain])
+            function = standard_function(node, known, self._opsets[node.domain])
+            composition = registry.find(node.domain, node.op_type)
             if function is not None:
-                replacement[index] = self._inliner.body(_with_defaults(node), function)
-                self.expanded.append(node.op_type)
+                replacement[index] = self._inliner.body(with_defaults(node), function)
+            elif composition is not None:
+                scope = Scope(types, self._array(graph))
+                replacement[index] = self._inliner.body(*body_of(composition, node, scope))
+            else:
+                continue
+            self.expanded.append(node.op_type)
         replace_nodes(graph, replacement)
+
+    def _array(self, graph: GraphProto) -> Callable[[str], np.ndarray | None]:
+        """The values of constants in `graph`."""
+
+        def array(name: str) -> np.ndarray | None:
+            for tensor in graph.initializer:
+                if tensor.name == name:
+                    return self._payloads.array(tensor)
+            for node in graph.node:
+                if name in node.output:
+                    value = constant_tensor(node)
+                    return None if value is None else self._payloads.array(value)
+            return None
+
+        return array
 
 
 def expand_functions(loaded: LoadedModel, keep: frozenset[str]) -> list[str]:
@@ -338,7 +368,7 @@ def expand_functions(loaded: LoadedModel, keep: frozenset[str]) -> list[str]:
     expanded: list[str] = []
     # No function of the standard nests others more deeply than this.
     for _ in range(_MAX_EXPANSION_ROUNDS):
-        expander = _Expander(loaded.proto, keep)
+        expander = _Expander(loaded, keep)
         expander.graph(loaded.proto.graph, {})
         if not expander.expanded:
             return expanded

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-from onnx import TensorProto
+from onnx import NodeProto, TensorProto
 
 from onnx_mlir_bridge.errors import OmbError
 
@@ -101,6 +101,22 @@ def byte_size(tensor: TensorProto) -> int:
     if size > _MAX_BYTES:
         raise OmbError(f"{describe(tensor)} has impossible dimensions: {list(tensor.dims)}")
     return size
+
+
+def constant_tensor(node: NodeProto) -> TensorProto | None:
+    """The value of a Constant node of the default domain, if it is a tensor of numbers."""
+    if node.op_type != "Constant" or node.domain:
+        return None
+    for attribute in node.attribute:
+        if attribute.name == "value":
+            return attribute.t
+        if attribute.name in ("value_float", "value_floats"):
+            numbers = np.array(onnx.helper.get_attribute_value(attribute), dtype=np.float32)
+            return onnx.numpy_helper.from_array(numbers)
+        if attribute.name in ("value_int", "value_ints"):
+            numbers = np.array(onnx.helper.get_attribute_value(attribute), dtype=np.int64)
+            return onnx.numpy_helper.from_array(numbers)
+    return None
 
 
 class Payloads:

@@ -8,7 +8,7 @@ no type at all, and outputs that contradict it are reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
@@ -224,6 +224,42 @@ def infer_if_possible(loaded: LoadedModel) -> None:
         if not is_typed(value.type):
             value.CopyFrom(original)
     _adopt_ranks(loaded.proto.graph, {value.name: value.type for value in declared})
+
+
+def infer_nodes(
+    nodes: Sequence[NodeProto],
+    known: Mapping[str, TypeProto],
+    constants: Mapping[str, TensorProto],
+    opsets: Mapping[str, int],
+    payloads: Payloads,
+) -> dict[str, TypeProto]:
+    """The types of what some nodes produce, as far as inference finds them.
+
+    `known`, `constants`: the types and values of what they use. `opsets`: those of the nodes.
+    """
+    model = ModelProto(ir_version=onnx.IR_VERSION)
+    model.opset_import.extend(onnx.helper.make_opsetid(d, v) for d, v in opsets.items())
+    graph = model.graph
+    graph.node.extend(nodes)
+    used = {name for node in nodes for name in (*node.input, *graphs.captured_values(node))}
+    used -= {name for node in nodes for name in node.output}
+    for name in sorted(used):
+        if name in constants:
+            tensor = graph.initializer.add()
+            tensor.CopyFrom(constants[name])
+            tensor.name = name
+        elif name in known:
+            graph.input.add(name=name).type.CopyFrom(known[name])
+    for index, node in enumerate(graph.node):
+        for position, name in enumerate(node.output):
+            if not name:
+                graph.node[index].output[position] = f"omb.unused_{index}_{position}"
+    try:
+        inferred = _run(_Stripped(model, payloads).model, strict=False)
+    except OmbError:
+        return {}
+    _clean_dims(inferred)
+    return {v.name: v.type for v in inferred.graph.value_info if is_typed(v.type)}
 
 
 def _one_row_per_sample(columns: int | None) -> Callable[[NodeProto, TypeProto], TypeProto]:

@@ -45,9 +45,10 @@ FAMILIES = (
 )
 
 
-def upgrade(loaded: LoadedModel) -> None:
+def upgrade(loaded: LoadedModel, found: dict[str, TypeProto] | None = None) -> None:
     """Brings `loaded.proto`, whose functions are inlined, to the newest opsets, in place.
 
+    `found`: types that are known of values outside of subgraphs. Operators of other domains stay.
     OmbError, naming the node, for what has no equivalent there (outputs that only training has,
     attributes that a rewrite needs but can't know).
     """
@@ -55,11 +56,11 @@ def upgrade(loaded: LoadedModel) -> None:
     opsets = opset_versions(model)
     upgrader = _Upgrader(loaded, opsets)
     if any(
-        upgrader.since(n) != newest_version(n.domain, n.op_type)
+        n.domain in ONNX_DOMAINS and upgrader.since(n) != newest_version(n.domain, n.op_type)
         for n in graphs.each_node(model.graph)
     ):
         types.infer_if_possible(loaded)
-        upgrader.graph(model.graph, {}, {})
+        upgrader.graph(model.graph, found or {}, {})
     for node in graphs.each_node(model.graph):
         for index in reversed(range(len(node.metadata_props))):
             if node.metadata_props[index].key == OPSET_TAG:
@@ -70,7 +71,10 @@ def upgrade(loaded: LoadedModel) -> None:
 def _set_newest(model: ModelProto) -> None:
     from onnx import IR_VERSION
 
+    others = {d: v for d, v in opset_versions(model).items() if d not in ONNX_DOMAINS}
     del model.opset_import[:]
+    for domain, version in others.items():
+        model.opset_import.add(domain=domain, version=version)
     for domain in ONNX_DOMAINS:
         model.opset_import.add(domain=domain, version=newest_opset(domain))
     model.ir_version = IR_VERSION
@@ -137,6 +141,8 @@ class _Upgrader:
 
     def _node(self, node: NodeProto, scope: Scope) -> list[NodeProto] | None:
         """What replaces `node`; None where it stays."""
+        if node.domain not in ONNX_DOMAINS:
+            return None
         since = self.since(node)
         if since == newest_version(node.domain, node.op_type):
             return None

@@ -1,0 +1,95 @@
+"""Matrix products of com.microsoft.
+
+Operators: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import TensorProto
+
+from onnx_mlir_bridge.importer.compositions.body import Call, Value
+from onnx_mlir_bridge.importer.compositions.registry import composes
+
+
+def _transposed(call: Call, index: int, x: Value, matrix: int, batch: int) -> Value:
+    """An operand with its last two dimensions swapped, or its first one behind the batch."""
+    if not (matrix or batch):
+        return x
+    rank = call.rank(index)
+    if rank < 2:
+        return x
+    order = list(range(rank))
+    if batch and rank > 2:
+        order = [*order[1:-1], order[0], order[-1]]
+    if matrix:
+        order[-1], order[-2] = order[-2], order[-1]
+    return x.transpose(*order)
+
+
+@composes("com.microsoft", "FusedMatMul TransposeMatMul")
+def fused_matmul(call: Call) -> Value:
+    """alpha * A' @ B'."""
+    a, b = call.operands("A B")
+    a = _transposed(call, 0, a, call.attribute("transA", 0), call.attribute("transBatchA", 0))
+    b = _transposed(call, 1, b, call.attribute("transB", 0), call.attribute("transBatchB", 0))
+    alpha = call.attribute("alpha", 1.0)
+    return a @ b if alpha == 1.0 else (a @ b) * alpha
+
+
+def _unpacked(call: Call, packed: Value, bits: int, count: int) -> Value:
+    """[rows, bytes] of packed numbers, lowest bits first, as [rows, count] bytes."""
+    if bits < 8:
+        shifts = call.constant(np.arange(0, 8, bits, dtype=np.uint8))
+        mask = call.constant(np.array(2**bits - 1, dtype=np.uint8))
+        wide = packed.unsqueeze(-1).op("BitShift", shifts, direction="RIGHT")
+        packed = wide.op("BitwiseAnd", mask).reshape(0, -1)
+    return packed.slice(1, 0, count)
+
+
+@composes("com.microsoft", "MatMulNBits")
+def matmul_nbits(call: Call) -> Value:
+    """A @ B', where every block of a row of B has a scale and a zero point of its own."""
+    a, b, scales, zeros, g_idx, bias = call.operands("A B scales zero_points? g_idx? bias?")
+    n, k = call.required("N"), call.required("K")
+    size, bits = call.required("block_size"), call.attribute("bits", 4)
+    call.ignore("accuracy_level")
+    if call.attribute("weight_prepacked", 0):
+        raise call.fail("has prepacked weights, whose layout is that of one kind of GPU")
+    if bits not in (2, 4, 8):
+        raise call.fail(f"has weights of {bits} bits; 2, 4 and 8 are supported")
+    if g_idx is not None:
+        raise call.fail("has a g_idx, an input that is deprecated and not supported")
+    if 0 in call.shape(1):
+        raise call.fail("has no weights")
+    blocks = -(-k // size)
+    # Bytes stay packed in the model: IREE has no code for narrower elements of odd counts.
+    weights = _unpacked(call, b.op("Reshape", call.ints([n, -1])), bits, blocks * size)
+    scale = scales.op("Reshape", call.ints([n, blocks]))
+    if zeros is None or zeros.element == TensorProto.UINT8:
+        zero = _zero_points(call, zeros, n, blocks, bits)
+        wide = weights.op("DequantizeLinear", scale, zero, axis=1, block_size=size)
+    elif zeros.element is None:
+        raise call.fail("has zero_points of an unknown type")
+    else:
+        # Zero points that are no integers.
+        numbers = weights.cast_like(a).op("Reshape", call.ints([n, blocks, size]))
+        offsets = zeros.op("Reshape", call.ints([n, blocks, 1]))
+        wide = (numbers - offsets) * scale.unsqueeze(-1)
+        wide = wide.op("Reshape", call.ints([n, blocks * size]))
+    if blocks * size != k:
+        wide = wide.slice(1, 0, k)
+    result = a @ wide.transpose(1, 0)
+    return result if bias is None else result + bias
+
+
+def _zero_points(call: Call, zeros: Value | None, n: int, blocks: int, bits: int) -> Value:
+    """One byte a block; the middle of the range by default."""
+    if zeros is None:
+        return call.constant(np.full((n, blocks), 2 ** (bits - 1), dtype=np.uint8))
+    known = call.array(3)
+    if known is None:
+        return _unpacked(call, zeros.op("Reshape", call.ints([n, -1])), bits, blocks)
+    shifts = np.arange(0, 8, bits, dtype=np.uint8)
+    numbers = (known.reshape(n, -1, 1) >> shifts) & np.uint8(2**bits - 1)
+    return call.constant(np.ascontiguousarray(numbers.reshape(n, -1)[:, :blocks]))

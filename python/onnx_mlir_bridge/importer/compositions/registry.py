@@ -1,0 +1,94 @@
+"""Which operators are compositions of others: (domain, operator) -> what builds the body.
+
+A builder is registered by `composes` and gets a `Call` (see body.py): the node, its operands, their
+types, and the operations to build with. It returns the outputs, or a FunctionProto of its own.
+What users register with `register_op` comes before what is built in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+if TYPE_CHECKING:
+    from onnx import FunctionProto
+
+    from onnx_mlir_bridge.importer.compositions.body import Call, Value
+
+Results: TypeAlias = Union["Value", Sequence["Value | None"], "FunctionProto"]
+Builder: TypeAlias = Callable[["Call"], Results]
+
+
+@dataclass(frozen=True)
+class Composition:
+    """An operator that is composed.
+
+    late: it looks at the graph around it, and is expanded when everything else is of the newest
+    opset and composed of standard operators.
+    """
+
+    domain: str
+    op_type: str
+    build: Builder
+    late: bool = False
+
+
+_BUILT_IN: dict[tuple[str, str], Composition] = {}
+_CUSTOM: dict[tuple[str, str], Composition] = {}
+
+
+def composes(domain: str, operators: str, *, late: bool = False) -> Callable[[Builder], Builder]:
+    """Registers a builder for operators (separated by spaces) of a domain."""
+
+    def register(build: Builder) -> Builder:
+        for op_type in operators.split():
+            key = (domain, op_type)
+            if key in _BUILT_IN:
+                raise ValueError(f"two compositions for {key}")
+            _BUILT_IN[key] = Composition(domain, op_type, build, late)
+        return build
+
+    return register
+
+
+@cache
+def _built_in() -> dict[tuple[str, str], Composition]:
+    """What the families register."""
+    package = "onnx_mlir_bridge.importer.compositions"
+    for family in import_module(package).FAMILIES:
+        import_module(f"{package}.{family}")
+    return _BUILT_IN
+
+
+def find(domain: str, op_type: str) -> Composition | None:
+    """How an operator is composed, None where it isn't."""
+    key = (domain, op_type)
+    return _CUSTOM.get(key) or _built_in().get(key)
+
+
+def composed() -> list[tuple[str, str]]:
+    """Every (domain, operator) that is composed, in order."""
+    return sorted(_built_in().keys() | _CUSTOM.keys())
+
+
+def is_built_in(domain: str, op_type: str) -> bool:
+    """Whether the operator is composed without anybody having registered it."""
+    return (domain, op_type) in _built_in()
+
+
+def is_custom(domain: str, op_type: str) -> bool:
+    """Whether a user has registered the operator."""
+    return (domain, op_type) in _CUSTOM
+
+
+def add_custom(composition: Composition) -> None:
+    """Registers a user's operator, in place of an earlier one."""
+    _CUSTOM[composition.domain, composition.op_type] = composition
+
+
+def remove_custom(domain: str, op_type: str) -> None:
+    """Forgets a user's operator."""
+    del _CUSTOM[domain, op_type]
