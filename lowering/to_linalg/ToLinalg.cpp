@@ -39,6 +39,7 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
   populateIndexingToLinalgPatterns(converter, patterns);
   populateLogicalToLinalgPatterns(converter, patterns);
   populateMatmulToLinalgPatterns(converter, patterns);
+  populateNonMaxSuppressionToLinalgPatterns(converter, patterns);
   populateNormalizationToLinalgPatterns(converter, patterns);
   populatePaddingToLinalgPatterns(converter, patterns);
   populatePoolingToLinalgPatterns(converter, patterns);
@@ -53,6 +54,7 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
   populateSoftmaxToLinalgPatterns(converter, patterns);
   populateScatterToLinalgPatterns(converter, patterns);
   populateSelectionToLinalgPatterns(converter, patterns);
+  populateUniqueToLinalgPatterns(converter, patterns);
 }
 
 namespace {

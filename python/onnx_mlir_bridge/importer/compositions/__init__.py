@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 
 # Importing the families registers their operators.
-FAMILIES: tuple[str, ...] = ()
+FAMILIES: tuple[str, ...] = ("machine_learning",)
 
 for _family in FAMILIES:
     import_module(f"{__name__}.{_family}")

@@ -1,0 +1,430 @@
+//===- NonMaxSuppression.cpp - Lowering of NonMaxSuppression --------------===//
+
+#include "dialect/ir/ops/Indexing.h"
+#include "lowering/to_linalg/IndexArithmetic.h"
+#include "lowering/to_linalg/Marks.h"
+#include "lowering/to_linalg/Patterns.h"
+#include "lowering/to_linalg/ReductionSpace.h"
+#include "lowering/to_linalg/Scalars.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Transforms/DialectConversion.h"
+
+using namespace mlir;
+using namespace omb::onnx;
+
+/// The only element of a tensor of rank 0 or 1.
+static Value extractScalar(OpBuilder &builder, Location loc, Value tensor) {
+  SmallVector<Value> at;
+  if (cast<RankedTensorType>(tensor.getType()).getRank() == 1)
+    at.push_back(arith::ConstantIndexOp::create(builder, loc, 0));
+  return tensor::ExtractOp::create(builder, loc, tensor, at);
+}
+
+namespace {
+
+/// A box that may still be selected, as one i64: the score's place in the order
+/// of floats in the upper half, the complement of the box's index in the lower.
+/// So the largest candidate is the one with the highest score and, among equal
+/// ones, the lowest index.
+struct Candidate {
+  /// What has been selected, suppressed, or is below the threshold.
+  static Value none(OpBuilder &b, Location loc) {
+    return arith::ConstantIntOp::create(b, loc, INT64_MIN, 64);
+  }
+  static Value isNone(OpBuilder &b, Location loc, Value candidate) {
+    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, candidate,
+                                 none(b, loc));
+  }
+  /// The box's index, which is large where there is none.
+  static Value box(OpBuilder &b, Location loc, Value candidate) {
+    Value low =
+        arith::TruncIOp::create(b, loc, b.getI32Type(), candidate).getResult();
+    Value ones = arith::ConstantIntOp::create(b, loc, -1, 32);
+    Value index = arith::XOrIOp::create(b, loc, low, ones);
+    return arith::IndexCastOp::create(b, loc, b.getIndexType(), index);
+  }
+  static Value make(OpBuilder &b, Location loc, Value score, Value box);
+};
+
+/// The coordinates of a box, whose corners are in order.
+struct Box {
+  Value lowX, highX, lowY, highY;
+};
+
+/// Selects boxes of all batches and classes at once: every step of a loop
+/// takes, for each of them, the best candidate and drops those that overlap it.
+class Suppression {
+public:
+  Suppression(OpBuilder &builder, Location loc, Value boxes, Value scores,
+              Value iouThreshold, bool hasCenters)
+      : builder(builder), loc(loc), index(builder, loc), boxes(boxes),
+        scores(scores), iouThreshold(iouThreshold), hasCenters(hasCenters) {
+    sizes = index.sizes(scores);
+  }
+
+  /// The scores above `threshold`, a scalar tensor; all where it is null.
+  void collect(Value threshold);
+  /// Selects up to `limit` boxes of each class.
+  void run(Value limit);
+  /// Rows of batch, class and box.
+  Value getResult(RankedTensorType type);
+
+private:
+  /// A tensor with an element for each batch and class, and for the third
+  /// dimension where there is one.
+  RankedTensorType getType(Type elementType, ArrayRef<int64_t> third = {});
+  /// The largest of the last dimension.
+  Value reduceMax(Value candidates, ArrayRef<int64_t> axes);
+  /// Puts the boxes of `best` at `step` of `selected`.
+  Value select(Value selected, Value best, Value step);
+  Value suppress(Value candidates, Value best);
+  Box read(omb::Scalars &s, Value batch, Value box);
+  Value overlaps(omb::Scalars &s, const Box &lhs, const Box &rhs);
+
+  OpBuilder &builder;
+  Location loc;
+  omb::IndexArithmetic index;
+  Value boxes, scores, iouThreshold;
+  bool hasCenters;
+  /// Of the scores: batches, classes, boxes.
+  SmallVector<Value> sizes;
+  /// Batches x classes x as many as the class with most has.
+  Value candidates;
+  /// Steps x batches x classes: the box, -1 for none.
+  Value selected;
+  Value steps;
+};
+
+} // namespace
+
+Value Candidate::make(OpBuilder &b, Location loc, Value score, Value box) {
+  Type i32 = b.getI32Type(), i64 = b.getI64Type();
+  omb::Scalars s(b, loc, score.getType());
+  // -0 and +0 are equal.
+  Value bits = arith::BitcastOp::create(b, loc, i32, s.add(score, 0.0));
+  Value sign = arith::ShRSIOp::create(
+      b, loc, bits, arith::ConstantIntOp::create(b, loc, 31, 32));
+  Value flipped = arith::AndIOp::create(
+      b, loc, sign, arith::ConstantIntOp::create(b, loc, INT32_MAX, 32));
+  Value order = arith::XOrIOp::create(b, loc, bits, flipped);
+  // NaN comes after all numbers.
+  order =
+      s.select(s.isNaN(score),
+               arith::ConstantIntOp::create(b, loc, INT32_MIN + 1, 32), order);
+  Value high =
+      arith::ShLIOp::create(b, loc, arith::ExtSIOp::create(b, loc, i64, order),
+                            arith::ConstantIntOp::create(b, loc, 32, 64));
+  Value place = arith::IndexCastOp::create(b, loc, i32, box);
+  Value complement = arith::XOrIOp::create(
+      b, loc, place, arith::ConstantIntOp::create(b, loc, -1, 32));
+  return arith::OrIOp::create(b, loc, high,
+                              arith::ExtUIOp::create(b, loc, i64, complement));
+}
+
+RankedTensorType Suppression::getType(Type elementType,
+                                      ArrayRef<int64_t> third) {
+  SmallVector<int64_t> shape(
+      cast<RankedTensorType>(scores.getType()).getShape().take_front(2));
+  llvm::append_range(shape, third);
+  return RankedTensorType::get(shape, elementType);
+}
+
+void Suppression::collect(Value threshold) {
+  int64_t numBoxes = cast<RankedTensorType>(scores.getType()).getDimSize(2);
+  if (!threshold) {
+    candidates = omb::buildFromIndices(
+        builder, loc, getType(builder.getI64Type(), numBoxes), sizes,
+        [&](OpBuilder &b, Location, ValueRange at) -> Value {
+          Value score = tensor::ExtractOp::create(b, loc, scores, at);
+          return Candidate::make(b, loc, score, at[2]);
+        });
+    return;
+  }
+  // Few boxes have a score above the threshold as a rule, so that the loop
+  // goes through those only.
+  Type i32 = builder.getI32Type();
+  Value isAbove = omb::buildFromIndices(
+      builder, loc, getType(i32, numBoxes), sizes,
+      [&](OpBuilder &b, Location, ValueRange at) -> Value {
+        omb::Scalars s(b, loc, b.getF32Type());
+        Value score = tensor::ExtractOp::create(b, loc, scores, at);
+        return arith::ExtUIOp::create(
+            b, loc, i32, s.less(extractScalar(b, loc, threshold), score));
+      });
+  Value counts = omb::buildSum(builder, loc, getType(i32), {sizes[0], sizes[1]},
+                               isAbove, {{0, 1, 2}},
+                               [](OpBuilder &, ValueRange elements,
+                                  ValueRange) { return elements.front(); });
+  Value most = tensor::ExtractOp::create(
+      builder, loc, reduceMax(counts, {0, 1}), ValueRange());
+  omb::Marks marks(builder, loc, omb::flatten(builder, loc, isAbove));
+  marks.rank();
+  Value size =
+      arith::IndexCastOp::create(builder, loc, builder.getIndexType(), most);
+  candidates = omb::buildFromIndices(
+      builder, loc, getType(builder.getI64Type(), ShapedType::kDynamic),
+      {sizes[0], sizes[1], size},
+      [&](OpBuilder &b, Location, ValueRange at) -> Value {
+        omb::IndexArithmetic inner(b, loc);
+        Value row = inner.add(inner.mul(at[0], sizes[1]), at[1]);
+        Value begin = inner.mul(row, sizes[2]);
+        Value last = inner.sub(inner.add(begin, sizes[2]), inner.constant(1));
+        Value count = tensor::ExtractOp::create(b, loc, counts, at.drop_back());
+        count = arith::IndexCastOp::create(b, loc, b.getIndexType(), count);
+        Value before = inner.sub(marks.countUpTo(b, last), count);
+        Value place = marks.find(b, inner.add(before, at[2]));
+        Value box = inner.clamp(inner.sub(place, begin), inner.constant(0),
+                                inner.sub(sizes[2], inner.constant(1)));
+        Value score = tensor::ExtractOp::create(b, loc, scores,
+                                                ValueRange{at[0], at[1], box});
+        return inner.select(inner.isLess(at[2], count),
+                            Candidate::make(b, loc, score, box),
+                            Candidate::none(b, loc));
+      });
+}
+
+Value Suppression::reduceMax(Value tensor, ArrayRef<int64_t> axes) {
+  omb::ReductionSpace space(builder, loc, tensor, axes);
+  omb::Scalars s(builder, loc,
+                 cast<RankedTensorType>(tensor.getType()).getElementType());
+  Value start =
+      s.lowest(cast<RankedTensorType>(tensor.getType()).getElementType());
+  return space.reduce(
+      tensor, {}, start, [](OpBuilder &b, Location loc, ValueRange values) {
+        return arith::MaxSIOp::create(b, loc, values[0], values[1]).getResult();
+      });
+}
+
+Value Suppression::select(Value selected, Value best, Value step) {
+  Type i32 = builder.getI32Type();
+  Value row = omb::buildFromIndices(
+      builder, loc, getType(i32), {sizes[0], sizes[1]},
+      [&](OpBuilder &b, Location, ValueRange at) -> Value {
+        omb::IndexArithmetic inner(b, loc);
+        Value candidate = tensor::ExtractOp::create(b, loc, best, at);
+        Value box = arith::IndexCastOp::create(
+            b, loc, i32, Candidate::box(b, loc, candidate));
+        return inner.select(Candidate::isNone(b, loc, candidate),
+                            arith::ConstantIntOp::create(b, loc, -1, 32), box);
+      });
+  SmallVector<OpFoldResult> offsets(3, builder.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(3, builder.getIndexAttr(1));
+  SmallVector<OpFoldResult> extents =
+      index.mixed({index.constant(1), sizes[0], sizes[1]});
+  offsets[0] = step;
+  return tensor::InsertSliceOp::create(builder, loc, row, selected, offsets,
+                                       extents, strides);
+}
+
+Box Suppression::read(omb::Scalars &s, Value batch, Value box) {
+  SmallVector<Value> numbers;
+  for (int64_t place = 0; place < 4; ++place) {
+    Value at = arith::ConstantIndexOp::create(s, place);
+    numbers.push_back(
+        tensor::ExtractOp::create(s, boxes, ValueRange{batch, box, at}));
+  }
+  if (!hasCenters)
+    return {s.min(numbers[1], numbers[3]), s.max(numbers[1], numbers[3]),
+            s.min(numbers[0], numbers[2]), s.max(numbers[0], numbers[2])};
+  Value halfWidth = s.mul(numbers[2], 0.5), halfHeight = s.mul(numbers[3], 0.5);
+  return {s.sub(numbers[0], halfWidth), s.add(numbers[0], halfWidth),
+          s.sub(numbers[1], halfHeight), s.add(numbers[1], halfHeight)};
+}
+
+Value Suppression::overlaps(omb::Scalars &s, const Box &lhs, const Box &rhs) {
+  Value zero = s.constant(lhs.lowX, 0);
+  Value width = s.sub(s.min(lhs.highX, rhs.highX), s.max(lhs.lowX, rhs.lowX));
+  Value height = s.sub(s.min(lhs.highY, rhs.highY), s.max(lhs.lowY, rhs.lowY));
+  Value common = s.mul(width, height);
+  auto getArea = [&](const Box &box) {
+    return s.mul(s.sub(box.highX, box.lowX), s.sub(box.highY, box.lowY));
+  };
+  Value areaLhs = getArea(lhs), areaRhs = getArea(rhs);
+  Value together = s.sub(s.add(areaLhs, areaRhs), common);
+  Value result =
+      s.less(extractScalar(s, loc, iouThreshold), s.div(common, together));
+  // Boxes without an area overlap nothing.
+  for (Value positive : {width, height, common, areaLhs, areaRhs, together})
+    result = arith::AndIOp::create(s, result, s.less(zero, positive));
+  return result;
+}
+
+Value Suppression::suppress(Value candidates, Value best) {
+  return omb::buildFromIndices(
+      builder, loc, cast<RankedTensorType>(candidates.getType()),
+      index.sizes(candidates),
+      [&](OpBuilder &b, Location, ValueRange at) -> Value {
+        omb::IndexArithmetic inner(b, loc);
+        omb::Scalars s(b, loc, b.getF32Type());
+        Value mine = tensor::ExtractOp::create(b, loc, candidates, at);
+        Value winner = tensor::ExtractOp::create(b, loc, best, at.drop_back());
+        auto readBox = [&](Value candidate) {
+          // No candidate has a box out of bounds, but what stands for none.
+          Value box =
+              inner.inBounds(Candidate::box(b, loc, candidate), sizes[2]);
+          return read(s, at[0], box);
+        };
+        Value isOut = overlaps(s, readBox(mine), readBox(winner));
+        Value isSame =
+            arith::CmpIOp::create(s, arith::CmpIPredicate::eq, mine, winner);
+        isOut = arith::OrIOp::create(s, isOut, isSame);
+        return inner.select(isOut, Candidate::none(b, loc), mine);
+      });
+}
+
+void Suppression::run(Value limit) {
+  Value zero = index.constant(0), one = index.constant(1);
+  limit = index.clamp(limit, zero, index.size(candidates, 2));
+  Value first = reduceMax(candidates, {2});
+  auto getLargest = [&](Value best) -> Value {
+    return tensor::ExtractOp::create(builder, loc, reduceMax(best, {0, 1}),
+                                     ValueRange());
+  };
+  SmallVector<int64_t> shape{ShapedType::kDynamic};
+  llvm::append_range(shape, getType(builder.getI32Type()).getShape());
+  Value none = arith::ConstantIntOp::create(builder, loc, -1, 32);
+  auto selectedType = RankedTensorType::get(shape, builder.getI32Type());
+  Value empty =
+      omb::createEmpty(builder, loc, selectedType, {limit, sizes[0], sizes[1]});
+  Value nothing =
+      linalg::FillOp::create(builder, loc, none, empty).getResult(0);
+  SmallVector<Value> initial{zero, candidates, first, nothing,
+                             getLargest(first)};
+  auto loop = scf::WhileOp::create(
+      builder, loc, ValueRange(initial).getTypes(), initial,
+      [&](OpBuilder &b, Location, ValueRange state) {
+        omb::IndexArithmetic inner(b, loc);
+        Value isLeft = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne,
+                                             state[4], Candidate::none(b, loc));
+        Value goesOn = arith::AndIOp::create(b, loc, isLeft,
+                                             inner.isLess(state[0], limit));
+        scf::ConditionOp::create(b, loc, goesOn, state);
+      },
+      [&](OpBuilder &, Location, ValueRange state) {
+        Value chosen = select(state[3], state[2], state[0]);
+        Value rest = suppress(state[1], state[2]);
+        Value best = reduceMax(rest, {2});
+        scf::YieldOp::create(builder, loc,
+                             ValueRange{index.add(state[0], one), rest, best,
+                                        chosen, getLargest(best)});
+      });
+  steps = loop.getResult(0);
+  selected = loop.getResult(3);
+}
+
+Value Suppression::getResult(RankedTensorType type) {
+  Type i32 = builder.getI32Type();
+  // By batch and class, then by score.
+  auto getPlace = [&](OpBuilder &b, Value number) {
+    Value step = arith::RemUIOp::create(b, loc, number, steps);
+    Value row = arith::DivUIOp::create(b, loc, number, steps);
+    return SmallVector<Value>{step,
+                              arith::DivUIOp::create(b, loc, row, sizes[1]),
+                              arith::RemUIOp::create(b, loc, row, sizes[1])};
+  };
+  Value isSelected = omb::buildFromIndices(
+      builder, loc, RankedTensorType::get(ShapedType::kDynamic, i32),
+      index.product({sizes[0], sizes[1], steps}),
+      [&](OpBuilder &b, Location, ValueRange at) -> Value {
+        Value box =
+            tensor::ExtractOp::create(b, loc, selected, getPlace(b, at[0]));
+        Value none = arith::ConstantIntOp::create(b, loc, -1, 32);
+        return arith::ExtUIOp::create(
+            b, loc, i32,
+            arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, box, none));
+      });
+  omb::Marks marks(builder, loc, isSelected);
+  Value count = marks.count();
+  marks.rank();
+  return omb::buildFromIndices(
+      builder, loc, type, {count, index.constant(3)},
+      [&](OpBuilder &b, Location, ValueRange at) -> Value {
+        omb::IndexArithmetic inner(b, loc);
+        SmallVector<Value> place = getPlace(b, marks.find(b, at[0]));
+        Value box = tensor::ExtractOp::create(b, loc, selected, place);
+        box = arith::IndexCastOp::create(b, loc, b.getIndexType(), box);
+        Value number =
+            inner.select(inner.isEqual(at[1], inner.constant(0)), place[1],
+                         inner.select(inner.isEqual(at[1], inner.constant(1)),
+                                      place[2], box));
+        return arith::IndexCastOp::create(b, loc, b.getI64Type(), number);
+      });
+}
+
+namespace {
+
+struct NonMaxSuppressionToLoop : OpConversionPattern<NonMaxSuppressionOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(NonMaxSuppressionOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
+    auto boxes = dyn_cast<RankedTensorType>(adaptor.getBoxes().getType());
+    auto scores = dyn_cast<RankedTensorType>(adaptor.getScores().getType());
+    if (!type || !boxes || !scores)
+      return rewriter.notifyMatchFailure(op, "the inputs have no tensor type");
+    for (Value scalar :
+         {adaptor.getMaxOutputBoxesPerClass(), adaptor.getIouThreshold(),
+          adaptor.getScoreThreshold()})
+      if (scalar && !isScalar(scalar))
+        return rewriter.notifyMatchFailure(
+            op, "a limit or a threshold isn't a scalar");
+    if (op.getCenterPointBox() != 0 && op.getCenterPointBox() != 1)
+      return rewriter.notifyMatchFailure(op, "center_point_box isn't 0 or 1");
+    Location loc = op.getLoc();
+    checkSizes(rewriter, loc, adaptor.getBoxes(), adaptor.getScores());
+    omb::IndexArithmetic index(rewriter, loc);
+    if (!adaptor.getMaxOutputBoxesPerClass() ||
+        llvm::is_contained(boxes.getShape(), 0) ||
+        llvm::is_contained(scores.getShape(), 0)) {
+      rewriter.replaceOp(
+          op, omb::createEmpty(rewriter, loc, type,
+                               {index.constant(0), index.constant(3)}));
+      return success();
+    }
+    Value iouThreshold = adaptor.getIouThreshold();
+    if (!iouThreshold)
+      iouThreshold =
+          arith::ConstantOp::create(rewriter, loc,
+                                    rewriter.getZeroAttr(RankedTensorType::get(
+                                        {}, rewriter.getF32Type())));
+    Suppression suppression(rewriter, loc, adaptor.getBoxes(),
+                            adaptor.getScores(), iouThreshold,
+                            op.getCenterPointBox() == 1);
+    suppression.collect(adaptor.getScoreThreshold());
+    suppression.run(index.element(adaptor.getMaxOutputBoxesPerClass(), 0));
+    rewriter.replaceOp(op, suppression.getResult(type));
+    return success();
+  }
+
+  static bool isScalar(Value value) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    return type && (type.getRank() == 0 ||
+                    (type.getRank() == 1 && type.getDimSize(0) != 0));
+  }
+
+  static void checkSizes(OpBuilder &builder, Location loc, Value boxes,
+                         Value scores) {
+    omb::IndexArithmetic index(builder, loc);
+    index.require(index.isEqual(index.size(boxes, 2), index.constant(4)),
+                  "the boxes of NonMaxSuppression don't have 4 coordinates");
+    index.require(index.isEqual(index.size(boxes, 0), index.size(scores, 0)),
+                  "NonMaxSuppression has boxes and scores of different batch "
+                  "sizes");
+    index.require(index.isEqual(index.size(boxes, 1), index.size(scores, 2)),
+                  "NonMaxSuppression has more boxes than scores of a class, or "
+                  "fewer");
+  }
+};
+
+} // namespace
+
+void omb::populateNonMaxSuppressionToLinalgPatterns(
+    const TypeConverter &converter, RewritePatternSet &patterns) {
+  patterns.add<NonMaxSuppressionToLoop>(converter, patterns.getContext());
+}
