@@ -1,6 +1,7 @@
 //===- NonMaxSuppression.cpp - Lowering of NonMaxSuppression --------------===//
 
 #include "dialect/ir/ops/Indexing.h"
+#include "lowering/to_linalg/Elements.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Marks.h"
 #include "lowering/to_linalg/Patterns.h"
@@ -26,23 +27,31 @@ static Value extractScalar(OpBuilder &builder, Location loc, Value tensor) {
 
 namespace {
 
-/// A box that may still be selected, as one i64: the score's place in the order
-/// of floats in the upper half, the complement of the box's index in the lower.
-/// So the largest candidate is the one with the highest score and, among equal
-/// ones, the lowest index.
+/// A box of a class, as one i64. One that may still be selected has the score's
+/// place in the order of floats in the upper half, the complement of the box's
+/// index in the lower. So the largest candidate is the one with the highest
+/// score and, among equal ones, the lowest index. Below all of those are what
+/// was selected, by the step that it was selected in, and what is out.
 struct Candidate {
-  /// What has been selected, suppressed, or is below the threshold.
-  static Value none(OpBuilder &b, Location loc) {
+  /// What has been suppressed, or is not above the threshold.
+  static Value out(OpBuilder &b, Location loc) {
     return arith::ConstantIntOp::create(b, loc, INT64_MIN, 64);
   }
-  static Value isNone(OpBuilder &b, Location loc, Value candidate) {
-    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, candidate,
-                                 none(b, loc));
+  static Value selected(OpBuilder &b, Location loc, Value step) {
+    Value number = arith::IndexCastOp::create(b, loc, b.getI64Type(), step);
+    Value first = arith::ConstantIntOp::create(b, loc, INT64_MIN + 1, 64);
+    return arith::AddIOp::create(b, loc, first, number);
   }
-  /// The box's index, which is large where there is none.
+  /// Whether it may still be selected.
+  static Value isOpen(OpBuilder &b, Location loc, Value candidate) {
+    Value lowest =
+        arith::ConstantIntOp::create(b, loc, (INT32_MIN + 1LL) << 32, 64);
+    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, candidate,
+                                 lowest);
+  }
+  /// The box's index, which is any number for one that isn't open.
   static Value box(OpBuilder &b, Location loc, Value candidate) {
-    Value low =
-        arith::TruncIOp::create(b, loc, b.getI32Type(), candidate).getResult();
+    Value low = arith::TruncIOp::create(b, loc, b.getI32Type(), candidate);
     Value ones = arith::ConstantIntOp::create(b, loc, -1, 32);
     Value index = arith::XOrIOp::create(b, loc, low, ones);
     return arith::IndexCastOp::create(b, loc, b.getIndexType(), index);
@@ -77,11 +86,12 @@ private:
   /// A tensor with an element for each batch and class, and for the third
   /// dimension where there is one.
   RankedTensorType getType(Type elementType, ArrayRef<int64_t> third = {});
-  /// The largest of the last dimension.
   Value reduceMax(Value candidates, ArrayRef<int64_t> axes);
-  /// Puts the boxes of `best` at `step` of `selected`.
-  Value select(Value selected, Value best, Value step);
-  Value suppress(Value candidates, Value best);
+  Value isAnyOpen(Value state);
+  /// `state` after the best of each batch and class are selected.
+  Value select(Value state, Value best, Value step);
+  /// The selected boxes in order: batches x classes x steps, -1 for none.
+  Value collectSelected();
   Box read(omb::Scalars &s, Value batch, Value box);
   Value overlaps(omb::Scalars &s, const Box &lhs, const Box &rhs);
 
@@ -92,10 +102,9 @@ private:
   bool hasCenters;
   /// Of the scores: batches, classes, boxes.
   SmallVector<Value> sizes;
-  /// Batches x classes x as many as the class with most has.
-  Value candidates;
-  /// Steps x batches x classes: the box, -1 for none.
-  Value selected;
+  /// Batches x classes x as many as the class with most has: at first, and
+  /// when all are selected.
+  Value candidates, state;
   Value steps;
 };
 
@@ -183,7 +192,7 @@ void Suppression::collect(Value threshold) {
                                                 ValueRange{at[0], at[1], box});
         return inner.select(inner.isLess(at[2], count),
                             Candidate::make(b, loc, score, box),
-                            Candidate::none(b, loc));
+                            Candidate::out(b, loc));
       });
 }
 
@@ -197,27 +206,6 @@ Value Suppression::reduceMax(Value tensor, ArrayRef<int64_t> axes) {
       tensor, {}, start, [](OpBuilder &b, Location loc, ValueRange values) {
         return arith::MaxSIOp::create(b, loc, values[0], values[1]).getResult();
       });
-}
-
-Value Suppression::select(Value selected, Value best, Value step) {
-  Type i32 = builder.getI32Type();
-  Value row = omb::buildFromIndices(
-      builder, loc, getType(i32), {sizes[0], sizes[1]},
-      [&](OpBuilder &b, Location, ValueRange at) -> Value {
-        omb::IndexArithmetic inner(b, loc);
-        Value candidate = tensor::ExtractOp::create(b, loc, best, at);
-        Value box = arith::IndexCastOp::create(
-            b, loc, i32, Candidate::box(b, loc, candidate));
-        return inner.select(Candidate::isNone(b, loc, candidate),
-                            arith::ConstantIntOp::create(b, loc, -1, 32), box);
-      });
-  SmallVector<OpFoldResult> offsets(3, builder.getIndexAttr(0));
-  SmallVector<OpFoldResult> strides(3, builder.getIndexAttr(1));
-  SmallVector<OpFoldResult> extents =
-      index.mixed({index.constant(1), sizes[0], sizes[1]});
-  offsets[0] = step;
-  return tensor::InsertSliceOp::create(builder, loc, row, selected, offsets,
-                                       extents, strides);
 }
 
 Box Suppression::read(omb::Scalars &s, Value batch, Value box) {
@@ -253,17 +241,16 @@ Value Suppression::overlaps(omb::Scalars &s, const Box &lhs, const Box &rhs) {
   return result;
 }
 
-Value Suppression::suppress(Value candidates, Value best) {
+Value Suppression::select(Value state, Value best, Value step) {
   return omb::buildFromIndices(
-      builder, loc, cast<RankedTensorType>(candidates.getType()),
-      index.sizes(candidates),
+      builder, loc, cast<RankedTensorType>(state.getType()), index.sizes(state),
       [&](OpBuilder &b, Location, ValueRange at) -> Value {
         omb::IndexArithmetic inner(b, loc);
         omb::Scalars s(b, loc, b.getF32Type());
-        Value mine = tensor::ExtractOp::create(b, loc, candidates, at);
+        Value mine = tensor::ExtractOp::create(b, loc, state, at);
         Value winner = tensor::ExtractOp::create(b, loc, best, at.drop_back());
         auto readBox = [&](Value candidate) {
-          // No candidate has a box out of bounds, but what stands for none.
+          // Those that aren't open have any index.
           Value box =
               inner.inBounds(Candidate::box(b, loc, candidate), sizes[2]);
           return read(s, at[0], box);
@@ -271,71 +258,81 @@ Value Suppression::suppress(Value candidates, Value best) {
         Value isOut = overlaps(s, readBox(mine), readBox(winner));
         Value isSame =
             arith::CmpIOp::create(s, arith::CmpIPredicate::eq, mine, winner);
-        isOut = arith::OrIOp::create(s, isOut, isSame);
-        return inner.select(isOut, Candidate::none(b, loc), mine);
+        Value next =
+            inner.select(isSame, Candidate::selected(b, loc, step),
+                         inner.select(isOut, Candidate::out(b, loc), mine));
+        return inner.select(Candidate::isOpen(b, loc, mine), next, mine);
       });
+}
+
+Value Suppression::isAnyOpen(Value state) {
+  Value largest = tensor::ExtractOp::create(
+      builder, loc, reduceMax(state, {0, 1, 2}), ValueRange());
+  return Candidate::isOpen(builder, loc, largest);
 }
 
 void Suppression::run(Value limit) {
   Value zero = index.constant(0), one = index.constant(1);
-  limit = index.clamp(limit, zero, index.size(candidates, 2));
-  Value first = reduceMax(candidates, {2});
-  auto getLargest = [&](Value best) -> Value {
-    return tensor::ExtractOp::create(builder, loc, reduceMax(best, {0, 1}),
-                                     ValueRange());
-  };
-  SmallVector<int64_t> shape{ShapedType::kDynamic};
-  llvm::append_range(shape, getType(builder.getI32Type()).getShape());
-  Value none = arith::ConstantIntOp::create(builder, loc, -1, 32);
-  auto selectedType = RankedTensorType::get(shape, builder.getI32Type());
-  Value empty =
-      omb::createEmpty(builder, loc, selectedType, {limit, sizes[0], sizes[1]});
-  Value nothing =
-      linalg::FillOp::create(builder, loc, none, empty).getResult(0);
-  SmallVector<Value> initial{zero, candidates, first, nothing,
-                             getLargest(first)};
+  // What the loop hands on is used in both of its parts: IREE mixes values up
+  // where one is used by the condition alone.
+  SmallVector<Value> initial{zero, candidates};
   auto loop = scf::WhileOp::create(
       builder, loc, ValueRange(initial).getTypes(), initial,
-      [&](OpBuilder &b, Location, ValueRange state) {
-        omb::IndexArithmetic inner(b, loc);
-        Value isLeft = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne,
-                                             state[4], Candidate::none(b, loc));
-        Value goesOn = arith::AndIOp::create(b, loc, isLeft,
-                                             inner.isLess(state[0], limit));
-        scf::ConditionOp::create(b, loc, goesOn, state);
+      [&](OpBuilder &, Location, ValueRange values) {
+        Value goesOn = arith::AndIOp::create(
+            builder, loc, index.isLess(values[0], limit), isAnyOpen(values[1]));
+        scf::ConditionOp::create(builder, loc, goesOn, values);
       },
-      [&](OpBuilder &, Location, ValueRange state) {
-        Value chosen = select(state[3], state[2], state[0]);
-        Value rest = suppress(state[1], state[2]);
-        Value best = reduceMax(rest, {2});
+      [&](OpBuilder &, Location, ValueRange values) {
+        Value best = reduceMax(values[1], {2});
+        Value next = select(values[1], best, values[0]);
         scf::YieldOp::create(builder, loc,
-                             ValueRange{index.add(state[0], one), rest, best,
-                                        chosen, getLargest(best)});
+                             ValueRange{index.add(values[0], one), next});
       });
   steps = loop.getResult(0);
-  selected = loop.getResult(3);
+  state = loop.getResult(1);
+}
+
+Value Suppression::collectSelected() {
+  Type i32 = builder.getI32Type();
+  RankedTensorType type = getType(i32, ShapedType::kDynamic);
+  Value none = arith::ConstantIntOp::create(builder, loc, -1, 32);
+  Value init =
+      omb::createFilled(builder, loc, type, {sizes[0], sizes[1], steps}, none);
+  auto getMap = [&](ArrayRef<unsigned> dims) {
+    return AffineMap::getMultiDimMapWithTargets(4, dims, builder.getContext());
+  };
+  SmallVector<utils::IteratorType> iterators(4, utils::IteratorType::parallel);
+  iterators.back() = utils::IteratorType::reduction;
+  return linalg::GenericOp::create(
+             builder, loc, type, ValueRange{candidates, state}, init,
+             {getMap({0, 1, 3}), getMap({0, 1, 3}), getMap({0, 1, 2})},
+             iterators,
+             [&](OpBuilder &b, Location, ValueRange arguments) {
+               Value step = linalg::IndexOp::create(b, loc, 2);
+               Value isIt = arith::CmpIOp::create(
+                   b, loc, arith::CmpIPredicate::eq, arguments[1],
+                   Candidate::selected(b, loc, step));
+               Value box = arith::IndexCastOp::create(
+                   b, loc, i32, Candidate::box(b, loc, arguments[0]));
+               Value found =
+                   arith::SelectOp::create(b, loc, isIt, box, arguments[2]);
+               linalg::YieldOp::create(b, loc, found);
+             })
+      .getResult(0);
 }
 
 Value Suppression::getResult(RankedTensorType type) {
   Type i32 = builder.getI32Type();
-  // By batch and class, then by score.
-  auto getPlace = [&](OpBuilder &b, Value number) {
-    Value step = arith::RemUIOp::create(b, loc, number, steps);
-    Value row = arith::DivUIOp::create(b, loc, number, steps);
-    return SmallVector<Value>{step,
-                              arith::DivUIOp::create(b, loc, row, sizes[1]),
-                              arith::RemUIOp::create(b, loc, row, sizes[1])};
-  };
-  Value isSelected = omb::buildFromIndices(
-      builder, loc, RankedTensorType::get(ShapedType::kDynamic, i32),
-      index.product({sizes[0], sizes[1], steps}),
-      [&](OpBuilder &b, Location, ValueRange at) -> Value {
-        Value box =
-            tensor::ExtractOp::create(b, loc, selected, getPlace(b, at[0]));
+  Value selected = omb::flatten(builder, loc, collectSelected());
+  Value isSelected = omb::mapElements(
+      builder, loc, selected, i32, [&](OpBuilder &b, Location, Value box) {
         Value none = arith::ConstantIntOp::create(b, loc, -1, 32);
         return arith::ExtUIOp::create(
-            b, loc, i32,
-            arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, box, none));
+                   b, loc, i32,
+                   arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, box,
+                                         none))
+            .getResult();
       });
   omb::Marks marks(builder, loc, isSelected);
   Value count = marks.count();
@@ -344,13 +341,17 @@ Value Suppression::getResult(RankedTensorType type) {
       builder, loc, type, {count, index.constant(3)},
       [&](OpBuilder &b, Location, ValueRange at) -> Value {
         omb::IndexArithmetic inner(b, loc);
-        SmallVector<Value> place = getPlace(b, marks.find(b, at[0]));
+        Value place = marks.find(b, at[0]);
+        // Nothing is found where there are no steps or classes.
+        Value one = inner.constant(1);
+        Value row = inner.div(place, inner.max(steps, one));
+        Value batch = inner.div(row, inner.max(sizes[1], one));
+        Value numClass = inner.sub(row, inner.mul(batch, sizes[1]));
         Value box = tensor::ExtractOp::create(b, loc, selected, place);
         box = arith::IndexCastOp::create(b, loc, b.getIndexType(), box);
-        Value number =
-            inner.select(inner.isEqual(at[1], inner.constant(0)), place[1],
-                         inner.select(inner.isEqual(at[1], inner.constant(1)),
-                                      place[2], box));
+        Value number = inner.select(
+            inner.isEqual(at[1], inner.constant(0)), batch,
+            inner.select(inner.isEqual(at[1], one), numClass, box));
         return arith::IndexCastOp::create(b, loc, b.getI64Type(), number);
       });
 }
