@@ -5,7 +5,6 @@
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Marks.h"
 #include "lowering/to_linalg/Patterns.h"
-#include "lowering/to_linalg/ReductionSpace.h"
 #include "lowering/to_linalg/Scalars.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -73,6 +72,7 @@ public:
       : builder(builder), loc(loc), index(builder, loc), boxes(boxes),
         scores(scores), iouThreshold(iouThreshold), hasCenters(hasCenters) {
     sizes = index.sizes(scores);
+    rows = index.mul(sizes[0], sizes[1]);
   }
 
   /// The scores above `threshold`, a scalar tensor; all where it is null.
@@ -83,14 +83,16 @@ public:
   Value getResult(RankedTensorType type);
 
 private:
-  /// A tensor with an element for each batch and class, and for the third
-  /// dimension where there is one.
-  RankedTensorType getType(Type elementType, ArrayRef<int64_t> third = {});
-  Value reduceMax(Value candidates, ArrayRef<int64_t> axes);
-  Value isAnyOpen(Value state);
+  /// A tensor with an element for each batch and class, the rows, and for the
+  /// second dimension where there is one.
+  RankedTensorType getType(Type elementType, ArrayRef<int64_t> second = {});
+  Value getBatch(OpBuilder &b, Value row) const;
+  Value readScore(OpBuilder &b, Value row, Value box) const;
+  /// The largest of each row, or of all.
+  Value reduceMax(Value tensor, bool keepsRows);
   /// `state` after the best of each batch and class are selected.
   Value select(Value state, Value best, Value step);
-  /// The selected boxes in order: batches x classes x steps, -1 for none.
+  /// The selected boxes in order: rows x steps, -1 for none.
   Value collectSelected();
   Box read(omb::Scalars &s, Value batch, Value box);
   Value overlaps(omb::Scalars &s, const Box &lhs, const Box &rhs);
@@ -102,8 +104,10 @@ private:
   bool hasCenters;
   /// Of the scores: batches, classes, boxes.
   SmallVector<Value> sizes;
-  /// Batches x classes x as many as the class with most has: at first, and
-  /// when all are selected.
+  /// Batches times classes, and the candidates of each.
+  Value rows, width;
+  /// Rows x as many as the one with most has: at first, and when all are
+  /// selected.
   Value candidates, state;
   Value steps;
 };
@@ -135,21 +139,38 @@ Value Candidate::make(OpBuilder &b, Location loc, Value score, Value box) {
 }
 
 RankedTensorType Suppression::getType(Type elementType,
-                                      ArrayRef<int64_t> third) {
-  SmallVector<int64_t> shape(
-      cast<RankedTensorType>(scores.getType()).getShape().take_front(2));
-  llvm::append_range(shape, third);
+                                      ArrayRef<int64_t> second) {
+  ArrayRef<int64_t> known =
+      cast<RankedTensorType>(scores.getType()).getShape().take_front(2);
+  SmallVector<int64_t> shape{ShapedType::isDynamicShape(known)
+                                 ? ShapedType::kDynamic
+                                 : known[0] * known[1]};
+  llvm::append_range(shape, second);
   return RankedTensorType::get(shape, elementType);
+}
+
+Value Suppression::getBatch(OpBuilder &b, Value row) const {
+  // There is no row without a class.
+  omb::IndexArithmetic inner(b, loc);
+  return inner.div(row, inner.max(sizes[1], inner.constant(1)));
+}
+
+Value Suppression::readScore(OpBuilder &b, Value row, Value box) const {
+  omb::IndexArithmetic inner(b, loc);
+  Value batch = getBatch(b, row);
+  Value numClass = inner.sub(row, inner.mul(batch, sizes[1]));
+  return tensor::ExtractOp::create(b, loc, scores,
+                                   ValueRange{batch, numClass, box});
 }
 
 void Suppression::collect(Value threshold) {
   int64_t numBoxes = cast<RankedTensorType>(scores.getType()).getDimSize(2);
   if (!threshold) {
     candidates = omb::buildFromIndices(
-        builder, loc, getType(builder.getI64Type(), numBoxes), sizes,
+        builder, loc, getType(builder.getI64Type(), numBoxes), {rows, sizes[2]},
         [&](OpBuilder &b, Location, ValueRange at) -> Value {
-          Value score = tensor::ExtractOp::create(b, loc, scores, at);
-          return Candidate::make(b, loc, score, at[2]);
+          Value score = readScore(b, at[0], at[1]);
+          return Candidate::make(b, loc, score, at[1]);
         });
     return;
   }
@@ -157,55 +178,69 @@ void Suppression::collect(Value threshold) {
   // goes through those only.
   Type i32 = builder.getI32Type();
   Value isAbove = omb::buildFromIndices(
-      builder, loc, getType(i32, numBoxes), sizes,
+      builder, loc, getType(i32, numBoxes), {rows, sizes[2]},
       [&](OpBuilder &b, Location, ValueRange at) -> Value {
         omb::Scalars s(b, loc, b.getF32Type());
-        Value score = tensor::ExtractOp::create(b, loc, scores, at);
+        Value score = readScore(b, at[0], at[1]);
         return arith::ExtUIOp::create(
             b, loc, i32, s.less(extractScalar(b, loc, threshold), score));
       });
-  Value counts = omb::buildSum(builder, loc, getType(i32), {sizes[0], sizes[1]},
-                               isAbove, {{0, 1, 2}},
-                               [](OpBuilder &, ValueRange elements,
-                                  ValueRange) { return elements.front(); });
+  Value counts =
+      omb::buildSum(builder, loc, getType(i32), rows, isAbove, {{0, 1}},
+                    [](OpBuilder &, ValueRange elements, ValueRange) {
+                      return elements.front();
+                    });
   Value most = tensor::ExtractOp::create(
-      builder, loc, reduceMax(counts, {0, 1}), ValueRange());
+      builder, loc, reduceMax(counts, /*keepsRows=*/false), ValueRange());
   omb::Marks marks(builder, loc, omb::flatten(builder, loc, isAbove));
   marks.rank();
   Value size =
       arith::IndexCastOp::create(builder, loc, builder.getIndexType(), most);
   candidates = omb::buildFromIndices(
       builder, loc, getType(builder.getI64Type(), ShapedType::kDynamic),
-      {sizes[0], sizes[1], size},
-      [&](OpBuilder &b, Location, ValueRange at) -> Value {
+      {rows, size}, [&](OpBuilder &b, Location, ValueRange at) -> Value {
         omb::IndexArithmetic inner(b, loc);
-        Value row = inner.add(inner.mul(at[0], sizes[1]), at[1]);
-        Value begin = inner.mul(row, sizes[2]);
+        Value begin = inner.mul(at[0], sizes[2]);
         Value last = inner.sub(inner.add(begin, sizes[2]), inner.constant(1));
         Value count = tensor::ExtractOp::create(b, loc, counts, at.drop_back());
         count = arith::IndexCastOp::create(b, loc, b.getIndexType(), count);
         Value before = inner.sub(marks.countUpTo(b, last), count);
-        Value place = marks.find(b, inner.add(before, at[2]));
+        Value place = marks.find(b, inner.add(before, at[1]));
         Value box = inner.clamp(inner.sub(place, begin), inner.constant(0),
                                 inner.sub(sizes[2], inner.constant(1)));
-        Value score = tensor::ExtractOp::create(b, loc, scores,
-                                                ValueRange{at[0], at[1], box});
-        return inner.select(inner.isLess(at[2], count),
+        Value score = readScore(b, at[0], box);
+        return inner.select(inner.isLess(at[1], count),
                             Candidate::make(b, loc, score, box),
                             Candidate::out(b, loc));
       });
 }
 
-Value Suppression::reduceMax(Value tensor, ArrayRef<int64_t> axes) {
-  omb::ReductionSpace space(builder, loc, tensor, axes);
-  omb::Scalars s(builder, loc,
-                 cast<RankedTensorType>(tensor.getType()).getElementType());
-  Value start =
-      s.lowest(cast<RankedTensorType>(tensor.getType()).getElementType());
-  return space.reduce(
-      tensor, {}, start, [](OpBuilder &b, Location loc, ValueRange values) {
-        return arith::MaxSIOp::create(b, loc, values[0], values[1]).getResult();
-      });
+Value Suppression::reduceMax(Value tensor, bool keepsRows) {
+  auto input = cast<RankedTensorType>(tensor.getType());
+  Type elementType = input.getElementType();
+  RankedTensorType type =
+      keepsRows ? getType(elementType) : RankedTensorType::get({}, elementType);
+  omb::Scalars s(builder, loc, elementType);
+  Value init =
+      omb::createFilled(builder, loc, type, rows, s.lowest(elementType));
+  int64_t rank = input.getRank();
+  SmallVector<utils::IteratorType> iterators(rank,
+                                             utils::IteratorType::reduction);
+  SmallVector<AffineExpr> kept;
+  if (keepsRows) {
+    iterators.front() = utils::IteratorType::parallel;
+    kept.push_back(builder.getAffineDimExpr(0));
+  }
+  AffineMap maps[] = {builder.getMultiDimIdentityMap(rank),
+                      AffineMap::get(rank, 0, kept, builder.getContext())};
+  return linalg::GenericOp::create(
+             builder, loc, type, tensor, init, maps, iterators,
+             [](OpBuilder &b, Location loc, ValueRange values) {
+               Value larger =
+                   arith::MaxSIOp::create(b, loc, values[0], values[1]);
+               linalg::YieldOp::create(b, loc, larger);
+             })
+      .getResult(0);
 }
 
 Box Suppression::read(omb::Scalars &s, Value batch, Value box) {
@@ -243,17 +278,18 @@ Value Suppression::overlaps(omb::Scalars &s, const Box &lhs, const Box &rhs) {
 
 Value Suppression::select(Value state, Value best, Value step) {
   return omb::buildFromIndices(
-      builder, loc, cast<RankedTensorType>(state.getType()), index.sizes(state),
+      builder, loc, cast<RankedTensorType>(state.getType()), {rows, width},
       [&](OpBuilder &b, Location, ValueRange at) -> Value {
         omb::IndexArithmetic inner(b, loc);
         omb::Scalars s(b, loc, b.getF32Type());
         Value mine = tensor::ExtractOp::create(b, loc, state, at);
         Value winner = tensor::ExtractOp::create(b, loc, best, at.drop_back());
+        Value batch = getBatch(b, at[0]);
         auto readBox = [&](Value candidate) {
           // Those that aren't open have any index.
           Value box =
               inner.inBounds(Candidate::box(b, loc, candidate), sizes[2]);
-          return read(s, at[0], box);
+          return read(s, batch, box);
         };
         Value isOut = overlaps(s, readBox(mine), readBox(winner));
         Value isSame =
@@ -265,51 +301,37 @@ Value Suppression::select(Value state, Value best, Value step) {
       });
 }
 
-Value Suppression::isAnyOpen(Value state) {
-  Value largest = tensor::ExtractOp::create(
-      builder, loc, reduceMax(state, {0, 1, 2}), ValueRange());
-  return Candidate::isOpen(builder, loc, largest);
-}
-
 void Suppression::run(Value limit) {
   Value zero = index.constant(0), one = index.constant(1);
-  // What the loop hands on is used in both of its parts: IREE mixes values up
-  // where one is used by the condition alone.
-  SmallVector<Value> initial{zero, candidates};
-  auto loop = scf::WhileOp::create(
-      builder, loc, ValueRange(initial).getTypes(), initial,
-      [&](OpBuilder &, Location, ValueRange values) {
-        Value goesOn = arith::AndIOp::create(
-            builder, loc, index.isLess(values[0], limit), isAnyOpen(values[1]));
-        scf::ConditionOp::create(builder, loc, goesOn, values);
-      },
-      [&](OpBuilder &, Location, ValueRange values) {
-        Value best = reduceMax(values[1], {2});
-        Value next = select(values[1], best, values[0]);
-        scf::YieldOp::create(builder, loc,
-                             ValueRange{index.add(values[0], one), next});
+  width = index.size(candidates, 1);
+  // No row selects more than it has. Not a while loop, which could end when
+  // nothing is left: IREE mixes up the sizes of what such a loop carries.
+  steps = index.clamp(limit, zero, width);
+  auto loop = scf::ForOp::create(
+      builder, loc, zero, steps, one, candidates,
+      [&](OpBuilder &, Location, Value step, ValueRange values) {
+        Value best = reduceMax(values[0], /*keepsRows=*/true);
+        Value next = select(values[0], best, step);
+        scf::YieldOp::create(builder, loc, next);
       });
-  steps = loop.getResult(0);
-  state = loop.getResult(1);
+  state = loop.getResult(0);
 }
 
 Value Suppression::collectSelected() {
   Type i32 = builder.getI32Type();
   RankedTensorType type = getType(i32, ShapedType::kDynamic);
   Value none = arith::ConstantIntOp::create(builder, loc, -1, 32);
-  Value init =
-      omb::createFilled(builder, loc, type, {sizes[0], sizes[1], steps}, none);
+  Value init = omb::createFilled(builder, loc, type, {rows, steps}, none);
   auto getMap = [&](ArrayRef<unsigned> dims) {
-    return AffineMap::getMultiDimMapWithTargets(4, dims, builder.getContext());
+    return AffineMap::getMultiDimMapWithTargets(3, dims, builder.getContext());
   };
-  SmallVector<utils::IteratorType> iterators(4, utils::IteratorType::parallel);
+  SmallVector<utils::IteratorType> iterators(3, utils::IteratorType::parallel);
   iterators.back() = utils::IteratorType::reduction;
   return linalg::GenericOp::create(
              builder, loc, type, ValueRange{candidates, state}, init,
-             {getMap({0, 1, 3}), getMap({0, 1, 3}), getMap({0, 1, 2})},
-             iterators,
+             {getMap({0, 2}), getMap({0, 2}), getMap({0, 1})}, iterators,
              [&](OpBuilder &b, Location, ValueRange arguments) {
-               Value step = linalg::IndexOp::create(b, loc, 2);
+               Value step = linalg::IndexOp::create(b, loc, 1);
                Value isIt = arith::CmpIOp::create(
                    b, loc, arith::CmpIPredicate::eq, arguments[1],
                    Candidate::selected(b, loc, step));
@@ -345,7 +367,7 @@ Value Suppression::getResult(RankedTensorType type) {
         // Nothing is found where there are no steps or classes.
         Value one = inner.constant(1);
         Value row = inner.div(place, inner.max(steps, one));
-        Value batch = inner.div(row, inner.max(sizes[1], one));
+        Value batch = getBatch(b, row);
         Value numClass = inner.sub(row, inner.mul(batch, sizes[1]));
         Value box = tensor::ExtractOp::create(b, loc, selected, place);
         box = arith::IndexCastOp::create(b, loc, b.getIndexType(), box);

@@ -76,6 +76,26 @@ static Value mergeRuns(OpBuilder &b, Location loc, Value runs, Value size,
       left);
 }
 
+/// How often 1 is doubled until it is `size` or more.
+static Value countDoublings(OpBuilder &builder, Location loc, Value size) {
+  omb::IndexArithmetic index(builder, loc);
+  Type type = builder.getIndexType();
+  auto loop = scf::WhileOp::create(
+      builder, loc, TypeRange{type, type},
+      ValueRange{index.constant(0), index.constant(1)},
+      [&](OpBuilder &b, Location, ValueRange state) {
+        Value isBelow = omb::IndexArithmetic(b, loc).isLess(state[1], size);
+        scf::ConditionOp::create(b, loc, isBelow, state);
+      },
+      [&](OpBuilder &b, Location, ValueRange state) {
+        omb::IndexArithmetic inner(b, loc);
+        scf::YieldOp::create(b, loc,
+                             ValueRange{inner.add(state[0], inner.constant(1)),
+                                        inner.add(state[1], state[1])});
+      });
+  return loop.getResult(0);
+}
+
 Value omb::buildSortedPlaces(OpBuilder &builder, Location loc,
                              RankedTensorType type, Value size,
                              PlaceOrder isBefore) {
@@ -87,25 +107,23 @@ Value omb::buildSortedPlaces(OpBuilder &builder, Location loc,
       });
   if (type.getDimSize(0) == 0 || type.getDimSize(0) == 1)
     return places;
-  // Merge sort, all runs of one width at once.
-  Value one = IndexArithmetic(builder, loc).constant(1);
-  auto loop = scf::WhileOp::create(
-      builder, loc, TypeRange{one.getType(), type}, ValueRange{one, places},
-      [&](OpBuilder &b, Location, ValueRange state) {
-        Value isUnsorted = IndexArithmetic(b, loc).isLess(state[0], size);
-        scf::ConditionOp::create(b, loc, isUnsorted, state);
-      },
-      [&](OpBuilder &outer, Location, ValueRange state) {
-        IndexArithmetic index(outer, loc);
+  // Merge sort, all runs of one width at once. The tensor is carried by a loop
+  // of known length: IREE mixes up what a while loop carries.
+  IndexArithmetic index(builder, loc);
+  Value zero = index.constant(0), one = index.constant(1);
+  auto loop = scf::ForOp::create(
+      builder, loc, zero, countDoublings(builder, loc, size), one, places,
+      [&](OpBuilder &outer, Location, Value pass, ValueRange state) {
+        Value width = arith::ShLIOp::create(
+            outer, loc, IndexArithmetic(outer, loc).constant(1), pass);
         Value merged = buildFromIndices(
             outer, loc, type, size,
             [&](OpBuilder &b, Location, ValueRange at) -> Value {
               Value place =
-                  mergeRuns(b, loc, state[1], size, state[0], at[0], isBefore);
+                  mergeRuns(b, loc, state[0], size, width, at[0], isBefore);
               return arith::IndexCastOp::create(b, loc, elementType, place);
             });
-        Value wider = index.add(state[0], state[0]);
-        scf::YieldOp::create(outer, loc, ValueRange{wider, merged});
+        scf::YieldOp::create(outer, loc, merged);
       });
-  return loop.getResult(1);
+  return loop.getResult(0);
 }
