@@ -98,6 +98,10 @@ class ForestBuilder:
         # x < v is x <= w for the next lower float w, and x >= v its negation.
         with np.errstate(over="ignore"):
             below = np.nextafter(number, self.dtype(-np.inf))
+        # A device may take subnormal numbers for 0.
+        tiny = np.finfo(self.dtype).tiny
+        if abs(below) < tiny:
+            below = -tiny if number <= 0 else self.dtype(0)
         if number == -np.inf:
             below = self.dtype(np.nan)
         if mode in ("BRANCH_LEQ", "BRANCH_GT"):
