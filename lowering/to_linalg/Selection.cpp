@@ -2,6 +2,7 @@
 
 #include "dialect/ir/ops/Indexing.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
+#include "lowering/to_linalg/Marks.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/Scalars.h"
 
@@ -11,52 +12,11 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/DialectConversion.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace omb::onnx;
 
 namespace {
-
-/// Computes one element of a sum from elements of the inputs and from where in
-/// the loops they stand.
-using TermBody = function_ref<Value(OpBuilder &, ValueRange, ValueRange)>;
-
-/// Sums up i32 terms. The last loop is the sum's, the others are the result's
-/// dimensions; inputDims: the loops that run over the dimensions of each input.
-Value buildSum(OpBuilder &builder, Location loc, RankedTensorType type,
-               ValueRange sizes, ValueRange inputs,
-               ArrayRef<SmallVector<int64_t>> inputDims, TermBody body) {
-  int64_t rank = type.getRank();
-  auto getMap = [&](ArrayRef<int64_t> dims) {
-    SmallVector<AffineExpr> exprs;
-    for (int64_t dim : dims)
-      exprs.push_back(builder.getAffineDimExpr(dim));
-    return AffineMap::get(rank + 1, 0, exprs, builder.getContext());
-  };
-  SmallVector<AffineMap> maps;
-  for (ArrayRef<int64_t> dims : inputDims)
-    maps.push_back(getMap(dims));
-  maps.push_back(getMap(llvm::to_vector(llvm::seq<int64_t>(0, rank))));
-  SmallVector<utils::IteratorType> iterators(rank + 1,
-                                             utils::IteratorType::parallel);
-  iterators.back() = utils::IteratorType::reduction;
-  Value zero = omb::createZero(builder, loc, type.getElementType());
-  Value init = omb::createEmpty(builder, loc, type, sizes);
-  init = linalg::FillOp::create(builder, loc, zero, init).getResult(0);
-  return linalg::GenericOp::create(
-             builder, loc, type, inputs, init, maps, iterators,
-             [&](OpBuilder &b, Location, ValueRange arguments) {
-               SmallVector<Value> at;
-               for (int64_t dim = 0; dim <= rank; ++dim)
-                 at.push_back(linalg::IndexOp::create(b, loc, dim));
-               Value term = body(b, arguments.drop_back(), at);
-               Value sum =
-                   arith::AddIOp::create(b, loc, arguments.back(), term);
-               linalg::YieldOp::create(b, loc, sum);
-             })
-      .getResult(0);
-}
 
 //===----------------------------------------------------------------------===//
 // TopK
@@ -138,7 +98,7 @@ struct TopKToGeneric : OpConversionPattern<TopKOp> {
     other[axis] = rank;
     Type onnxType = getElementTypeOrSelf(op.getX().getType());
     bool isLargest = op.getLargest() != 0;
-    return buildSum(
+    return omb::buildSum(
         builder, loc,
         RankedTensorType::get(input.getShape(), builder.getI32Type()),
         omb::IndexArithmetic(builder, loc).sizes(x), {x, x}, {own, other},
@@ -166,7 +126,7 @@ struct TopKToGeneric : OpConversionPattern<TopKOp> {
     int64_t rank = type.getRank();
     SmallVector<int64_t> dims = llvm::to_vector(llvm::seq<int64_t>(0, rank));
     dims[axis] = rank;
-    return buildSum(
+    return omb::buildSum(
         builder, loc,
         RankedTensorType::get(type.getShape(), builder.getI32Type()), sizes,
         ranks, {dims},
@@ -185,109 +145,6 @@ struct TopKToGeneric : OpConversionPattern<TopKOp> {
 //===----------------------------------------------------------------------===//
 // NonZero, Compress
 //===----------------------------------------------------------------------===//
-
-/// The marked places of a vector of i32 that are 0 or 1.
-class Marks {
-public:
-  Marks(OpBuilder &builder, Location loc, Value marks)
-      : builder(builder), loc(loc), marks(marks),
-        size(omb::IndexArithmetic(builder, loc).size(marks, 0)) {}
-
-  /// How many there are, read by the host.
-  Value count();
-  /// Prepares for find().
-  void rank();
-  /// The place of mark number `number`, in the body of an op.
-  Value find(OpBuilder &b, Value number) const;
-
-private:
-  /// log2 of a power of two above the size.
-  unsigned getBits() const {
-    int64_t known = cast<RankedTensorType>(marks.getType()).getDimSize(0);
-    return ShapedType::isDynamic(known) ? 31 : llvm::Log2_64_Ceil(known + 1);
-  }
-  /// Element i plus those at i - stride, i - 2 * stride, ...
-  Value addStrided(Value sums, int64_t stride);
-
-  /// As many as are added up at once.
-  static constexpr int64_t kTerms = 16;
-
-  OpBuilder &builder;
-  Location loc;
-  Value marks;
-  Value size;
-  /// The number of marks up to and with each place.
-  Value counts;
-};
-
-Value Marks::count() {
-  auto type = RankedTensorType::get({}, builder.getI32Type());
-  Value total = buildSum(builder, loc, type, {}, marks, {{0}},
-                         [](OpBuilder &, ValueRange elements, ValueRange) {
-                           return elements.front();
-                         });
-  return omb::IndexArithmetic(builder, loc).element(total, 0);
-}
-
-Value Marks::addStrided(Value sums, int64_t stride) {
-  return omb::buildFromIndices(
-      builder, loc, cast<RankedTensorType>(marks.getType()), size,
-      [&](OpBuilder &b, Location, ValueRange at) -> Value {
-        omb::IndexArithmetic index(b, loc);
-        Value zero = index.constant(0);
-        Value none = arith::ConstantIntOp::create(b, loc, 0, 32);
-        Value sum = tensor::ExtractOp::create(b, loc, sums, at);
-        for (int64_t term = 1; term < kTerms; ++term) {
-          Value place = index.sub(at[0], index.constant(term * stride));
-          Value found =
-              tensor::ExtractOp::create(b, loc, sums, index.max(place, zero));
-          found = index.select(index.isLess(place, zero), none, found);
-          sum = arith::AddIOp::create(b, loc, sum, found);
-        }
-        return sum;
-      });
-}
-
-void Marks::rank() {
-  counts = marks;
-  for (int64_t stride = 1; stride < (int64_t(1) << getBits()); stride *= kTerms)
-    counts = addStrided(counts, stride);
-}
-
-Value Marks::find(OpBuilder &b, Value number) const {
-  omb::IndexArithmetic index(b, loc);
-  Value one = index.constant(1);
-  Value wanted = arith::IndexCastOp::create(b, loc, b.getI32Type(), number);
-  // Bisection: `place` places have too few marks.
-  Value place = index.constant(0);
-  for (unsigned bit = getBits(); bit-- > 0;) {
-    Value probe = index.add(place, index.constant(int64_t(1) << bit));
-    Value last = index.sub(index.min(probe, size), one);
-    Value marksThere = tensor::ExtractOp::create(b, loc, counts, last);
-    Value isInside = index.isLess(index.sub(probe, one), size);
-    Value isTooFew = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle,
-                                           marksThere, wanted);
-    place = index.select(
-        arith::AndIOp::create(b, loc, isInside, isTooFew).getResult(), probe,
-        place);
-  }
-  return index.min(place, index.sub(size, one));
-}
-
-/// `tensor` as a vector.
-Value flatten(OpBuilder &builder, Location loc, Value tensor) {
-  auto type = cast<RankedTensorType>(tensor.getType());
-  int64_t rank = type.getRank();
-  if (rank == 1)
-    return tensor;
-  if (rank == 0)
-    return tensor::ExpandShapeOp::create(
-        builder, loc, RankedTensorType::get(1, type.getElementType()), tensor,
-        ArrayRef<ReassociationIndices>());
-  ReassociationIndices all = llvm::to_vector<2>(llvm::seq<int64_t>(0, rank));
-  return tensor::CollapseShapeOp::create(builder, loc, tensor,
-                                         ArrayRef<ReassociationIndices>{all});
-}
 
 /// Whether `x`, a number of any type, is not 0.
 Value isNonZero(OpBuilder &builder, Location loc, Value x) {
@@ -328,7 +185,7 @@ struct NonZeroToGeneric : OpConversionPattern<NonZeroOp> {
           return arith::ExtUIOp::create(b, loc, i32,
                                         isNonZero(b, loc, element));
         });
-    Marks marks(rewriter, loc, flatten(rewriter, loc, isMarked));
+    omb::Marks marks(rewriter, loc, omb::flatten(rewriter, loc, isMarked));
     SmallVector<Value> resultSizes{height, marks.count()};
     if (rank == 0) {
       rewriter.replaceOp(op,
@@ -387,7 +244,7 @@ struct CompressToGeneric : OpConversionPattern<CompressOp> {
     if (op.getAxis())
       axis = *op.getAxis() < 0 ? *op.getAxis() + type.getRank() : *op.getAxis();
     else
-      input = flatten(rewriter, loc, input);
+      input = omb::flatten(rewriter, loc, input);
     SmallVector<Value> sizes = index.sizes(input);
     if (condition.getDimSize(0) == 0 ||
         llvm::is_contained(cast<RankedTensorType>(input.getType()).getShape(),
@@ -410,7 +267,7 @@ struct CompressToGeneric : OpConversionPattern<CompressOp> {
           return arith::ExtUIOp::create(
               b, loc, i32, arith::AndIOp::create(b, loc, isTrue, isInside));
         });
-    Marks marks(rewriter, loc, isMarked);
+    omb::Marks marks(rewriter, loc, isMarked);
     sizes[axis] = marks.count();
     marks.rank();
     rewriter.replaceOp(

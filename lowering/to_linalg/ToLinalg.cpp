@@ -44,6 +44,7 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
   populateLogicalToLinalgPatterns(converter, patterns);
   populateMatmulToLinalgPatterns(converter, patterns);
   populateMaxUnpoolToLinalgPatterns(converter, patterns);
+  populateNonMaxSuppressionToLinalgPatterns(converter, patterns);
   populateNormalizationToLinalgPatterns(converter, patterns);
   populatePaddingToLinalgPatterns(converter, patterns);
   populatePoolingToLinalgPatterns(converter, patterns);
@@ -58,10 +59,11 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
   populateResizeToLinalgPatterns(converter, patterns);
   populateRoiAlignToLinalgPatterns(converter, patterns);
   populateScanToLinalgPatterns(converter, patterns);
-  populateSoftmaxToLinalgPatterns(converter, patterns);
   populateScatterToLinalgPatterns(converter, patterns);
   populateSelectionToLinalgPatterns(converter, patterns);
   populateSignalToLinalgPatterns(converter, patterns);
+  populateSoftmaxToLinalgPatterns(converter, patterns);
+  populateUniqueToLinalgPatterns(converter, patterns);
 }
 
 namespace {

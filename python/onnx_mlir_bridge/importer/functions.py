@@ -310,9 +310,14 @@ class _Expander:
         self._opsets = {e.domain: e.version for e in model.opset_import}
         self._inliner = Inliner(graphs.FreshNames(model), self._opsets)
         self.expanded: list[str] = []
+        self.waiting = False
 
-    def graph(self, graph: GraphProto, outer: dict[str, TypeProto]) -> None:
-        """Expands the nodes of `graph` and its subgraphs, once."""
+    def graph(self, graph: GraphProto, outer: dict[str, TypeProto], patient: bool) -> None:
+        """Expands the nodes of `graph` and its subgraphs, once.
+
+        `patient`: compositions wait until the ranks of their operands are known; that some do is
+        noted.
+        """
         from onnx_mlir_bridge.importer.compositions import registry
         from onnx_mlir_bridge.importer.compositions.body import Scope
         from onnx_mlir_bridge.importer.compositions.expand import body_of
@@ -322,7 +327,7 @@ class _Expander:
         replacement = {}
         for index, node in enumerate(graph.node):
             for inner in graphs.subgraphs(node):
-                self.graph(inner, types)
+                self.graph(inner, types, patient)
             name = f"ml.{node.op_type}" if node.domain == "ai.onnx.ml" else node.op_type
             if name in self._keep:
                 continue
@@ -332,13 +337,28 @@ class _Expander:
             composition = registry.find(node.domain, node.op_type)
             if function is not None:
                 replacement[index] = self._inliner.body(with_defaults(node), function)
+            elif composition is not None and patient and not _have_ranks(known):
+                self.waiting = True
+                continue
             elif composition is not None:
                 scope = Scope(types, self._array(graph))
-                replacement[index] = self._inliner.body(*body_of(composition, node, scope))
+                whole = self._with_payloads(node)
+                replacement[index] = self._inliner.body(*body_of(composition, whole, scope))
             else:
                 continue
             self.expanded.append(node.op_type)
         replace_nodes(graph, replacement)
+
+    def _with_payloads(self, node: NodeProto) -> NodeProto:
+        """`node` with the bytes of the large tensors in its attributes."""
+        if not any(self._payloads.has(a.t) for a in node.attribute if a.HasField("t")):
+            return node
+        copy = NodeProto.FromString(node.SerializeToString())
+        for attribute in copy.attribute:
+            if attribute.HasField("t") and self._payloads.has(attribute.t):
+                array = self._payloads.array(attribute.t)
+                attribute.t.CopyFrom(onnx.numpy_helper.from_array(array))
+        return copy
 
     def _array(self, graph: GraphProto) -> Callable[[str], np.ndarray | None]:
         """The values of constants in `graph`."""
@@ -356,6 +376,14 @@ class _Expander:
         return array
 
 
+def _have_ranks(types: Iterable[TypeProto | None]) -> bool:
+    from onnx_mlir_bridge.importer.types import rank
+
+    return all(
+        t is not None and (not t.HasField("tensor_type") or rank(t) is not None) for t in types
+    )
+
+
 def expand_functions(loaded: LoadedModel, keep: frozenset[str]) -> list[str]:
     """Replaces operators by the functions that the standard defines them by, in place.
 
@@ -366,10 +394,14 @@ def expand_functions(loaded: LoadedModel, keep: frozenset[str]) -> list[str]:
     from onnx_mlir_bridge.importer import types, upgrade
 
     expanded: list[str] = []
-    # No function of the standard nests others more deeply than this.
-    for _ in range(_MAX_EXPANSION_ROUNDS):
+    # No function of the standard nests others more deeply than this; a chain of compositions may
+    # take a round for each of them, until all ranks are known.
+    composed = sum(n.domain == "ai.onnx.ml" for n in graphs.each_node(loaded.proto.graph))
+    for _ in range(_MAX_EXPANSION_ROUNDS + composed):
         expander = _Expander(loaded, keep)
-        expander.graph(loaded.proto.graph, {})
+        expander.graph(loaded.proto.graph, {}, patient=True)
+        if not expander.expanded and expander.waiting:
+            expander.graph(loaded.proto.graph, {}, patient=False)
         if not expander.expanded:
             return expanded
         expanded += expander.expanded

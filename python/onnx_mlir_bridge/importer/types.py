@@ -366,6 +366,10 @@ def infer(loaded: LoadedModel) -> None:
             f"the type of what the node '{graphs.describe_node(stuck)}' produces can't be "
             "inferred; is one of its inputs of an unknown type?"
         )
+    found = {value.name: value.type for value in known}
+    for value in inferred.graph.output:
+        if not is_typed(value.type) and value.name in found:
+            value.type.CopyFrom(found[value.name])
     _write_back(model.graph, inferred.graph)
     _adopt_ranks(model.graph, outputs)
     _clean_dims(model)

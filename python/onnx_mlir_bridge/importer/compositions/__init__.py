@@ -14,6 +14,7 @@ FAMILIES = (
     "gradient",
     "gradient_rules",
     "group_query_attention",
+    "machine_learning",
     "matmul",
     "normalizations",
     "preview",
