@@ -58,31 +58,40 @@ static LogicalResult checkScales(Operation *op, ArrayRef<float> scales,
   return success();
 }
 
+/// Whether the product of two such sizes can be calculated with.
+static bool isShort(int64_t size) {
+  return size <= std::numeric_limits<int32_t>::max() / 2;
+}
+
 /// The sizes that keep the input's aspect ratio.
 static void setKeptRatio(ResizeOp op, ArrayRef<int64_t> axes, Shape &result,
                          ShapeAnalysis &analysis) {
   bool isMin = op.getKeepAspectRatioPolicy() == "not_larger";
   std::optional<SmallVector<int64_t>> sizes =
       analysis.getIntegers(op.getSizes());
-  float scale = isMin ? std::numeric_limits<float>::infinity() : 0;
+  // The common scale is the fraction of two sizes.
+  int64_t numerator = 0, denominator = 0;
   bool isKnown = sizes.has_value();
   for (auto [index, axis] : llvm::enumerate(axes)) {
     int64_t from = getConstantSize(result[axis]).value_or(0);
-    isKnown &= from > 0;
+    isKnown = isKnown && isShort(from) && from > 0 && isShort((*sizes)[index]);
     if (!isKnown)
       break;
-    float own = static_cast<float>((*sizes)[index]) / static_cast<float>(from);
-    scale = isMin ? std::min(scale, own) : std::max(scale, own);
+    int64_t own = (*sizes)[index] * denominator;
+    int64_t common = numerator * from;
+    if (index == 0 || (isMin ? own < common : common < own)) {
+      numerator = (*sizes)[index];
+      denominator = from;
+    }
   }
   for (int64_t axis : axes) {
     if (!isKnown) {
       result[axis] = analysis.getUnknown();
       continue;
     }
-    float scaled = scale * static_cast<float>(*getConstantSize(result[axis]));
-    result[axis] = scaled < 9e18f ? analysis.getConstant(static_cast<int64_t>(
-                                        std::floor(scaled + 0.5f)))
-                                  : analysis.getUnknown();
+    int64_t scaled = *getConstantSize(result[axis]) * numerator;
+    result[axis] = analysis.getConstant((2 * scaled + denominator) /
+                                        (2 * denominator));
   }
 }
 

@@ -22,7 +22,13 @@ static Value extractSlice(OpBuilder &builder, Location loc, Value source,
                           ArrayRef<int64_t> strides, RankedTensorType type) {
   // A slice of nothing may start where nothing is, which MLIR refuses.
   auto sourceType = cast<RankedTensorType>(source.getType());
-  if (llvm::is_contained(type.getShape(), 0) ||
+  bool isBehindEnd =
+      llvm::any_of(llvm::zip_equal(offsets, sourceType.getShape()),
+                   [](std::tuple<Value, int64_t> dim) {
+                     auto [offset, size] = dim;
+                     return getConstantIntValue(offset) == size;
+                   });
+  if (isBehindEnd || llvm::is_contained(type.getShape(), 0) ||
       llvm::is_contained(sourceType.getShape(), 0))
     return omb::createEmpty(builder, loc, type, sizes);
   SmallVector<OpFoldResult> mixedSizes = getAsOpFoldResult(sizes);

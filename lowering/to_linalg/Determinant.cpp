@@ -174,13 +174,6 @@ struct DetToLinalg : OpConversionPattern<DetOp> {
     auto result = dyn_cast<RankedTensorType>(op.getType());
     if (!input || !result)
       return rewriter.notifyMatchFailure(op, "the input's rank isn't known");
-    // IREE's code for these gives wrong numbers where all sizes are dynamic.
-    if (input.getElementTypeBitWidth() < 32 &&
-        (input.isDynamicDim(input.getRank() - 1) ||
-         input.isDynamicDim(input.getRank() - 2)))
-      return rewriter.notifyMatchFailure(
-          op, "matrices of 16-bit floats must have a size that is known before "
-              "the run");
     Location loc = op.getLoc();
     IndexArithmetic index(rewriter, loc);
     SmallVector<Value> sizes = index.sizes(adaptor.getX());

@@ -43,6 +43,10 @@ Value omb::IndexArithmetic::ceilDiv(Value lhs, Value rhs) {
   return builder.createOrFold<arith::CeilDivSIOp>(loc, lhs, rhs);
 }
 
+Value omb::IndexArithmetic::floorDiv(Value lhs, Value rhs) {
+  return builder.createOrFold<arith::FloorDivSIOp>(loc, lhs, rhs);
+}
+
 Value omb::IndexArithmetic::floorMod(Value lhs, Value rhs) {
   Value remainder = builder.createOrFold<arith::RemSIOp>(loc, lhs, rhs);
   Value shifted = add(remainder, rhs);

@@ -23,6 +23,7 @@ public:
   /// The quotient rounded to zero; the divisor is not 0.
   mlir::Value div(mlir::Value lhs, mlir::Value rhs);
   mlir::Value ceilDiv(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value floorDiv(mlir::Value lhs, mlir::Value rhs);
   /// The remainder with the sign of `rhs`, which is not 0.
   mlir::Value floorMod(mlir::Value lhs, mlir::Value rhs);
   mlir::Value clamp(mlir::Value value, mlir::Value low, mlir::Value high);

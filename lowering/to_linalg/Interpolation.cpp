@@ -84,6 +84,119 @@ static Value getNearest(Scalars &s, SamplingOptions::Rounding rounding,
 
 namespace {
 
+/// The nearest element where sizes give the scale: a coordinate is a fraction
+/// then, so that one halfway between two elements is told from its neighbours,
+/// which floats can't do.
+class ExactNearest {
+public:
+  ExactNearest(OpBuilder &builder, Location loc, const ResizedAxis &axis)
+      : builder(builder), loc(loc), math(builder, loc),
+        type(fitsI32(axis) ? builder.getI32Type() : builder.getI64Type()),
+        from(cast(axis.from)), to(cast(axis.to)),
+        numerator(cast(axis.numerator)), denominator(cast(axis.denominator)),
+        isWholeLength(axis.numerator == axis.to &&
+                      axis.denominator == axis.from) {}
+
+  /// The element of `from` nearest to element `at` of the resized axis.
+  Value get(const SamplingOptions &options, Value at) {
+    Value one = constant(1), two = constant(2);
+    auto [over, under] = getCoordinate(options.coordinates, cast(at));
+    Value twice = math.mul(two, under);
+    Value nearest;
+    switch (options.rounding) {
+    case SamplingOptions::PreferFloor:
+      nearest =
+          math.ceilDiv(math.sub(math.mul(two, over), under), twice);
+      break;
+    case SamplingOptions::PreferCeil:
+      nearest =
+          math.floorDiv(math.add(math.mul(two, over), under), twice);
+      break;
+    case SamplingOptions::Floor:
+      nearest = math.floorDiv(over, under);
+      break;
+    case SamplingOptions::Ceil:
+      nearest = math.ceilDiv(over, under);
+      break;
+    }
+    nearest = math.clamp(nearest, constant(0), math.sub(from, one));
+    return builder.createOrFold<arith::IndexCastOp>(
+        loc, builder.getIndexType(), nearest);
+  }
+
+private:
+  /// The largest numbers here are 6 times the product of two sizes, or, for
+  /// another length than `to`, twice that of three.
+  static bool fitsI32(const ResizedAxis &axis) {
+    int64_t limit = axis.numerator == axis.to ? 1 << 14 : 1 << 9;
+    return llvm::all_of(
+        ArrayRef<Value>{axis.from, axis.to, axis.numerator, axis.denominator},
+        [&](Value size) {
+          std::optional<int64_t> known = getConstantIntValue(size);
+          return known && *known < limit;
+        });
+  }
+  Value cast(Value position) {
+    return builder.createOrFold<arith::IndexCastOp>(loc, type, position);
+  }
+  Value constant(int64_t number) {
+    return arith::ConstantIntOp::create(builder, loc, type, number);
+  }
+  /// Numerator and denominator, which is above 0.
+  std::pair<Value, Value> getCoordinate(SamplingOptions::Coordinates coordinates,
+                                        Value at);
+
+  OpBuilder &builder;
+  Location loc;
+  /// Of `type` here, not of indices.
+  omb::IndexArithmetic math;
+  Type type;
+  Value from;
+  Value to;
+  Value numerator;
+  Value denominator;
+  /// Whether the new length is `to` before it is rounded, too.
+  bool isWholeLength;
+};
+
+} // namespace
+
+std::pair<Value, Value>
+ExactNearest::getCoordinate(SamplingOptions::Coordinates coordinates,
+                            Value at) {
+  Value one = constant(1), two = constant(2);
+  Value length = math.mul(numerator, from);
+  Value isSingle = math.isEqual(length, denominator);
+  // (at + 0.5) / scale - 0.5
+  Value twiceAt = math.add(math.mul(two, at), one);
+  Value halfPixel = math.sub(math.mul(twiceAt, denominator), numerator);
+  Value twice = math.mul(two, numerator);
+  switch (coordinates) {
+  case SamplingOptions::Asymmetric:
+    return {math.mul(at, denominator), numerator};
+  case SamplingOptions::AlignCorners: {
+    Value over = math.mul(at, math.sub(from, one));
+    // There is only element 0 where the length is 1 or less.
+    if (isWholeLength)
+      return {over, math.max(math.sub(to, one), one)};
+    return {math.select(isSingle, constant(0), math.mul(over, denominator)),
+            math.max(math.sub(length, denominator), one)};
+  }
+  case SamplingOptions::PytorchHalfPixel:
+    return {math.select(isSingle, constant(-1), halfPixel),
+            math.select(isSingle, two, twice)};
+  case SamplingOptions::HalfPixelSymmetric: {
+    // The resized axis before its length is rounded has the same center.
+    Value shift = math.sub(length, math.mul(to, denominator));
+    return {math.add(halfPixel, shift), twice};
+  }
+  default:
+    return {halfPixel, twice};
+  }
+}
+
+namespace {
+
 /// The tables of one axis.
 class Taps {
 public:
@@ -253,6 +366,7 @@ public:
   Value resize(Value x, ArrayRef<ResizedAxis> axes);
 
 private:
+  Value getNearestPosition(OpBuilder &b, const ResizedAxis &axis, Value at);
   Value resizeAxis(Value x, const ResizedAxis &axis);
   Value addTaps(Value x, Taps &taps, const ResizedAxis &axis,
                 RankedTensorType resized, ValueRange sizes);
@@ -293,6 +407,23 @@ private:
 
 } // namespace
 
+/// Which element of the original axis is taken; -1 outside of it.
+Value Interpolation::getNearestPosition(OpBuilder &b, const ResizedAxis &axis,
+                                        Value at) {
+  bool isCropped = options.coordinates == SamplingOptions::CropAndResize;
+  if (axis.numerator && !isCropped)
+    return ExactNearest(b, loc, axis).get(options, at);
+  Scalars s(b, loc, b.getF32Type());
+  omb::IndexArithmetic inner(b, loc);
+  Value nearest = getNearest(s, options.rounding,
+                             getCoordinate(s, axis, options, at));
+  Value last = inner.sub(axis.from, inner.constant(1));
+  Value position = inner.clamp(toPosition(s, nearest), inner.constant(0), last);
+  if (!isCropped)
+    return position;
+  return inner.select(isOnAxis(s, axis, at), position, inner.constant(-1));
+}
+
 Value Interpolation::pickNearest(Value x, ArrayRef<ResizedAxis> axes) {
   SmallVector<Value> sizes = index.sizes(x);
   SmallVector<Value> tables;
@@ -309,16 +440,7 @@ Value Interpolation::pickNearest(Value x, ArrayRef<ResizedAxis> axes) {
     tables.push_back(omb::buildFromIndices(
         builder, loc, tableType, axis.to,
         [&](OpBuilder &b, Location, ValueRange at) -> Value {
-          Scalars s(b, loc, b.getF32Type());
-          omb::IndexArithmetic inner(b, loc);
-          Value nearest = getNearest(
-              s, options.rounding, getCoordinate(s, axis, options, at.front()));
-          Value last = inner.sub(axis.from, inner.constant(1));
-          Value position =
-              inner.clamp(toPosition(s, nearest), inner.constant(0), last);
-          if (isCropped)
-            position = inner.select(isOnAxis(s, axis, at.front()), position,
-                                    inner.constant(-1));
+          Value position = getNearestPosition(b, axis, at.front());
           return arith::IndexCastOp::create(b, loc, b.getI32Type(), position);
         }));
     maps.push_back(getAxisMap(type.getRank(), axis.dim));

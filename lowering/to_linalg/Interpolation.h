@@ -35,6 +35,9 @@ struct ResizedAxis {
   /// f32: the new length by the old one; the new length before it is rounded.
   mlir::Value scale;
   mlir::Value length;
+  /// The scale as a fraction of indices, where sizes give it; else null.
+  mlir::Value numerator;
+  mlir::Value denominator;
   /// f32, of CropAndResize only: the part of the axis that is sampled.
   mlir::Value roiStart;
   mlir::Value roiEnd;

@@ -73,30 +73,33 @@ public:
   SmallVector<omb::ResizedAxis> compute();
 
 private:
-  omb::ResizedAxis computeByScale(size_t position, Value scale);
+  /// Of sizes, as indices.
+  struct Fraction {
+    Value numerator;
+    Value denominator;
+  };
+  omb::ResizedAxis computeByScale(size_t position);
   Value toFloat(Value size) {
     Value i64 =
         arith::IndexCastOp::create(builder, loc, builder.getI64Type(), size);
     return arith::SIToFPOp::create(builder, loc, builder.getF32Type(), i64);
   }
-  /// floor(length + offset), as an index.
-  Value roundDown(Value length, float offset) {
+  /// floor(length), as an index.
+  Value roundDown(Value length) {
     omb::Scalars s(builder, loc, builder.getF32Type());
-    if (offset != 0)
-      length = s.add(length, offset);
     // IREE's host code rounds to the nearest where it converts.
     length = math::FloorOp::create(s, length);
     Value i64 = arith::FPToSIOp::create(s, s.getI64Type(), length);
     return arith::IndexCastOp::create(s, s.getIndexType(), i64);
   }
   /// The scale that keeps the aspect ratio.
-  Value getCommonScale();
-  Value getOwnScale(size_t position) {
-    Value wanted = index.element(adaptor.getSizes(), position);
-    omb::Scalars s(builder, loc, builder.getF32Type());
-    return s.div(toFloat(wanted),
-                 toFloat(index.size(adaptor.getX(), dims[position])));
+  Fraction getCommonScale();
+  Fraction getOwnScale(size_t position) {
+    return {index.element(adaptor.getSizes(), position),
+            index.size(adaptor.getX(), dims[position])};
   }
+  omb::ResizedAxis computeByFraction(size_t position, Fraction scale);
+  omb::ResizedAxis computeBySize(size_t position);
   void setConstants(omb::ResizedAxis &axis, size_t position);
 
   OpBuilder &builder;
@@ -110,29 +113,69 @@ private:
 
 } // namespace
 
-Value ResizedAxes::getCommonScale() {
+ResizedAxes::Fraction ResizedAxes::getCommonScale() {
   bool isMin = op.getKeepAspectRatioPolicy() == "not_larger";
-  omb::Scalars s(builder, loc, builder.getF32Type());
-  Value common;
-  for (size_t position = 0; position < dims.size(); ++position) {
-    Value own = getOwnScale(position);
-    common = !common ? own : isMin ? s.min(common, own) : s.max(common, own);
+  Fraction common = getOwnScale(0);
+  for (size_t position = 1; position < dims.size(); ++position) {
+    Fraction own = getOwnScale(position);
+    Value ownProduct = index.mul(own.numerator, common.denominator);
+    Value commonProduct = index.mul(common.numerator, own.denominator);
+    Value takesOwn = isMin ? index.isLess(ownProduct, commonProduct)
+                           : index.isLess(commonProduct, ownProduct);
+    common.numerator =
+        index.select(takesOwn, own.numerator, common.numerator);
+    common.denominator =
+        index.select(takesOwn, own.denominator, common.denominator);
   }
   return common;
 }
 
-omb::ResizedAxis ResizedAxes::computeByScale(size_t position, Value scale) {
+omb::ResizedAxis ResizedAxes::computeByScale(size_t position) {
   int64_t dim = dims[position];
   omb::Scalars s(builder, loc, builder.getF32Type());
   omb::ResizedAxis axis;
   axis.dim = dim;
   axis.from = index.size(adaptor.getX(), dim);
-  axis.scale = scale;
-  axis.length = s.mul(toFloat(axis.from), scale);
-  bool isRounded = isGiven(op.getSizes());
-  axis.to = type.isDynamicDim(dim)
-                ? roundDown(axis.length, isRounded ? 0.5f : 0.0f)
-                : index.constant(type.getDimSize(dim));
+  axis.scale = readFloat(builder, loc, adaptor.getScales(), position);
+  axis.length = s.mul(toFloat(axis.from), axis.scale);
+  axis.to = type.isDynamicDim(dim) ? roundDown(axis.length)
+                                   : index.constant(type.getDimSize(dim));
+  return axis;
+}
+
+omb::ResizedAxis ResizedAxes::computeByFraction(size_t position,
+                                                Fraction scale) {
+  omb::Scalars s(builder, loc, builder.getF32Type());
+  omb::ResizedAxis axis;
+  axis.dim = dims[position];
+  axis.from = index.size(adaptor.getX(), axis.dim);
+  axis.numerator = scale.numerator;
+  axis.denominator = scale.denominator;
+  axis.scale = s.div(toFloat(scale.numerator), toFloat(scale.denominator));
+  axis.length = s.mul(toFloat(axis.from), axis.scale);
+  if (!type.isDynamicDim(axis.dim)) {
+    axis.to = index.constant(type.getDimSize(axis.dim));
+    return axis;
+  }
+  // floor(from * scale + 0.5)
+  Value two = index.constant(2);
+  Value twice = index.mul(index.mul(axis.from, scale.numerator), two);
+  Value divisor = index.max(scale.denominator, index.constant(1));
+  axis.to = index.floorDiv(index.add(twice, divisor), index.mul(divisor, two));
+  return axis;
+}
+
+omb::ResizedAxis ResizedAxes::computeBySize(size_t position) {
+  Fraction scale = getOwnScale(position);
+  omb::Scalars s(builder, loc, builder.getF32Type());
+  omb::ResizedAxis axis;
+  axis.dim = dims[position];
+  axis.from = axis.denominator = scale.denominator;
+  axis.to = axis.numerator = type.isDynamicDim(axis.dim)
+                                 ? scale.numerator
+                                 : index.constant(type.getDimSize(axis.dim));
+  axis.length = toFloat(axis.to);
+  axis.scale = s.div(axis.length, toFloat(axis.from));
   return axis;
 }
 
@@ -160,23 +203,22 @@ SmallVector<omb::ResizedAxis> ResizedAxes::compute() {
   SmallVector<omb::ResizedAxis> axes;
   bool hasSizes = isGiven(op.getSizes());
   bool isStretched = op.getKeepAspectRatioPolicy() == "stretch";
-  Value common = hasSizes && !isStretched ? getCommonScale() : Value();
+  std::optional<Fraction> common;
+  if (hasSizes && !isStretched && !dims.empty())
+    common = getCommonScale();
   bool isCropped = op.getCoordinateTransformationMode() == "tf_crop_and_resize";
   for (size_t position = 0; position < dims.size(); ++position) {
-    omb::ResizedAxis axis;
-    if (hasSizes && isStretched) {
-      axis = computeByScale(position, getOwnScale(position));
-      if (type.isDynamicDim(axis.dim))
-        axis.to = index.element(adaptor.getSizes(), position);
-      axis.length = toFloat(axis.to);
-    } else {
-      axis = computeByScale(
-          position,
-          common ? common
-                 : readFloat(builder, loc, adaptor.getScales(), position));
-    }
+    omb::ResizedAxis axis = !hasSizes ? computeByScale(position)
+                            : common  ? computeByFraction(position, *common)
+                                      : computeBySize(position);
     index.require(index.isLess(index.constant(-1), axis.to),
                   "a size of Resize is negative");
+    if (hasSizes)
+      index.require(
+          builder.createOrFold<arith::OrIOp>(
+              loc, index.isLess(index.constant(0), axis.from),
+              index.isLess(axis.to, index.constant(1))),
+          "Resize has nothing to sample in a dimension of 0 elements");
     setConstants(axis, position);
     if (isCropped) {
       axis.roiStart = readFloat(builder, loc, adaptor.getRoi(), position);

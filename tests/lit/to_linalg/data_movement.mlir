@@ -175,3 +175,17 @@ func.func @center_crop_pad(%x: tensor<6x3xf32>) -> tensor<3x5xf32> {
   %0 = onnx.CenterCropPad(%x, %s) : (tensor<6x3xf32>, tensor<2xi64>) -> tensor<3x5xf32>
   return %0 : tensor<3x5xf32>
 }
+
+// -----
+
+// From behind the end nothing is taken, whatever the end is.
+
+// CHECK-LABEL: func.func @behind_end
+// CHECK-NOT: tensor.extract_slice
+// CHECK: tensor.empty(%{{.*}}) : tensor<?xf32>
+func.func @behind_end(%x: tensor<4xf32>, %e: tensor<1xi64>) -> tensor<?xf32> {
+  %s = onnx.Constant() {value = dense<9> : tensor<1xi64>} : () -> tensor<1xi64>
+  %a = onnx.Constant() {value = dense<0> : tensor<1xi64>} : () -> tensor<1xi64>
+  %0 = onnx.Slice(%x, %s, %e, %a) : (tensor<4xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}

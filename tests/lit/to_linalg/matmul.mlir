@@ -128,3 +128,16 @@ func.func @det(%x: tensor<?x3x3xf32, #onnx.dims<"b", ?, ?>>) -> tensor<*xf32> {
   %0 = onnx.Det(%x) : (tensor<?x3x3xf32, #onnx.dims<"b", ?, ?>>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
 }
+
+// -----
+
+// 16-bit floats are eliminated in f32, whatever is known of the sizes.
+
+// CHECK-LABEL: func.func @det_half
+// CHECK: arith.extf %{{.*}} : f16 to f32
+// CHECK: scf.for {{.*}} -> (tensor<?x?x?xf32>, tensor<?xf32>)
+// CHECK: arith.truncf %{{.*}} : f32 to f16
+func.func @det_half(%x: tensor<?x?x?xf16>) -> tensor<*xf16> {
+  %0 = onnx.Det(%x) : (tensor<?x?x?xf16>) -> tensor<*xf16>
+  return %0 : tensor<*xf16>
+}

@@ -150,3 +150,25 @@ func.func @affine_grid(%t: tensor<?x2x3xf16>, %s: tensor<4xi64>) -> tensor<?x?x?
   %0 = onnx.AffineGrid(%t, %s) : (tensor<?x2x3xf16>, tensor<4xi64>) -> tensor<?x?x?x2xf16>
   return %0 : tensor<?x?x?x2xf16>
 }
+
+// -----
+
+// The coordinate is a fraction of sizes: half way between two elements is told
+// from next to it. In i64 where the sizes may be large.
+
+// CHECK-LABEL: func.func @exact
+// CHECK-NOT: arith.divf
+// CHECK: arith.floordivsi %{{.*}}, %{{.*}} : i32
+func.func @exact(%x: tensor<4xf32>) -> tensor<6xf32> {
+  %s = onnx.Constant() {value = dense<6> : tensor<1xi64>} : () -> tensor<1xi64>
+  %0 = onnx.Resize(%x, none, none, %s) {nearest_mode = "round_prefer_ceil"} : (tensor<4xf32>, tensor<1xi64>) -> tensor<6xf32>
+  return %0 : tensor<6xf32>
+}
+
+// CHECK-LABEL: func.func @exact_dynamic
+// CHECK: cf.assert %{{.*}}, "Resize has nothing to sample in a dimension of 0 elements"
+// CHECK: arith.floordivsi %{{.*}}, %{{.*}} : i64
+func.func @exact_dynamic(%x: tensor<?xf32>, %s: tensor<1xi64>) -> tensor<?xf32> {
+  %0 = onnx.Resize(%x, none, none, %s) {coordinate_transformation_mode = "align_corners", nearest_mode = "floor"} : (tensor<?xf32>, tensor<1xi64>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}

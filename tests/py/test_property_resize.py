@@ -1,0 +1,122 @@
+"""Resize to sizes takes the nearest element exactly, also where two are equally near.
+
+The coordinates are fractions of sizes, here as in the operator's definition. The reference rounds
+them to float64, so that it also misses some of the ties; it is what the ratio-keeping
+policies are compared with, at sizes where it doesn't.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+import onnx_mlir_bridge as omb
+import pytest
+import small_models
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+from test_property_tensors import BUDGET, Case
+
+COORDINATES = (
+    "asymmetric",
+    "half_pixel",
+    "half_pixel_symmetric",
+    "pytorch_half_pixel",
+    "align_corners",
+)
+ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+HALF = Fraction(1, 2)
+
+
+def nearest(coordinates: str, rounding: str, size: int, new_size: int, at: int) -> int:
+    """The element that element `at` of the resized axis is."""
+    if coordinates == "align_corners":
+        x = Fraction(at * (size - 1), max(new_size - 1, 1))
+    elif coordinates == "asymmetric":
+        x = Fraction(at * size, new_size)
+    elif coordinates == "pytorch_half_pixel" and new_size == 1:
+        x = -HALF
+    else:
+        x = (at + HALF) * size / new_size - HALF
+    rounded = {
+        "round_prefer_floor": math.ceil(x - HALF),
+        "round_prefer_ceil": math.floor(x + HALF),
+        "floor": math.floor(x),
+        "ceil": math.ceil(x),
+    }[rounding]
+    return min(max(rounded, 0), size - 1)
+
+
+def resize(coordinates: str, rounding: str, policy: str = "stretch") -> list:
+    return [
+        helper.make_node(
+            "Resize",
+            ["x", "", "", "sizes"],
+            ["y"],
+            mode="nearest",
+            coordinate_transformation_mode=coordinates,
+            nearest_mode=rounding,
+            keep_aspect_ratio_policy=policy,
+        )
+    ]
+
+
+@cache
+def session(coordinates: str, rounding: str) -> omb.InferenceSession:
+    model = small_models.model(
+        resize(coordinates, rounding),
+        [
+            small_models.tensor("x", TensorProto.INT32, [None]),
+            small_models.tensor("sizes", TensorProto.INT64, [1]),
+        ],
+        [small_models.tensor("y", TensorProto.INT32, [None])],
+        opset=22,
+    )
+    return omb.InferenceSession(model, ["cpu"], threads=1)
+
+
+lengths = st.one_of(st.integers(1, 12), st.sampled_from([25, 49, 98, 100, 147, 1023, 3840]))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("coordinates", COORDINATES)
+@BUDGET
+@given(size=lengths, new_size=lengths)
+def test_nearest(coordinates: str, rounding: str, size: int, new_size: int) -> None:
+    feeds = {"x": np.arange(size, dtype=np.int32), "sizes": np.array([new_size])}
+    found = session(coordinates, rounding).run(None, feeds)[0]
+    assert found.tolist() == [
+        nearest(coordinates, rounding, size, new_size, at) for at in range(new_size)
+    ]
+
+
+@cache
+def kept_ratio(coordinates: str, policy: str) -> Case:
+    return Case(
+        resize(coordinates, "round_prefer_ceil", policy),
+        {"x": (TensorProto.INT32, 2), "sizes": (TensorProto.INT64, [2])},
+        {"y": (TensorProto.INT32, 2)},
+    )
+
+
+@pytest.mark.parametrize("policy", ["not_larger", "not_smaller"])
+@pytest.mark.parametrize("coordinates", COORDINATES)
+@BUDGET
+@given(
+    size=st.tuples(*[st.sampled_from([1, 2, 4, 8])] * 2),
+    wanted=st.tuples(*[st.sampled_from([1, 2, 4, 8, 16])] * 2),
+)
+def test_kept_ratio(
+    coordinates: str, policy: str, size: tuple[int, int], wanted: tuple[int, int]
+) -> None:
+    x = np.arange(math.prod(size), dtype=np.int32).reshape(size)
+    kept_ratio(coordinates, policy).check({"x": x, "sizes": np.array(wanted)})
+
+
+def test_nothing_to_sample() -> None:
+    feeds = {"x": np.zeros(0, np.int32), "sizes": np.array([3])}
+    with pytest.raises(omb.OmbError, match="nothing to sample"):
+        session("asymmetric", "floor").run(None, feeds)
