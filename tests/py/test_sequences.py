@@ -205,7 +205,7 @@ def test_optional() -> None:
 def test_element_of_nothing() -> None:
     model = _model("get (optional(float[?]) x) => (float[?] y) { y = OptionalGetElement (x) }")
     session = omb.InferenceSession(model, ["cpu"])
-    with pytest.raises(omb.OmbError, match="OptionalGetElement.*the optional value is absent"):
+    with pytest.raises(omb.OmbError, match=r"OptionalGetElement.*the optional value is absent"):
         session.run(None, {"x": None})
 
 

@@ -132,7 +132,7 @@ class MlirBuilder:
         # The Python bindings have no class for dense complex elements.
         if byte_size(tensor) > PAYLOAD_THRESHOLD or tensor.data_type in _COMPLEX:
             return ir.DenseResourceElementsAttr.get_from_buffer(
-                data, tensor.name or "constant", shape_type, _alignment(data), False, self._context
+                data, _resource_key(tensor.name), shape_type, _alignment(data), False, self._context
             )
         if tensor.data_type == TensorProto.BOOL:
             data = np.packbits(data, bitorder="little")
@@ -213,6 +213,14 @@ def _nested(strings: bytes | list) -> str:
     if isinstance(strings, bytes):
         return _quoted(strings)
     return "[" + ", ".join(_nested(row) for row in strings) + "]"
+
+
+def _resource_key(name: str) -> str:
+    """A key for a tensor's memory, of which MLIR makes one that isn't taken.
+
+    It becomes the name of a parameter, in which no character may end the string.
+    """
+    return "".join(c if c.isprintable() else "_" for c in name) or "constant"
 
 
 def _alignment(data: np.ndarray) -> int:

@@ -8,6 +8,7 @@ no type at all, and outputs that contradict it are reported.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 
 import onnx
@@ -193,12 +194,21 @@ def _clean_dims(model: ModelProto) -> None:
             clean(value.type)
 
 
+_ERRORS = (onnx.shape_inference.InferenceError, RuntimeError, ValueError, IndexError)
+
+
 def _run(model: ModelProto, strict: bool) -> ModelProto:
-    try:
+    def infer(data_prop: bool) -> ModelProto:
         return onnx.shape_inference.infer_shapes(
-            model, check_type=strict, strict_mode=strict, data_prop=True
+            model, check_type=strict, strict_mode=strict, data_prop=data_prop
         )
-    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, IndexError) as error:
+
+    try:
+        return infer(data_prop=True)
+    except _ERRORS as error:
+        # It refuses to multiply integers that wrap, which a model may well do.
+        with contextlib.suppress(*_ERRORS):
+            return infer(data_prop=False)
         message = str(error)
         for noise in ("[ShapeInferenceError]", "[TypeInferenceError]", "Inference error(s):"):
             message = message.replace(noise, "")

@@ -17,7 +17,7 @@ from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime.signature import TensorInfo
 
 Value: TypeAlias = "np.ndarray | list[np.ndarray] | None"
-"""What a session takes and gives: an array, a list of them for a sequence, None for an absent one."""
+"""What a session takes and gives: an array, a list of them (a sequence), None (an absent one)."""
 
 
 def parts(info: TensorInfo) -> list[TensorInfo]:

@@ -176,9 +176,9 @@ def check_threads(threads: int | None) -> int:
 
 
 _lock = threading.Lock()
+_opened: dict[tuple[str, int], HalDevice] = {}
 
 
-@cache
 def _cpu_pool(threads: int) -> HalDevice:
     """A device with `threads` worker threads, shared by all sessions that ask for as many.
 
@@ -197,25 +197,45 @@ def _cpu_pool(threads: int) -> HalDevice:
         rt.flags.parse_flags("--task_topology_group_count=0", "--task_worker_stack_size=131072")
 
 
-@cache
 def _single_thread() -> HalDevice:
     import iree.runtime as rt
 
     return rt.get_driver("local-sync").create_default_device()
 
 
-@cache
-def _gpu(provider: str, device_id: int) -> HalDevice:
-    return _driver(provider).create_device(device_id)
+def _open(device: Device, threads: int) -> HalDevice:
+    if device.provider != "cpu":
+        return _driver(device.provider).create_device(device.device_id)
+    return _single_thread() if threads == 1 else _cpu_pool(threads)
 
 
 def open_device(device: Device, threads: int) -> HalDevice:
     """IREE's device. One thread runs in the caller's; OmbError if it can't be opened."""
+    key = (device.name, threads if device.provider == "cpu" else 0)
     with _lock:
         try:
-            if device.provider != "cpu":
-                return _gpu(device.provider, device.device_id)
-            return _single_thread() if threads == 1 else _cpu_pool(threads)
+            if key not in _opened:
+                _opened[key] = _open(device, threads)
+            return _opened[key]
         except (RuntimeError, ValueError, OSError) as error:
             reason = str(error).splitlines()[0]
             raise OmbError(f"the device '{device.name}' can't be opened: {reason}") from None
+
+
+def abandon() -> None:
+    """Forget what was opened, without closing it: for the child of a fork.
+
+    The threads behind it exist in the parent only; closing would wait for them for ever.
+    """
+    global _lock
+    _lock = threading.Lock()
+    for opened in _opened.values():
+        immortalize(opened)
+    _opened.clear()
+
+
+def immortalize(value: object) -> None:
+    """Keep `value` from ever being destroyed, also when the interpreter ends."""
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import collections
+import os
 import re
 import threading
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from onnx_mlir_bridge.errors import OmbError
-from onnx_mlir_bridge.runtime.devices import Device, open_device
+from onnx_mlir_bridge.runtime import devices
+from onnx_mlir_bridge.runtime.devices import Device
 from onnx_mlir_bridge.runtime.signature import TensorInfo, element_hal_type
 
 if TYPE_CHECKING:
@@ -52,6 +55,22 @@ def _release_retired() -> None:
         _retired.popleft()
 
 
+_live: weakref.WeakSet[Executable] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    """In the child of a fork: what IREE's threads, which stayed behind, would have to end."""
+    for executable in list(_live):
+        executable.abandon()
+    for _, weights in _retired:
+        devices.immortalize(weights)
+    devices.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_all)
+
+
 class Executable:
     """A loaded module with its weights, ready to be called.
 
@@ -75,7 +94,7 @@ class Executable:
         import iree.runtime as rt
 
         _release_retired()
-        self._device = open_device(device, threads)
+        self._device = devices.open_device(device, threads)
         self._lock = threading.Lock()
         instance = rt.VmInstance()
         modules = [rt.create_hal_module(instance, self._device)]
@@ -92,10 +111,21 @@ class Executable:
             ) from None
         if self._function is None:
             raise OmbError(f"the compiled module has no function '{ENTRY}'; compile it again")
+        self._is_abandoned = False
+        _live.add(self)
+
+    def abandon(self) -> None:
+        """Make the executable unusable without ending anything: see _abandon_all()."""
+        for value in (self._device, self._function, self._context, self._weights):
+            devices.immortalize(value)
+        self._lock = threading.Lock()
+        self._is_abandoned = True
 
     def __del__(self) -> None:
         """Drop the context first, then what it uses."""
         self._function = self._context = None
+        if _retired is None or _release_retired is None:  # Python ends, this module is gone
+            return
         _release_retired()
         if self._weights is not None:
             _retired.append((time.monotonic(), self._weights))
@@ -103,8 +133,17 @@ class Executable:
     def call(
         self, inputs: Sequence[np.ndarray], infos: Sequence[TensorInfo]
     ) -> list[HalBufferView]:
-        """Run the entry function; one HalBufferView per output, not yet copied to the host."""
+        """Run the entry function; one HalBufferView per output, not yet copied to the host.
+
+        OmbError in the child of a fork of the process that loaded the module.
+        """
         import iree.runtime as rt
+
+        if self._is_abandoned:
+            raise OmbError(
+                "the session was made before this process was forked, and its threads stayed in "
+                "the parent; make the session in the child, or start the child with 'spawn'"
+            )
 
         with self._lock:
             arguments = rt.VmVariantList(len(inputs))

@@ -55,3 +55,39 @@ func.func @empty_start(%n: index, %s: tensor<?xf32>) -> tensor<?xf32> {
   }
   return %r : tensor<?xf32>
 }
+
+// The branches' sizes are their own, arguments' too.
+
+// CHECK-LABEL: func.func @choose
+// CHECK-SAME: (%[[C:.*]]: i1, %[[X:.*]]: tensor<?xf32>, %[[Y:.*]]: tensor<?xf32>)
+// CHECK: scf.if %[[C]] -> (tensor<?xf32>)
+// CHECK:   "util.optimization_barrier"(%[[X]])
+// CHECK:   "flow.tensor.tie_shape"
+// CHECK: else
+// CHECK:   "util.optimization_barrier"(%[[Y]])
+// CHECK:   "flow.tensor.tie_shape"
+func.func @choose(%c: i1, %x: tensor<?xf32>, %y: tensor<?xf32>) -> tensor<?xf32> {
+  %r = arith.select %c, %x, %y : tensor<?xf32>
+  return %r : tensor<?xf32>
+}
+
+// What starts empty is an allocation whose size of 0 isn't known.
+
+// CHECK-LABEL: func.func @grow
+// CHECK: %[[SIZE:.*]] = "util.optimization_barrier"(%{{.*}}) : (index) -> index
+// CHECK: %[[EMPTY:.*]] = tensor.empty(%[[SIZE]]) : tensor<?xf32>
+// CHECK: %[[FILLED:.*]] = linalg.fill ins(%{{.*}} : f32) outs(%[[EMPTY]] : tensor<?xf32>)
+// CHECK: %[[B:.*]] = "util.optimization_barrier"(%[[FILLED]])
+// CHECK: %[[INIT:.*]] = "flow.tensor.tie_shape"(%[[B]]
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %[[INIT]])
+func.func @grow(%n: index, %s: tensor<4xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %none = arith.constant dense<> : tensor<0xf32>
+  %e = tensor.cast %none : tensor<0xf32> to tensor<?xf32>
+  %r = scf.for %i = %c0 to %n step %c1 iter_args(%x = %e) -> tensor<?xf32> {
+    %y = tensor.concat dim(0) %x, %s : (tensor<?xf32>, tensor<4xf32>) -> tensor<?xf32>
+    scf.yield %y : tensor<?xf32>
+  }
+  return %r : tensor<?xf32>
+}
