@@ -301,35 +301,28 @@ private:
     llvm::append_range(initial,
                        state.initialize(rewriter, adaptor.getVInitial(),
                                         /*tripCount=*/nullptr));
-    // The condition stays in the first region: it is true in the second one.
-    SmallVector<Type> types(ValueRange(initial).getTypes());
-    types.erase(types.begin() + 1);
     auto loop = scf::WhileOp::create(
-        rewriter, loc, types, initial,
+        rewriter, loc, ValueRange(initial).getTypes(), initial,
         [&](OpBuilder &, Location, ValueRange values) {
           Value goesOn = values[1];
           if (limit)
             goesOn = arith::AndIOp::create(
                 rewriter, loc, index.isLess(values[0], limit), goesOn);
-          SmallVector<Value> passed(values);
-          passed.erase(passed.begin() + 1);
-          scf::ConditionOp::create(rewriter, loc, goesOn, passed);
+          scf::ConditionOp::create(rewriter, loc, goesOn, values);
         },
         [&](OpBuilder &, Location, ValueRange values) {
-          Value isTrue =
-              arith::ConstantIntOp::create(rewriter, loc, 1, /*width=*/1);
           Value condition;
           SmallVector<Value> states =
-              state.iterate(rewriter, values.drop_front(1),
+              state.iterate(rewriter, values.drop_front(2),
                             {toIteration(rewriter, loc, values[0], leading[0]),
-                             toTensor(rewriter, loc, isTrue, leading[1])},
+                             toTensor(rewriter, loc, values[1], leading[1])},
                             {}, values[0], &condition);
           SmallVector<Value> next{index.add(values[0], index.constant(1)),
                                   extractScalar(rewriter, loc, condition)};
           llvm::append_range(next, states);
           scf::YieldOp::create(rewriter, loc, next);
         });
-    state.finish(rewriter, loop.getResults().drop_front(1));
+    state.finish(rewriter, loop.getResults().drop_front(2));
   }
 };
 
