@@ -278,8 +278,8 @@ def test_bfloat16_files(tmp_path: Path) -> None:
     array = np.array([1.5, -2], info.dtype)
     np.save(tmp_path / "x.npy", array)
     (value,) = values.values([info], [f"x={tmp_path / 'x.npy'}"])
-    assert value.array.dtype == info.dtype
-    np.testing.assert_array_equal(value.array, array)
+    assert value.value.dtype == info.dtype
+    np.testing.assert_array_equal(value.value, array)
 
 
 def test_statistics() -> None:

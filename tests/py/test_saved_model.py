@@ -75,7 +75,9 @@ def test_members_are_aligned_and_weights_are_mapped(saved: Path) -> None:
         assert archive.namelist() == ["metadata.json", "module.vmfb", "parameters.irpa"]
         description = json.loads(archive.read("metadata.json"))
     assert description["provider"] == "cpu"
-    assert description["inputs"] == [{"name": "x", "element": "float", "dims": [VALUES]}]
+    assert description["inputs"] == [
+        {"name": "x", "element": "float", "dims": [VALUES], "containers": []}
+    ]
     opened = artifact.read(saved)
     data = saved.read_bytes()
     for member in (opened.module, opened.parameters):

@@ -401,7 +401,8 @@ def tree_ensemble_classifier(call: Call) -> list[Value]:
     is_probability = bool(np.all(weights.weight >= 0))
     is_second = score > (0.5 if is_probability else 0)
     places = is_second.cast(TensorProto.INT64).squeeze(1)
-    result = scoring.two_scores(
-        call, score, transform, is_probability=is_probability and base.size != 2
-    )
+    # As ONNX Runtime does it: SOFTMAX leaves two scores that come from one alone.
+    is_whole = is_probability and base.size != 2 and transform != "LOGISTIC"
+    name = transform if transform in ("LOGISTIC", "PROBIT") else "NONE"
+    result = scoring.two_scores(call, score, name, is_probability=is_whole)
     return [pick_labels(call, places, labels), scoring.as_float_output(result)]
