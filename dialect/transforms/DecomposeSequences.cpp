@@ -559,6 +559,19 @@ LoopOp DecomposeControlFlow<LoopOp>::create(
                         flatten(adaptor.getVInitial()));
 }
 
+void omb::onnx::populateDecomposeSequencesPatterns(
+    const TypeConverter &converter, RewritePatternSet &patterns) {
+  patterns.add<
+      Decompose<ConcatFromSequenceOp>, Decompose<IdentityOp>,
+      Decompose<OptionalGetElementOp>, Decompose<OptionalHasElementOp>,
+      Decompose<OptionalOp>, Decompose<SequenceAtOp>,
+      Decompose<SequenceConstructOp>, Decompose<SequenceEmptyOp>,
+      Decompose<SequenceEraseOp>, Decompose<SequenceInsertOp>,
+      Decompose<SequenceLengthOp>, Decompose<SplitToSequenceOp>,
+      DecomposeControlFlow<IfOp>, DecomposeControlFlow<LoopOp>, DecomposeYield>(
+      converter, patterns.getContext());
+}
+
 //===----------------------------------------------------------------------===//
 // The pass
 //===----------------------------------------------------------------------===//
@@ -650,15 +663,7 @@ struct DecomposeSequences
     for (auto function : getOperation().getOps<func::FuncOp>())
       repeatAttributes(function, converter);
     RewritePatternSet patterns(&getContext());
-    patterns.add<Decompose<ConcatFromSequenceOp>, Decompose<IdentityOp>,
-                 Decompose<OptionalGetElementOp>,
-                 Decompose<OptionalHasElementOp>, Decompose<OptionalOp>,
-                 Decompose<SequenceAtOp>, Decompose<SequenceConstructOp>,
-                 Decompose<SequenceEmptyOp>, Decompose<SequenceEraseOp>,
-                 Decompose<SequenceInsertOp>, Decompose<SequenceLengthOp>,
-                 Decompose<SplitToSequenceOp>, DecomposeControlFlow<IfOp>,
-                 DecomposeControlFlow<LoopOp>, DecomposeYield>(converter,
-                                                               &getContext());
+    populateDecomposeSequencesPatterns(converter, patterns);
     populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,
                                                                    converter);
     populateReturnOpTypeConversionPattern(patterns, converter);

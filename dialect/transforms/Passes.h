@@ -5,6 +5,11 @@
 
 #include "mlir/Pass/Pass.h"
 
+namespace mlir {
+class RewritePatternSet;
+class TypeConverter;
+} // namespace mlir
+
 namespace omb::onnx {
 
 #define GEN_PASS_DECL
@@ -15,6 +20,11 @@ namespace omb::onnx {
 
 /// Adds `omb-simplify`: shapes, folding, canonical form, no duplicates.
 void buildSimplifyPipeline(mlir::OpPassManager &passes);
+
+/// What onnx-decompose-sequences does with the ops of sequences and optionals,
+/// and with those that pass them on.
+void populateDecomposeSequencesPatterns(const mlir::TypeConverter &converter,
+                                        mlir::RewritePatternSet &patterns);
 
 } // namespace omb::onnx
 

@@ -2,6 +2,7 @@
 
 #include "python/bindings/CAPI.h"
 
+#include "dialect/transforms/Passes.h"
 #include "lowering/Registration.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/TypeConversion.h"
@@ -31,6 +32,7 @@ void ombForEachLoweredOperator(MlirStringCallback callback, void *userData) {
   omb::OnnxTypeConverter converter;
   RewritePatternSet patterns(&context);
   omb::populateOnnxToLinalgPatterns(converter, patterns);
+  omb::onnx::populateDecomposeSequencesPatterns(converter, patterns);
   for (const auto &pattern : patterns.getNativePatterns())
     if (std::optional<OperationName> root = pattern->getRootKind())
       callback(wrap(root->getStringRef()), userData);
