@@ -5,10 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialect/ir/Constants.h"
 #include "dialect/ir/OnnxDialect.h"
-#include "dialect/ir/ops/Constant.h"
 #include "dialect/ir/ops/DataMovement.h"
 #include "dialect/ir/ops/Sequence.h"
+#include "dialect/shape/ShapeInference.h"
 
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
@@ -41,13 +42,6 @@ static std::optional<int64_t> getPosition(Value position, int64_t absent,
   if (number < 0 || number >= limit)
     return std::nullopt;
   return number;
-}
-
-static Value createVector(OpBuilder &builder, Location loc,
-                          ArrayRef<int64_t> values) {
-  DenseElementsAttr value = builder.getI64TensorAttr(values);
-  return ConstantOp::create(builder, loc, TypeRange{value.getType()},
-                            ValueRange{}, builder.getNamedAttr("value", value));
 }
 
 /// Replaces `op` by `value`, whose type may say more or less of the shape.
@@ -102,9 +96,7 @@ struct CountKnownTensors : OpRewritePattern<SequenceLengthOp> {
     auto type = RankedTensorType::get({}, rewriter.getI64Type());
     auto value = DenseElementsAttr::get(type, int64_t(tensors->size()));
     replaceByTensor(rewriter, op,
-                    ConstantOp::create(rewriter, op.getLoc(), TypeRange{type},
-                                       ValueRange{},
-                                       rewriter.getNamedAttr("value", value)));
+                    createConstant(rewriter, op.getLoc(), ElementsAttr(value)));
     return success();
   }
 };
@@ -162,9 +154,10 @@ struct ConcatKnownTensors : OpRewritePattern<ConcatFromSequenceOp> {
     Location loc = op.getLoc();
     Type type = op.getConcatResult().getType();
     if (op.getNewAxis() != 0) {
-      auto unranked = UnrankedTensorType::get(
-          cast<TensorType>(type).getElementType());
-      Value axis = createVector(rewriter, loc, {op.getAxis()});
+      auto unranked =
+          UnrankedTensorType::get(cast<TensorType>(type).getElementType());
+      Value axis =
+          createConstant(rewriter, loc, ArrayRef<int64_t>(op.getAxis()));
       for (Value &tensor : *tensors)
         tensor = UnsqueezeOp::create(rewriter, loc, unranked, tensor, axis);
     }
@@ -184,25 +177,25 @@ struct SplitIntoKnownTensors : OpRewritePattern<SplitToSequenceOp> {
     auto type = dyn_cast<RankedTensorType>(op.getInput().getType());
     if (!type)
       return rewriter.notifyMatchFailure(op, "the input's rank isn't known");
-    int64_t axis =
-        op.getAxis() < 0 ? op.getAxis() + type.getRank() : op.getAxis();
-    if (axis < 0 || axis >= type.getRank())
+    std::optional<int64_t> axis = normalizeAxis(op.getAxis(), type.getRank());
+    if (!axis)
       return rewriter.notifyMatchFailure(op, "the axis is out of range");
     std::optional<SmallVector<int64_t>> sizes =
-        getSizes(op.getSplit(), type.getDimSize(axis));
+        getSizes(op.getSplit(), type.getDimSize(*axis));
     if (!sizes)
       return rewriter.notifyMatchFailure(
           op, "the number of parts isn't known, or large");
     Location loc = op.getLoc();
     auto unranked = UnrankedTensorType::get(type.getElementType());
     SmallVector<Type> types(sizes->size(), unranked);
-    auto split = SplitOp::create(rewriter, loc, types, op.getInput(),
-                                 createVector(rewriter, loc, *sizes),
-                                 rewriter.getI64IntegerAttr(axis),
-                                 /*num_outputs=*/IntegerAttr());
+    auto split = SplitOp::create(
+        rewriter, loc, types, op.getInput(),
+        createConstant(rewriter, loc, ArrayRef<int64_t>(*sizes)),
+        rewriter.getI64IntegerAttr(*axis),
+        /*num_outputs=*/IntegerAttr());
     SmallVector<Value> tensors(split->getResults());
     if (!op.getSplit() && op.getKeepdims() == 0) {
-      Value axes = createVector(rewriter, loc, {axis});
+      Value axes = createConstant(rewriter, loc, ArrayRef<int64_t>(*axis));
       for (Value &tensor : tensors)
         tensor = SqueezeOp::create(rewriter, loc, unranked, tensor, axes);
     }
@@ -247,15 +240,12 @@ struct KnowWhetherElement : OpRewritePattern<OptionalHasElementOp> {
     if (input && isa<OptionalType>(input.getType())) {
       auto optional = input.getDefiningOp<OptionalOp>();
       if (!optional)
-        return rewriter.notifyMatchFailure(op, "where it comes from is unknown");
+        return rewriter.notifyMatchFailure(op,
+                                           "where it comes from is unknown");
       input = optional.getInput();
     }
-    auto type = RankedTensorType::get({}, rewriter.getI1Type());
-    auto value = DenseElementsAttr::get(type, input != nullptr);
     replaceByTensor(rewriter, op,
-                    ConstantOp::create(rewriter, op.getLoc(), TypeRange{type},
-                                       ValueRange{},
-                                       rewriter.getNamedAttr("value", value)));
+                    createBoolean(rewriter, op.getLoc(), input != nullptr));
     return success();
   }
 };

@@ -84,6 +84,43 @@ static FailureOr<Shape> getKernel(Operation *op,
   return kernel;
 }
 
+namespace {
+
+/// What the shapes of the input and the weights make of a convolution.
+struct ConvolutionShape {
+  Shape kernel;
+  Shape result;
+};
+
+} // namespace
+
+static FailureOr<ConvolutionShape> getConvolution(Operation *op,
+                                                  ArrayRef<DimExpr> input,
+                                                  ArrayRef<DimExpr> weights,
+                                                  Value bias, int64_t group,
+                                                  ShapeAnalysis &analysis) {
+  if (failed(checkRanks(op, input, weights)) ||
+      failed(checkGroups(op, "channels", input[1], group)) ||
+      failed(checkGroups(op, "feature maps", weights[0], group)) ||
+      failed(checkBias(op, bias, weights[0], analysis)) ||
+      failed(checkChannels(op, input[1], weights[1] * group, analysis)))
+    return failure();
+  FailureOr<WindowAttributes> windows =
+      getWindowAttributes(op, input.size() - 2);
+  if (failed(windows))
+    return failure();
+  FailureOr<Shape> kernel = getKernel(op, *windows, weights, analysis);
+  if (failed(kernel))
+    return failure();
+  FailureOr<Shape> counts =
+      countWindows(op, *windows, input.drop_front(2), *kernel, analysis);
+  if (failed(counts))
+    return failure();
+  ConvolutionShape shape{*kernel, {input[0], weights[0]}};
+  llvm::append_range(shape.result, *counts);
+  return shape;
+}
+
 LogicalResult omb::onnx::inferConvolution(Operation *op, Value x, Value w,
                                           Value b, int64_t group,
                                           ShapeAnalysis &analysis) {
@@ -91,26 +128,11 @@ LogicalResult omb::onnx::inferConvolution(Operation *op, Value x, Value w,
   std::optional<Shape> weights = analysis.getShape(w);
   if (!input || !weights)
     return success();
-  if (failed(checkRanks(op, *input, *weights)) ||
-      failed(checkGroups(op, "channels", (*input)[1], group)) ||
-      failed(checkGroups(op, "feature maps", (*weights)[0], group)) ||
-      failed(checkBias(op, b, (*weights)[0], analysis)) ||
-      failed(checkChannels(op, (*input)[1], (*weights)[1] * group, analysis)))
+  FailureOr<ConvolutionShape> shape =
+      getConvolution(op, *input, *weights, b, group, analysis);
+  if (failed(shape))
     return failure();
-  FailureOr<WindowAttributes> windows =
-      getWindowAttributes(op, input->size() - 2);
-  if (failed(windows))
-    return failure();
-  FailureOr<Shape> kernel = getKernel(op, *windows, *weights, analysis);
-  if (failed(kernel))
-    return failure();
-  FailureOr<Shape> counts = countWindows(
-      op, *windows, ArrayRef<DimExpr>(*input).drop_front(2), *kernel, analysis);
-  if (failed(counts))
-    return failure();
-  Shape result = {(*input)[0], (*weights)[0]};
-  llvm::append_range(result, *counts);
-  return analysis.setShape(op->getResult(0), result);
+  return analysis.setShape(op->getResult(0), shape->result);
 }
 
 static LogicalResult inferConv(ConvOp op, ShapeAnalysis &analysis) {
@@ -230,38 +252,25 @@ static LogicalResult inferDeformConv(DeformConvOp op, ShapeAnalysis &analysis) {
   std::optional<Shape> weights = analysis.getShape(op.getW());
   if (!input || !weights)
     return success();
-  int64_t group = op.getGroup(), offsetGroup = op.getOffsetGroup();
+  int64_t offsetGroup = op.getOffsetGroup();
   if (input->size() < 3)
     return op.emitOpError("takes an input of rank 3 or more, not ")
            << input->size();
-  if (failed(checkRanks(op, *input, *weights)) ||
-      failed(checkGroups(op, "channels", (*input)[1], group)) ||
-      failed(checkGroups(op, "channels", (*input)[1], offsetGroup)) ||
-      failed(checkGroups(op, "feature maps", (*weights)[0], group)) ||
-      failed(checkBias(op, op.getB(), (*weights)[0], analysis)) ||
-      failed(checkChannels(op, (*input)[1], (*weights)[1] * group, analysis)))
+  if (failed(checkGroups(op, "channels", (*input)[1], offsetGroup)))
+    return failure();
+  FailureOr<ConvolutionShape> shape =
+      getConvolution(op, *input, *weights, op.getB(), op.getGroup(), analysis);
+  if (failed(shape))
     return failure();
   int64_t rank = input->size() - 2;
-  FailureOr<WindowAttributes> windows = getWindowAttributes(op, rank);
-  if (failed(windows))
-    return failure();
-  FailureOr<Shape> kernel = getKernel(op, *windows, *weights, analysis);
-  if (failed(kernel))
-    return failure();
-  FailureOr<Shape> counts = countWindows(
-      op, *windows, ArrayRef<DimExpr>(*input).drop_front(2), *kernel, analysis);
-  if (failed(counts))
-    return failure();
-  Shape result = {(*input)[0], (*weights)[0]};
-  llvm::append_range(result, *counts);
   DimExpr points =
-      normalizeSize(getProduct(*kernel, op.getContext()) * offsetGroup);
+      normalizeSize(getProduct(shape->kernel, op.getContext()) * offsetGroup);
   if (failed(checkPerWindow(op, "an offset", op.getOffset(), points * rank,
-                            result, analysis)) ||
-      failed(
-          checkPerWindow(op, "a mask", op.getMask(), points, result, analysis)))
+                            shape->result, analysis)) ||
+      failed(checkPerWindow(op, "a mask", op.getMask(), points, shape->result,
+                            analysis)))
     return failure();
-  return analysis.setShape(op.getY(), result);
+  return analysis.setShape(op.getY(), shape->result);
 }
 
 //===----------------------------------------------------------------------===//

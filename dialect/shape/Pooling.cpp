@@ -2,6 +2,7 @@
 
 #include "dialect/ir/ops/Pooling.h"
 #include "dialect/shape/Families.h"
+#include "dialect/shape/Keywords.h"
 #include "dialect/shape/ShapeInference.h"
 #include "dialect/shape/SizePolynomial.h"
 #include "dialect/shape/Windows.h"
@@ -153,17 +154,10 @@ static LogicalResult inferMaxUnpool(MaxUnpoolOp op, ShapeAnalysis &analysis) {
 //===----------------------------------------------------------------------===//
 
 static LogicalResult inferRoiAlign(RoiAlignOp op, ShapeAnalysis &analysis) {
-  auto check = [&](StringRef name, StringRef value,
-                   ArrayRef<StringRef> known) -> LogicalResult {
-    if (llvm::is_contained(known, value))
-      return success();
-    return op.emitOpError("has the ")
-           << name << " '" << value << "', which is unknown";
-  };
-  if (failed(check("mode", op.getMode(), {"avg", "max"})) ||
-      failed(check("coordinate_transformation_mode",
-                   op.getCoordinateTransformationMode(),
-                   {"half_pixel", "output_half_pixel"})))
+  if (failed(checkKeyword(op, "mode", op.getMode(), {"avg", "max"})) ||
+      failed(checkKeyword(op, "coordinate_transformation_mode",
+                          op.getCoordinateTransformationMode(),
+                          {"half_pixel", "output_half_pixel"})))
     return failure();
   for (int64_t size : {op.getOutputHeight(), op.getOutputWidth()})
     if (size < 1)

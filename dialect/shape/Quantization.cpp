@@ -130,15 +130,15 @@ static LogicalResult checkMatrixParameters(Operation *op,
     if (!shape || shape->empty())
       continue;
     if (shape->size() == 1) {
-      if (failed(checkParameterSize(op, name, shape->front(), dims.own,
-                                    analysis)))
+      if (failed(
+              checkParameterSize(op, name, shape->front(), dims.own, analysis)))
         return failure();
       continue;
     }
     if (shape->size() > matrix.size())
-      return op->emitOpError("has ") << name << " of rank " << shape->size()
-                                     << " for a tensor of rank "
-                                     << matrix.size();
+      return op->emitOpError("has ")
+             << name << " of rank " << shape->size() << " for a tensor of rank "
+             << matrix.size();
     size_t offset = matrix.size() - shape->size();
     for (auto [dim, size] : llvm::enumerate(*shape)) {
       bool isInner = dims.inner == dim + offset;
@@ -218,8 +218,8 @@ static LogicalResult checkVectors(Operation *op,
     if (shape->size() > 1)
       return op->emitOpError("has ")
              << name << " of rank " << shape->size() << ", more than 1";
-    if (failed(checkParameterSize(op, name, shape->front(), features,
-                                  analysis)))
+    if (failed(
+            checkParameterSize(op, name, shape->front(), features, analysis)))
       return failure();
   }
   return success();

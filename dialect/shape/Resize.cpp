@@ -3,6 +3,7 @@
 #include "dialect/ir/ops/Resize.h"
 #include "dialect/shape/Axes.h"
 #include "dialect/shape/Families.h"
+#include "dialect/shape/Keywords.h"
 #include "dialect/shape/ShapeInference.h"
 #include "dialect/shape/SizePolynomial.h"
 
@@ -90,8 +91,8 @@ static void setKeptRatio(ResizeOp op, ArrayRef<int64_t> axes, Shape &result,
       continue;
     }
     int64_t scaled = *getConstantSize(result[axis]) * numerator;
-    result[axis] = analysis.getConstant((2 * scaled + denominator) /
-                                        (2 * denominator));
+    result[axis] =
+        analysis.getConstant((2 * scaled + denominator) / (2 * denominator));
   }
 }
 
@@ -118,23 +119,19 @@ static LogicalResult setSizes(ResizeOp op, ArrayRef<int64_t> axes,
 }
 
 static LogicalResult checkAttributes(ResizeOp op) {
-  auto check = [&](StringRef name, StringRef value,
-                   ArrayRef<StringRef> known) -> LogicalResult {
-    if (llvm::is_contained(known, value))
-      return success();
-    return op.emitOpError("has the ")
-           << name << " '" << value << "', which is unknown";
-  };
-  if (failed(check("mode", op.getMode(), {"nearest", "linear", "cubic"})) ||
-      failed(check(
-          "nearest_mode", op.getNearestMode(),
+  if (failed(checkKeyword(op, "mode", op.getMode(),
+                          {"nearest", "linear", "cubic"})) ||
+      failed(checkKeyword(
+          op, "nearest_mode", op.getNearestMode(),
           {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"})) ||
-      failed(check("coordinate_transformation_mode",
-                   op.getCoordinateTransformationMode(),
-                   {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",
-                    "align_corners", "asymmetric", "tf_crop_and_resize"})) ||
-      failed(check("keep_aspect_ratio_policy", op.getKeepAspectRatioPolicy(),
-                   {"stretch", "not_larger", "not_smaller"})))
+      failed(checkKeyword(op, "coordinate_transformation_mode",
+                          op.getCoordinateTransformationMode(),
+                          {"half_pixel", "half_pixel_symmetric",
+                           "pytorch_half_pixel", "align_corners", "asymmetric",
+                           "tf_crop_and_resize"})) ||
+      failed(checkKeyword(op, "keep_aspect_ratio_policy",
+                          op.getKeepAspectRatioPolicy(),
+                          {"stretch", "not_larger", "not_smaller"})))
     return failure();
   bool isCropped = op.getCoordinateTransformationMode() == "tf_crop_and_resize";
   if (isCropped && !op.getRoi())
@@ -205,14 +202,10 @@ static FailureOr<DimExpr> mergeBatch(Operation *op, DimExpr lhs, DimExpr rhs,
 }
 
 static LogicalResult checkAttributes(GridSampleOp op) {
-  if (!llvm::is_contained({"nearest", "linear", "cubic"}, op.getMode()))
-    return op.emitOpError("has the mode '")
-           << op.getMode() << "', which is unknown";
-  if (!llvm::is_contained({"zeros", "border", "reflection"},
-                          op.getPaddingMode()))
-    return op.emitOpError("has the padding_mode '")
-           << op.getPaddingMode() << "', which is unknown";
-  return success();
+  return success(succeeded(checkKeyword(op, "mode", op.getMode(),
+                                        {"nearest", "linear", "cubic"})) &&
+                 succeeded(checkKeyword(op, "padding_mode", op.getPaddingMode(),
+                                        {"zeros", "border", "reflection"})));
 }
 
 static LogicalResult inferGridSample(GridSampleOp op, ShapeAnalysis &analysis) {

@@ -8,10 +8,10 @@
 using namespace mlir;
 using namespace omb::onnx;
 
-/// The shape of one element of `sequence`.
-static std::optional<Shape> getElementShape(Value sequence,
-                                            ShapeAnalysis &analysis) {
-  std::optional<Shape> shape = analysis.getShape(sequence);
+/// `shape` with unknown sizes for those that aren't constant, and so may differ
+/// from element to element.
+static std::optional<Shape> keepConstants(std::optional<Shape> shape,
+                                          ShapeAnalysis &analysis) {
   if (shape)
     for (DimExpr &dim : *shape)
       if (!getConstantSize(dim))
@@ -19,15 +19,17 @@ static std::optional<Shape> getElementShape(Value sequence,
   return shape;
 }
 
+/// The shape of one element of `sequence`.
+static std::optional<Shape> getElementShape(Value sequence,
+                                            ShapeAnalysis &analysis) {
+  return keepConstants(analysis.getShape(sequence), analysis);
+}
+
 /// Records that `shape` holds for every element of `sequence`.
 static LogicalResult setElementShape(Value sequence, std::optional<Shape> shape,
                                      ShapeAnalysis &analysis) {
-  if (!shape)
-    return success();
-  for (DimExpr &dim : *shape)
-    if (!getConstantSize(dim))
-      dim = analysis.getUnknown();
-  return analysis.setShape(sequence, *shape);
+  shape = keepConstants(std::move(shape), analysis);
+  return shape ? analysis.setShape(sequence, *shape) : success();
 }
 
 static LogicalResult inferSequenceConstruct(SequenceConstructOp op,
@@ -86,8 +88,8 @@ static DimExpr getPartSize(SplitToSequenceOp op, DimExpr size,
     return llvm::all_equal(*sizes) ? sizes->front() : DimExpr();
   std::optional<int64_t> whole = getConstantSize(size);
   std::optional<int64_t> part = getConstantSize(sizes->front());
-  bool divides = part && (*part == 1 || (whole && *part > 0 &&
-                                         *whole % *part == 0));
+  bool divides =
+      part && (*part == 1 || (whole && *part > 0 && *whole % *part == 0));
   return divides ? sizes->front() : DimExpr();
 }
 

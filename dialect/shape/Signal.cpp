@@ -76,8 +76,8 @@ static LogicalResult inferDFT(DFTOp op, ShapeAnalysis &analysis) {
     size = getSize(op, op.getDftLength(), "dft_length", analysis);
   if (failed(size))
     return failure();
-  result[*dim] = isOneSided && !isInverse ? getOneSided(*size)
-                                          : normalizeSize(*size);
+  result[*dim] =
+      isOneSided && !isInverse ? getOneSided(*size) : normalizeSize(*size);
   return analysis.setShape(op.getOutput(), result);
 }
 
@@ -136,8 +136,8 @@ static LogicalResult inferSTFT(STFTOp op, ShapeAnalysis &analysis) {
                        ? normalizeSize(room.floorDiv(*constantStep) + 1)
                        : analysis.getUnknown();
   DimExpr bins = op.getOnesided() ? getOneSided(*size) : *size;
-  return analysis.setShape(op.getOutput(), {signal->front(), frames, bins,
-                                            analysis.getConstant(2)});
+  return analysis.setShape(
+      op.getOutput(), {signal->front(), frames, bins, analysis.getConstant(2)});
 }
 
 //===----------------------------------------------------------------------===//

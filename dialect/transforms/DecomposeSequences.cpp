@@ -5,6 +5,7 @@
 #include "dialect/ir/OnnxDialect.h"
 #include "dialect/ir/ops/DataMovement.h"
 #include "dialect/ir/ops/Sequence.h"
+#include "dialect/shape/ShapeInference.h"
 #include "dialect/transforms/Passes.h"
 #include "dialect/transforms/RaggedSequence.h"
 
@@ -14,6 +15,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Func/Transforms/FuncConversions.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/DialectConversion.h"
@@ -114,8 +116,8 @@ static void separateEmptySequences(ModuleOp module) {
       if (!sequence || !isa<RankedTensorType>(sequence.getElementType()))
         // It has no elements; any rank is theirs.
         type = SeqType::get(RankedTensorType::get(
-            {}, cast<TensorType>(cast<SeqType>(op.getOutput().getType())
-                                     .getElementType())
+            {}, cast<TensorType>(
+                    cast<SeqType>(op.getOutput().getType()).getElementType())
                     .getElementType()));
       OpBuilder builder(op);
       Operation *clone = builder.clone(*op);
@@ -138,60 +140,66 @@ static ValueRange createLoop(
     function_ref<SmallVector<Value>(TensorGraph &, Value, ValueRange)> build) {
   auto scalar = RankedTensorType::get({}, builder.getI64Type());
   TensorGraph graph(builder, loc);
-  Value number = graph.reshape(count, graph.constant({}),
-                               scalar);
-  auto loop = LoopOp::create(builder, loc, states.getTypes(), number, Value(),
-                             states);
+  Value number = graph.reshape(count, graph.constant({}), scalar);
+  auto loop =
+      LoopOp::create(builder, loc, states.getTypes(), number, Value(), states);
   OpBuilder::InsertionGuard guard(builder);
   Block *body = builder.createBlock(&loop.getBody());
   body->addArgument(scalar, loc);
   body->addArgument(RankedTensorType::get({}, builder.getI1Type()), loc);
   for (Value state : states)
     body->addArgument(state.getType(), loc);
-  Value iteration =
-      graph.reshape(body->getArgument(0), graph.constant({1}));
+  Value iteration = graph.reshape(body->getArgument(0), graph.constant({1}));
   SmallVector<Value> yielded{body->getArgument(1)};
-  llvm::append_range(yielded,
-                     build(graph, iteration, body->getArguments().drop_front(2)));
+  llvm::append_range(
+      yielded, build(graph, iteration, body->getArguments().drop_front(2)));
   YieldOp::create(builder, loc, yielded);
   return loop.getResults();
 }
 
-/// Whether a part's elements follow one another when the axis of the split
-/// comes first: parts of size 1.
-static bool hasSinglePositions(SplitToSequenceOp op) {
-  return !op.getSplit();
+/// `axis` of a tensor of `type`, counted from the front; nullopt where the rank
+/// isn't known or it is out of range.
+static std::optional<int64_t> getAxis(int64_t axis, Type type) {
+  auto ranked = dyn_cast<RankedTensorType>(type);
+  return ranked ? normalizeAxis(axis, ranked.getRank()) : std::nullopt;
 }
 
+/// All dimensions, `axis` first.
+static SmallVector<int64_t> getOrderFrom(int64_t axis, int64_t rank) {
+  SmallVector<int64_t> order{axis};
+  for (int64_t dim = 0; dim < rank; ++dim)
+    if (dim != axis)
+      order.push_back(dim);
+  return order;
+}
+
+/// Whether a part's elements follow one another when the axis of the split
+/// comes first: parts of size 1.
+static bool hasSinglePositions(SplitToSequenceOp op) { return !op.getSplit(); }
+
 /// Inserts the parts one by one.
-static void expandSplit(SplitToSequenceOp op) {
+static void expandSplit(SplitToSequenceOp op, int64_t axis) {
   OpBuilder builder(op);
   Location loc = op.getLoc();
   TensorGraph graph(builder, loc);
-  auto inputType = dyn_cast<RankedTensorType>(op.getInput().getType());
-  auto splitType = dyn_cast<RankedTensorType>(op.getSplit().getType());
-  if (!inputType || !splitType)
-    return;
-  int64_t axis = op.getAxis() < 0 ? op.getAxis() + inputType.getRank()
-                                  : op.getAxis();
   Value whole = graph.shape(op.getInput(), axis, axis + 1);
   Value sizes = graph.toInt64(op.getSplit());
-  bool isScalar = splitType.getRank() == 0;
+  bool isScalar =
+      cast<RankedTensorType>(op.getSplit().getType()).getRank() == 0;
   if (isScalar)
     sizes = graph.reshape(sizes, graph.constant({1}));
   Value count = isScalar ? graph.ceilDiv(whole, sizes) : graph.shape(sizes);
   Type type = op.getOutputSequence().getType();
-  Value empty = SequenceEmptyOp::create(builder, loc, TypeRange{type},
-                                        ValueRange{});
+  Value empty =
+      SequenceEmptyOp::create(builder, loc, TypeRange{type}, ValueRange{});
   Value begin = graph.constant({0});
   ValueRange results = createLoop(
       builder, loc, count, {empty, begin},
       [&](TensorGraph &graph, Value iteration, ValueRange states) {
-        Value size = isScalar
-                         ? sizes
-                         : graph.slice(sizes, iteration,
-                                       graph.add(iteration,
-                                                 graph.constant({1})));
+        Value size =
+            isScalar ? sizes
+                     : graph.slice(sizes, iteration,
+                                   graph.add(iteration, graph.constant({1})));
         Value end = graph.add(states[1], size);
         Value part = graph.slice(op.getInput(), states[1], end, axis);
         Value next = SequenceInsertOp::create(builder, loc, type, states[0],
@@ -207,24 +215,15 @@ static void expandSplit(SplitToSequenceOp op) {
 
 /// Moves the axis of each tensor to the front, where their values follow one
 /// another, and back again once they are one.
-static void expandConcat(ConcatFromSequenceOp op, RankedTensorType element) {
+static void expandConcat(ConcatFromSequenceOp op, RankedTensorType element,
+                         int64_t axis) {
   OpBuilder builder(op);
   Location loc = op.getLoc();
   TensorGraph graph(builder, loc);
   Value sequence = op.getInputSequence();
-  int64_t rank = element.getRank();
-  int64_t axis = op.getAxis() < 0 ? op.getAxis() + rank : op.getAxis();
-  SmallVector<int64_t> order{axis}, back;
-  for (int64_t dim = 0; dim < rank; ++dim) {
-    if (dim != axis)
-      order.push_back(dim);
-    back.push_back(dim == axis ? 0 : dim < axis ? dim + 1 : dim);
-  }
-  SmallVector<int64_t> sizes;
-  for (int64_t dim : order)
-    sizes.push_back(element.getDimSize(dim));
+  SmallVector<int64_t> order = getOrderFrom(axis, element.getRank());
   Type type =
-      SeqType::get(RankedTensorType::get(sizes, element.getElementType()));
+      SeqType::get(element.clone(applyPermutation(element.getShape(), order)));
   Value length = SequenceLengthOp::create(
       builder, loc, RankedTensorType::get({}, builder.getI64Type()), sequence);
   Value empty =
@@ -240,10 +239,10 @@ static void expandConcat(ConcatFromSequenceOp op, RankedTensorType element) {
         return SmallVector<Value>{next};
       });
   auto unranked = UnrankedTensorType::get(element.getElementType());
-  Value whole = ConcatFromSequenceOp::create(
-      builder, loc, unranked, results[0], builder.getI64IntegerAttr(0),
-      builder.getI64IntegerAttr(0));
-  Value result = graph.transpose(whole, back);
+  Value whole = ConcatFromSequenceOp::create(builder, loc, unranked, results[0],
+                                             builder.getI64IntegerAttr(0),
+                                             builder.getI64IntegerAttr(0));
+  Value result = graph.transpose(whole, invertPermutationVector(order));
   result.setType(op.getConcatResult().getType());
   op.replaceAllUsesWith(result);
   op.erase();
@@ -251,15 +250,19 @@ static void expandConcat(ConcatFromSequenceOp op, RankedTensorType element) {
 
 static void expandIntoLoops(ModuleOp module) {
   module.walk([](SplitToSequenceOp op) {
-    if (!hasSinglePositions(op))
-      expandSplit(op);
+    std::optional<int64_t> axis =
+        getAxis(op.getAxis(), op.getInput().getType());
+    if (!hasSinglePositions(op) && axis &&
+        isa<RankedTensorType>(op.getSplit().getType()))
+      expandSplit(op, *axis);
   });
   module.walk([](ConcatFromSequenceOp op) {
     auto sequence = cast<SeqType>(op.getInputSequence().getType());
-    auto element = dyn_cast<RankedTensorType>(sequence.getElementType());
-    if (element && op.getNewAxis() == 0 && op.getAxis() != 0 &&
-        op.getAxis() != -element.getRank())
-      expandConcat(op, element);
+    std::optional<int64_t> axis =
+        getAxis(op.getAxis(), sequence.getElementType());
+    if (op.getNewAxis() == 0 && axis.value_or(0) != 0)
+      expandConcat(op, cast<RankedTensorType>(sequence.getElementType()),
+                   *axis);
   });
 }
 
@@ -279,8 +282,8 @@ template <typename OpT> struct Decompose : OpConversionPattern<OpT> {
     TensorGraph graph(rewriter, op.getLoc());
     SmallVector<Value> parts;
     SmallVector<Type> types;
-    if (failed(this->getTypeConverter()->convertType(
-            op->getResult(0).getType(), types)) ||
+    if (failed(this->getTypeConverter()->convertType(op->getResult(0).getType(),
+                                                     types)) ||
         failed(decompose(op, adaptor, graph, rewriter, parts)))
       return failure();
     for (auto [part, type] : llvm::zip_equal(parts, types))
@@ -307,7 +310,8 @@ template <>
 LogicalResult Decompose<SequenceEmptyOp>::decompose(
     SequenceEmptyOp op, Adaptor, TensorGraph &graph,
     ConversionPatternRewriter &, SmallVector<Value> &parts) const {
-  parts = RaggedSequence::construct(graph, {}, getElement(op.getType())).parts();
+  parts =
+      RaggedSequence::construct(graph, {}, getElement(op.getType())).parts();
   return success();
 }
 
@@ -342,8 +346,8 @@ LogicalResult Decompose<SequenceInsertOp>::decompose(
   Value position = getTensor(adaptor.getPosition());
   if (position)
     position = sequence.position(graph, position, /*past=*/1);
-  parts = sequence.insert(graph, getTensor(adaptor.getTensor()), position)
-              .parts();
+  parts =
+      sequence.insert(graph, getTensor(adaptor.getTensor()), position).parts();
   return success();
 }
 
@@ -363,8 +367,8 @@ LogicalResult Decompose<SequenceLengthOp>::decompose(
     SequenceLengthOp op, Adaptor adaptor, TensorGraph &graph,
     ConversionPatternRewriter &, SmallVector<Value> &parts) const {
   RaggedSequence sequence = RaggedSequence::get(adaptor.getInputSequence());
-  parts = {graph.reshape(sequence.length(graph),
-                         graph.constant({}), op.getType())};
+  parts = {
+      graph.reshape(sequence.length(graph), graph.constant({}), op.getType())};
   return success();
 }
 
@@ -373,30 +377,27 @@ LogicalResult Decompose<SplitToSequenceOp>::decompose(
     SplitToSequenceOp op, Adaptor adaptor, TensorGraph &graph,
     ConversionPatternRewriter &rewriter, SmallVector<Value> &parts) const {
   Value input = getTensor(adaptor.getInput());
-  auto type = dyn_cast<RankedTensorType>(input.getType());
-  if (!hasSinglePositions(op) || !type)
-    return rewriter.notifyMatchFailure(op, "the rank of its input is unknown");
-  int64_t axis = op.getAxis() < 0 ? op.getAxis() + type.getRank()
-                                  : op.getAxis();
-  SmallVector<int64_t> order{axis};
+  std::optional<int64_t> axis = getAxis(op.getAxis(), input.getType());
+  if (!hasSinglePositions(op) || !axis)
+    return rewriter.notifyMatchFailure(
+        op, "the rank of its input is unknown, or its axis is out of range");
+  int64_t inputRank = cast<RankedTensorType>(input.getType()).getRank();
   SmallVector<Value> row;
-  for (int64_t dim = 0; dim < type.getRank(); ++dim) {
-    if (dim != axis)
-      order.push_back(dim);
-    if (dim != axis)
+  for (int64_t dim = 0; dim < inputRank; ++dim) {
+    if (dim != *axis)
       row.push_back(graph.shape(input, dim, dim + 1));
     else if (op.getKeepdims() != 0)
       row.push_back(graph.constant({1}));
   }
   SmallVector<Type> types =
       RaggedSequence::getTypes(getElement(op.getOutputSequence().getType()));
-  Value values = graph.flatten(graph.transpose(input, order));
-  Value sizes = row.empty() ? graph.constant({})
-                            : graph.concat(row, 0);
-  Value count = graph.shape(input, axis, axis + 1);
+  Value values =
+      graph.flatten(graph.transpose(input, getOrderFrom(*axis, inputRank)));
+  Value sizes = row.empty() ? graph.constant({}) : graph.concat(row, 0);
+  Value count = graph.shape(input, *axis, *axis + 1);
   Value rank = graph.constant({int64_t(row.size())});
-  Value shapes = ExpandOp::create(
-      rewriter, op.getLoc(), types[1], sizes, graph.concat({count, rank}, 0));
+  Value shapes = ExpandOp::create(rewriter, op.getLoc(), types[1], sizes,
+                                  graph.concat({count, rank}, 0));
   parts = {graph.reshape(values, graph.constant({-1}), types[0]), shapes};
   return success();
 }
@@ -404,28 +405,29 @@ LogicalResult Decompose<SplitToSequenceOp>::decompose(
 template <>
 LogicalResult Decompose<ConcatFromSequenceOp>::decompose(
     ConcatFromSequenceOp op, Adaptor adaptor, TensorGraph &graph,
-    ConversionPatternRewriter &, SmallVector<Value> &parts) const {
+    ConversionPatternRewriter &rewriter, SmallVector<Value> &parts) const {
   RaggedSequence sequence = RaggedSequence::get(adaptor.getInputSequence());
   int64_t rank = getElement(op.getInputSequence().getType()).getRank();
+  bool isStacked = op.getNewAxis() != 0;
+  std::optional<int64_t> axis = normalizeAxis(op.getAxis(), rank + isStacked);
+  if (!axis)
+    return rewriter.notifyMatchFailure(op, "its axis is out of range");
   Value zero = graph.constant({0});
   Value one = graph.constant({1});
   Value count = sequence.length(graph);
   graph.requireInRange(zero, count, "the sequence to concatenate is empty");
   Value row = graph.reshape(graph.slice(sequence.shapes, zero, one),
                             graph.constant({rank}));
-  if (op.getNewAxis() == 0) {
+  if (!isStacked) {
     Value rest = graph.slice(row, one, graph.constant({rank}));
     parts = {graph.reshape(sequence.values,
                            graph.concat({graph.constant({-1}), rest}, 0),
                            op.getType())};
     return success();
   }
-  int64_t axis = op.getAxis() < 0 ? op.getAxis() + rank + 1 : op.getAxis();
-  SmallVector<int64_t> order;
-  for (int64_t dim = 0; dim <= rank; ++dim)
-    order.push_back(dim == axis ? 0 : dim < axis ? dim + 1 : dim);
-  Value stacked =
-      graph.reshape(sequence.values, graph.concat({count, row}, 0));
+  SmallVector<int64_t> order =
+      invertPermutationVector(getOrderFrom(*axis, rank + 1));
+  Value stacked = graph.reshape(sequence.values, graph.concat({count, row}, 0));
   parts = {graph.transpose(stacked, order)};
   return success();
 }
@@ -474,9 +476,10 @@ LogicalResult Decompose<OptionalHasElementOp>::decompose(
 }
 
 template <>
-LogicalResult Decompose<IdentityOp>::decompose(
-    IdentityOp op, Adaptor adaptor, TensorGraph &, ConversionPatternRewriter &,
-    SmallVector<Value> &parts) const {
+LogicalResult
+Decompose<IdentityOp>::decompose(IdentityOp op, Adaptor adaptor, TensorGraph &,
+                                 ConversionPatternRewriter &,
+                                 SmallVector<Value> &parts) const {
   parts.assign(adaptor.getInput().begin(), adaptor.getInput().end());
   return success();
 }
@@ -491,8 +494,7 @@ static SmallVector<Value> flatten(ArrayRef<ValueRange> groups) {
 namespace {
 
 /// Of If and Loop: operands, results and what the regions take and yield.
-template <typename OpT>
-struct DecomposeControlFlow : OpConversionPattern<OpT> {
+template <typename OpT> struct DecomposeControlFlow : OpConversionPattern<OpT> {
   using OpConversionPattern<OpT>::OpConversionPattern;
   using Adaptor = typename OpConversionPattern<OpT>::OneToNOpAdaptor;
 
@@ -551,25 +553,25 @@ IfOp DecomposeControlFlow<IfOp>::create(IfOp op, Adaptor adaptor,
 }
 
 template <>
-LoopOp DecomposeControlFlow<LoopOp>::create(
-    LoopOp op, Adaptor adaptor, TypeRange types,
-    ConversionPatternRewriter &rewriter) {
-  return LoopOp::create(rewriter, op.getLoc(), types,
-                        getTensor(adaptor.getM()), getTensor(adaptor.getCond()),
+LoopOp
+DecomposeControlFlow<LoopOp>::create(LoopOp op, Adaptor adaptor,
+                                     TypeRange types,
+                                     ConversionPatternRewriter &rewriter) {
+  return LoopOp::create(rewriter, op.getLoc(), types, getTensor(adaptor.getM()),
+                        getTensor(adaptor.getCond()),
                         flatten(adaptor.getVInitial()));
 }
 
 void omb::onnx::populateDecomposeSequencesPatterns(
     const TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<
-      Decompose<ConcatFromSequenceOp>, Decompose<IdentityOp>,
-      Decompose<OptionalGetElementOp>, Decompose<OptionalHasElementOp>,
-      Decompose<OptionalOp>, Decompose<SequenceAtOp>,
-      Decompose<SequenceConstructOp>, Decompose<SequenceEmptyOp>,
-      Decompose<SequenceEraseOp>, Decompose<SequenceInsertOp>,
-      Decompose<SequenceLengthOp>, Decompose<SplitToSequenceOp>,
-      DecomposeControlFlow<IfOp>, DecomposeControlFlow<LoopOp>, DecomposeYield>(
-      converter, patterns.getContext());
+  patterns.add<Decompose<ConcatFromSequenceOp>, Decompose<IdentityOp>,
+               Decompose<OptionalGetElementOp>, Decompose<OptionalHasElementOp>,
+               Decompose<OptionalOp>, Decompose<SequenceAtOp>,
+               Decompose<SequenceConstructOp>, Decompose<SequenceEmptyOp>,
+               Decompose<SequenceEraseOp>, Decompose<SequenceInsertOp>,
+               Decompose<SequenceLengthOp>, Decompose<SplitToSequenceOp>,
+               DecomposeControlFlow<IfOp>, DecomposeControlFlow<LoopOp>,
+               DecomposeYield>(converter, patterns.getContext());
 }
 
 //===----------------------------------------------------------------------===//
@@ -578,7 +580,9 @@ void omb::onnx::populateDecomposeSequencesPatterns(
 
 /// Whether `op`, or a block in it, takes or gives a sequence or an optional.
 static bool handlesSequences(Operation *op) {
-  auto isAny = [](TypeRange types) { return llvm::any_of(types, isDecomposed); };
+  auto isAny = [](TypeRange types) {
+    return llvm::any_of(types, isDecomposed);
+  };
   if (isAny(op->getOperandTypes()) || isAny(op->getResultTypes()))
     return true;
   for (Region &region : op->getRegions())
@@ -641,10 +645,12 @@ struct DecomposeSequences
     : omb::onnx::impl::DecomposeSequencesBase<DecomposeSequences> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    if (!module.walk([](Operation *op) {
-          return handlesSequences(op) ? WalkResult::interrupt()
-                                      : WalkResult::advance();
-        }).wasInterrupted())
+    if (!module
+             .walk([](Operation *op) {
+               return handlesSequences(op) ? WalkResult::interrupt()
+                                           : WalkResult::advance();
+             })
+             .wasInterrupted())
       return;
     expandIntoLoops(module);
     separateEmptySequences(module);

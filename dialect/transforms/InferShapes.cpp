@@ -1,6 +1,7 @@
 //===- InferShapes.cpp - onnx-infer-shapes --------------------------------===//
 
 #include "dialect/ir/Assert.h"
+#include "dialect/ir/Constants.h"
 #include "dialect/ir/GraphBody.h"
 #include "dialect/ir/OnnxDialect.h"
 #include "dialect/ir/ops/Constant.h"
@@ -118,10 +119,9 @@ Value ShapeWriter::materialize(Operation *op, Type type,
     for (DimExpr element : contents)
       elements.emplace_back(width, *getConstantSize(element),
                             /*isSigned=*/true, /*implicitTrunc=*/true);
-    return ConstantOp::create(
-        builder, loc, TypeRange{type}, ValueRange{},
-        builder.getNamedAttr("value",
-                             DenseIntElementsAttr::get(tensorType, elements)));
+    return createConstant(
+        builder, loc,
+        ElementsAttr(DenseIntElementsAttr::get(tensorType, elements)));
   }
   // A contents' elements are sizes: unsigned and narrow types don't hold them.
   if (!tensorType.getElementType().isSignlessInteger(32) &&

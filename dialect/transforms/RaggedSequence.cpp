@@ -3,6 +3,7 @@
 #include "dialect/transforms/RaggedSequence.h"
 
 #include "dialect/ir/Assert.h"
+#include "dialect/ir/Constants.h"
 #include "dialect/ir/ops/Constant.h"
 #include "dialect/ir/ops/DataMovement.h"
 #include "dialect/ir/ops/Elementwise.h"
@@ -26,37 +27,27 @@ static Type getUnranked(Value like) {
 // TensorGraph
 //===----------------------------------------------------------------------===//
 
-static Value createConstant(OpBuilder &builder, Location loc,
-                            DenseElementsAttr value) {
-  return ConstantOp::create(builder, loc, TypeRange{value.getType()},
-                            ValueRange{}, builder.getNamedAttr("value", value));
-}
-
 Value TensorGraph::constant(ArrayRef<int64_t> vector) {
-  return createConstant(builder, loc, builder.getI64TensorAttr(vector));
+  return createConstant(builder, loc, vector);
 }
 
 Value TensorGraph::boolean(bool scalar) {
-  return createConstant(
-      builder, loc,
-      DenseElementsAttr::get(RankedTensorType::get({}, builder.getI1Type()),
-                             scalar));
+  return createBoolean(builder, loc, scalar);
 }
 
 /// Zero bits: 0, false, +0.0 of every element type.
 static DenseElementsAttr getZero(RankedTensorType type) {
   Type element = type.getElementType();
   if (auto complex = dyn_cast<ComplexType>(element)) {
-    auto zero =
-        APFloat::getZero(cast<FloatType>(complex.getElementType())
-                             .getFloatSemantics());
+    auto zero = APFloat::getZero(
+        cast<FloatType>(complex.getElementType()).getFloatSemantics());
     return DenseElementsAttr::get(type, std::complex<APFloat>(zero, zero));
   }
   if (auto number = dyn_cast<FloatType>(element))
-    return DenseElementsAttr::get(
-        type, APFloat::getZero(number.getFloatSemantics()));
-  return DenseElementsAttr::get(type,
-                                APInt::getZero(element.getIntOrFloatBitWidth()));
+    return DenseElementsAttr::get(type,
+                                  APFloat::getZero(number.getFloatSemantics()));
+  return DenseElementsAttr::get(
+      type, APInt::getZero(element.getIntOrFloatBitWidth()));
 }
 
 Value TensorGraph::zeros(RankedTensorType type, int64_t size) {
@@ -65,7 +56,7 @@ Value TensorGraph::zeros(RankedTensorType type, int64_t size) {
     each = ShapedType::isDynamic(each) ? size : each;
   auto full = RankedTensorType::get(sizes, type.getElementType());
   if (full.getNumElements() == 0 || sizes.empty())
-    return createConstant(builder, loc, getZero(full));
+    return createConstant(builder, loc, ElementsAttr(getZero(full)));
   auto one = RankedTensorType::get({1}, type.getElementType());
   return ConstantOfShapeOp::create(builder, loc, full, constant(sizes),
                                    getZero(one));
@@ -73,12 +64,11 @@ Value TensorGraph::zeros(RankedTensorType type, int64_t size) {
 
 Value TensorGraph::shape(Value tensor, int64_t begin,
                          std::optional<int64_t> end) {
-  return ShapeOp::create(builder, loc,
-                         RankedTensorType::get({ShapedType::kDynamic},
-                                               builder.getI64Type()),
-                         tensor,
-                         end ? builder.getI64IntegerAttr(*end) : IntegerAttr(),
-                         builder.getI64IntegerAttr(begin));
+  return ShapeOp::create(
+      builder, loc,
+      RankedTensorType::get({ShapedType::kDynamic}, builder.getI64Type()),
+      tensor, end ? builder.getI64IntegerAttr(*end) : IntegerAttr(),
+      builder.getI64IntegerAttr(begin));
 }
 
 Value TensorGraph::reshape(Value tensor, Value shape, Type type) {
@@ -112,8 +102,7 @@ Value TensorGraph::toInt64(Value tensor) {
   if (cast<TensorType>(tensor.getType()).getElementType().isInteger(64))
     return tensor;
   constexpr int64_t kInt64 = 7; // TensorProto.INT64
-  return CastOp::create(builder, loc, type, tensor,
-                        builder.getStringAttr("up"),
+  return CastOp::create(builder, loc, type, tensor, builder.getStringAttr("up"),
                         builder.getI64IntegerAttr(1),
                         builder.getI64IntegerAttr(kInt64));
 }
@@ -124,14 +113,6 @@ Value TensorGraph::add(Value lhs, Value rhs) {
 
 Value TensorGraph::sub(Value lhs, Value rhs) {
   return SubOp::create(builder, loc, getUnranked(lhs), lhs, rhs);
-}
-
-Value TensorGraph::mul(Value lhs, Value rhs) {
-  return MulOp::create(builder, loc, getUnranked(lhs), lhs, rhs);
-}
-
-Value TensorGraph::min(Value lhs, Value rhs) {
-  return select(isLess(lhs, rhs), lhs, rhs);
 }
 
 Value TensorGraph::ceilDiv(Value lhs, Value rhs) {
@@ -182,10 +163,9 @@ void TensorGraph::requireInRange(Value position, Value limit,
 
 SmallVector<Type> RaggedSequence::getTypes(RankedTensorType element) {
   Type int64 = IntegerType::get(element.getContext(), 64);
-  return {RankedTensorType::get({ShapedType::kDynamic},
-                                element.getElementType()),
-          RankedTensorType::get({ShapedType::kDynamic, element.getRank()},
-                                int64)};
+  return {
+      RankedTensorType::get({ShapedType::kDynamic}, element.getElementType()),
+      RankedTensorType::get({ShapedType::kDynamic, element.getRank()}, int64)};
 }
 
 int64_t RaggedSequence::getRank() const {
@@ -253,7 +233,8 @@ static Value getEnd(TensorGraph &graph) {
 
 RaggedSequence RaggedSequence::insert(TensorGraph &graph, Value tensor,
                                       Value position) const {
-  Value row = graph.reshape(graph.shape(tensor), graph.constant({1, getRank()}));
+  Value row =
+      graph.reshape(graph.shape(tensor), graph.constant({1, getRank()}));
   Value flat = graph.flatten(tensor);
   if (!position)
     return {graph.concat({values, flat}, 0, values.getType()),

@@ -45,8 +45,6 @@ public:
   mlir::Value toInt64(mlir::Value tensor);
   mlir::Value add(mlir::Value lhs, mlir::Value rhs);
   mlir::Value sub(mlir::Value lhs, mlir::Value rhs);
-  mlir::Value mul(mlir::Value lhs, mlir::Value rhs);
-  mlir::Value min(mlir::Value lhs, mlir::Value rhs);
   mlir::Value ceilDiv(mlir::Value lhs, mlir::Value rhs);
   /// The sum of a vector, as a vector of one element.
   mlir::Value sum(mlir::Value vector);

@@ -49,8 +49,8 @@ static Value createBarrier(OpBuilder &builder, Location loc, Value value) {
   return builder.create(state)->getResult(0);
 }
 
-/// Zeros in the place of `value`, an empty tensor: an allocation that nothing is
-/// written to is none behind a barrier, and its constant sizes are taken for
+/// Zeros in the place of `value`, an empty tensor: an allocation that nothing
+/// is written to is none behind a barrier, and its constant sizes are taken for
 /// those of all iterations.
 static Value fill(OpBuilder &builder, Location loc, Value value) {
   auto type = cast<RankedTensorType>(value.getType());

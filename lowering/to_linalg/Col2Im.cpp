@@ -58,52 +58,29 @@ static Value findBlock(OpBuilder &b, Location loc, const WindowDim &dim,
 static Value gatherBlocks(OpBuilder &builder, Location loc, Value columns,
                           ArrayRef<WindowDim> windows, Value init,
                           Type onnxType) {
-  auto type = cast<RankedTensorType>(init.getType());
-  int64_t rank = windows.size(), outer = 2 + rank;
   omb::IndexArithmetic index(builder, loc);
   SmallVector<Value> block = llvm::map_to_vector(
       windows, [](const WindowDim &dim) { return dim.kernel; });
   Value blockSize = index.product(block);
-  // linalg takes the size of the blocks from a tensor that nothing reads.
-  Value shape = tensor::EmptyOp::create(builder, loc, index.mixed(block),
-                                        type.getElementType());
-  SmallVector<AffineExpr> exprs;
-  for (int64_t dim = 0; dim < outer + rank; ++dim)
-    exprs.push_back(builder.getAffineDimExpr(dim));
-  auto map = [&](ArrayRef<AffineExpr> some) {
-    return AffineMap::get(outer + rank, 0, some, builder.getContext());
-  };
-  SmallVector<AffineMap> maps = {
-      map(ArrayRef<AffineExpr>(exprs).take_back(rank)),
-      map(ArrayRef<AffineExpr>(exprs).take_front(outer))};
-  SmallVector<utils::IteratorType> iterators(outer,
-                                             utils::IteratorType::parallel);
-  iterators.append(rank, utils::IteratorType::reduction);
-  auto generic = linalg::GenericOp::create(
-      builder, loc, type, shape, init, maps, iterators,
-      [&](OpBuilder &b, Location, ValueRange arguments) {
+  return omb::reducePositions(
+      builder, loc, block, init,
+      [&](OpBuilder &b, Location, ValueRange at, ValueRange withins,
+          Value sum) -> Value {
         omb::IndexArithmetic inner(b, loc);
-        auto counter = [&](int64_t dim) -> Value {
-          return linalg::IndexOp::create(b, loc, dim);
-        };
         Value row = inner.constant(0), column = inner.constant(0), isInside;
-        for (auto [position, dim] : llvm::enumerate(windows)) {
-          Value within = counter(outer + position);
-          Value found =
-              findBlock(b, loc, dim, counter(2 + position), within, isInside);
+        for (auto [dim, position, within] :
+             llvm::zip(windows, at.drop_front(2), withins)) {
+          Value found = findBlock(b, loc, dim, position, within, isInside);
           row = inner.add(inner.mul(row, dim.kernel), within);
           column = inner.add(inner.mul(column, dim.count), found);
         }
-        row = inner.add(inner.mul(counter(1), blockSize), row);
+        row = inner.add(inner.mul(at[1], blockSize), row);
         Scalars s(b, loc, onnxType);
         Value element = s.widen(tensor::ExtractOp::create(
-            b, loc, columns, ValueRange{counter(0), row, column}));
+            b, loc, columns, ValueRange{at[0], row, column}));
         Value zero = omb::createZero(b, loc, element.getType());
-        element = s.select(isInside, element, zero);
-        linalg::YieldOp::create(b, loc,
-                                addElements(s, arguments.back(), element));
+        return addElements(s, sum, s.select(isInside, element, zero));
       });
-  return generic.getResult(0);
 }
 
 namespace {

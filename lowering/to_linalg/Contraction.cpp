@@ -394,11 +394,9 @@ Factor Contraction::build() {
                                                   factor.getDim(label)));
   }
   Value init = createZeros(collapsedSizes, accumulator);
-  SmallVector<int64_t> shape;
-  for (OpFoldResult size : sizes)
-    shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
-  product.tensor = expand(contract(a, b, labels, init),
-                          RankedTensorType::get(shape, accumulator));
+  product.tensor = expand(
+      contract(a, b, labels, init),
+      RankedTensorType::get(decomposeMixedValues(sizes).first, accumulator));
   return product;
 }
 
@@ -442,8 +440,7 @@ Factor omb::buildSum(OpBuilder &builder, Location loc, const Factor &factor,
       iterators, [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
         Scalars s(b, bodyLoc, accumulator);
         linalg::YieldOp::create(
-            b, bodyLoc,
-            s.add(elements[1], s.extend(elements[0], accumulator)));
+            b, bodyLoc, s.add(elements[1], s.extend(elements[0], accumulator)));
       });
   sum.tensor = generic.getResult(0);
   return sum;

@@ -1,6 +1,7 @@
 //===- ControlFlow.cpp - Lowering of control flow -------------------------===//
 
 #include "dialect/ir/ops/ControlFlow.h"
+#include "lowering/to_linalg/Elements.h"
 #include "lowering/to_linalg/GraphRegions.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
@@ -12,14 +13,6 @@
 
 using namespace mlir;
 using namespace omb::onnx;
-
-/// The one element of a tensor of any rank.
-static Value extractScalar(OpBuilder &builder, Location loc, Value tensor) {
-  Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
-  int64_t rank = cast<RankedTensorType>(tensor.getType()).getRank();
-  return tensor::ExtractOp::create(builder, loc, tensor,
-                                   SmallVector<Value>(rank, zero));
-}
 
 static SmallVector<Value> castTensors(OpBuilder &builder, Location loc,
                                       ValueRange values, TypeRange types) {
@@ -74,7 +67,7 @@ struct IfToSCF : OpConversionPattern<IfOp> {
       };
     };
     Location loc = op.getLoc();
-    Value condition = extractScalar(rewriter, loc, adaptor.getCond());
+    Value condition = omb::extractScalar(rewriter, loc, adaptor.getCond());
     auto ifOp =
         scf::IfOp::create(rewriter, loc, condition, build(branches->thenBranch),
                           build(branches->elseBranch));
@@ -293,7 +286,7 @@ private:
       limit = index.element(adaptor.getM(), 0);
     Value first =
         adaptor.getCond()
-            ? extractScalar(rewriter, loc, adaptor.getCond())
+            ? omb::extractScalar(rewriter, loc, adaptor.getCond())
             : arith::ConstantIntOp::create(rewriter, loc, 1, /*width=*/1)
                   .getResult();
     // The iteration, the condition, the states and scan outputs.
@@ -318,7 +311,7 @@ private:
                              toTensor(rewriter, loc, values[1], leading[1])},
                             {}, values[0], &condition);
           SmallVector<Value> next{index.add(values[0], index.constant(1)),
-                                  extractScalar(rewriter, loc, condition)};
+                                  omb::extractScalar(rewriter, loc, condition)};
           llvm::append_range(next, states);
           scf::YieldOp::create(rewriter, loc, next);
         });

@@ -47,22 +47,22 @@ static LogicalResult matchTypes(OpT op, typename OpT::Adaptor adaptor,
   return rewriter.notifyMatchFailure(op, obstacle);
 }
 
-omb::ConvolutionSizes omb::computeConvolution(
-    IndexArithmetic index, const WindowAttributes &attributes, Value input,
-    Value weights, int64_t group, StringRef name) {
+omb::ConvolutionSizes
+omb::computeConvolution(IndexArithmetic index,
+                        const WindowAttributes &attributes, Value input,
+                        Value weights, int64_t group, StringRef name) {
   SmallVector<Value> inputSizes = index.sizes(input);
   SmallVector<Value> weightSizes = index.sizes(weights);
   Value groups = index.constant(group);
+  index.require(index.isEqual(inputSizes[1], index.mul(weightSizes[1], groups)),
+                name + " has weights for another number of channels");
   index.require(
-      index.isEqual(inputSizes[1], index.mul(weightSizes[1], groups)),
-      name + " has weights for another number of channels");
-  index.require(index.isEqual(index.floorMod(weightSizes[0], groups),
-                              index.constant(0)),
-                name + " has features that can't be divided into the groups");
+      index.isEqual(index.floorMod(weightSizes[0], groups), index.constant(0)),
+      name + " has features that can't be divided into the groups");
   ConvolutionSizes sizes;
-  sizes.windows = computeWindows(index, attributes,
-                                 ValueRange(inputSizes).drop_front(2),
-                                 ValueRange(weightSizes).drop_front(2), name);
+  sizes.windows =
+      computeWindows(index, attributes, ValueRange(inputSizes).drop_front(2),
+                     ValueRange(weightSizes).drop_front(2), name);
   sizes.result = {inputSizes[0], weightSizes[0]};
   for (const WindowDim &dim : sizes.windows)
     sizes.result.push_back(dim.count);

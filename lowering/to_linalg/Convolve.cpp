@@ -118,8 +118,8 @@ Value Convolution::createDepthwise(Value input, Value weights, Value init) {
   return createNamed<linalg::DepthwiseConv3DNcdhwCdhwOp>(input, weights, init);
 }
 
-Value omb::splitDim(OpBuilder &builder, Location loc, Value tensor,
-                    int64_t dim, int64_t parts) {
+Value omb::splitDim(OpBuilder &builder, Location loc, Value tensor, int64_t dim,
+                    int64_t parts) {
   auto type = cast<RankedTensorType>(tensor.getType());
   omb::IndexArithmetic index(builder, loc);
   SmallVector<Value> sizes = index.sizes(tensor);
@@ -134,8 +134,8 @@ Value omb::splitDim(OpBuilder &builder, Location loc, Value tensor,
       getPairing(type.getRank() + 1, dim), index.mixed(sizes));
 }
 
-Value omb::joinDims(OpBuilder &builder, Location loc, Value tensor,
-                    int64_t dim, RankedTensorType type) {
+Value omb::joinDims(OpBuilder &builder, Location loc, Value tensor, int64_t dim,
+                    RankedTensorType type) {
   return tensor::CollapseShapeOp::create(builder, loc, type, tensor,
                                          getPairing(type.getRank() + 1, dim));
 }

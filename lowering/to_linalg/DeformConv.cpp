@@ -178,11 +178,9 @@ Value Deformation::buildColumns() {
     sizes.push_back(dim.kernel);
   for (const WindowDim &dim : windows)
     sizes.push_back(dim.count);
-  SmallVector<int64_t> shape;
-  for (Value size : sizes)
-    shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
   auto type = RankedTensorType::get(
-      shape, omb::getAccumulatorType(inputType.getElementType()));
+      decomposeMixedValues(index.mixed(sizes)).first,
+      omb::getAccumulatorType(inputType.getElementType()));
   Value columns = omb::buildFromIndices(
       builder, loc, type, sizes,
       [&](OpBuilder &b, Location, ValueRange at) { return sample(b, at); });

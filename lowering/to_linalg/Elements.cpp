@@ -5,7 +5,9 @@
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Scalars.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 
@@ -48,4 +50,25 @@ Value omb::convertFloats(OpBuilder &builder, Location loc, Value tensor,
                        return scalars.narrow(scalars.widen(element),
                                              elementType);
                      });
+}
+
+Value omb::extractScalar(OpBuilder &builder, Location loc, Value tensor) {
+  Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
+  int64_t rank = cast<RankedTensorType>(tensor.getType()).getRank();
+  return tensor::ExtractOp::create(builder, loc, tensor,
+                                   SmallVector<Value>(rank, zero));
+}
+
+Value omb::flatten(OpBuilder &builder, Location loc, Value tensor) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  int64_t rank = type.getRank();
+  if (rank == 1)
+    return tensor;
+  if (rank == 0)
+    return tensor::ExpandShapeOp::create(
+        builder, loc, RankedTensorType::get(1, type.getElementType()), tensor,
+        ArrayRef<ReassociationIndices>());
+  ReassociationIndices all = llvm::to_vector<2>(llvm::seq<int64_t>(0, rank));
+  return tensor::CollapseShapeOp::create(builder, loc, tensor,
+                                         ArrayRef<ReassociationIndices>{all});
 }

@@ -25,6 +25,14 @@ mapElements(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tensor,
 mlir::Value convertFloats(mlir::OpBuilder &builder, mlir::Location loc,
                           mlir::Value tensor, mlir::Type elementType);
 
+/// The one element of a tensor of any rank.
+mlir::Value extractScalar(mlir::OpBuilder &builder, mlir::Location loc,
+                          mlir::Value tensor);
+
+/// `tensor` as a vector.
+mlir::Value flatten(mlir::OpBuilder &builder, mlir::Location loc,
+                    mlir::Value tensor);
+
 } // namespace omb
 
 #endif // OMB_LOWERING_TO_LINALG_ELEMENTS_H

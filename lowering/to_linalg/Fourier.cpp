@@ -66,8 +66,7 @@ static RankedTensorType getType(Value tensor) {
 
 Value omb::cutOff(OpBuilder &builder, Location loc, Value input, int64_t dim,
                   OpFoldResult size) {
-  SmallVector<OpFoldResult> sizes =
-      tensor::getMixedSizes(builder, loc, input);
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, input);
   if (sizes[dim] == size)
     return input;
   sizes[dim] = size;
@@ -121,14 +120,13 @@ Value FourierTransform::scale(Value output, Value size) {
   if (!isInverse)
     return output;
   Type elementType = getType(output).getElementType();
-  return mapElements(builder, loc, output, elementType,
-                     [&](OpBuilder &b, Location bodyLoc, Value x) -> Value {
-                       Scalars s(b, bodyLoc, elementType);
-                       Value wide = arith::IndexCastOp::create(
-                           s, s.getI64Type(), size);
-                       return s.div(x, arith::SIToFPOp::create(
-                                           s, elementType, wide));
-                     });
+  return mapElements(
+      builder, loc, output, elementType,
+      [&](OpBuilder &b, Location bodyLoc, Value x) -> Value {
+        Scalars s(b, bodyLoc, elementType);
+        Value wide = arith::IndexCastOp::create(s, s.getI64Type(), size);
+        return s.div(x, arith::SIToFPOp::create(s, elementType, wide));
+      });
 }
 
 Value FourierTransform::transform(Value input, int64_t dim, int64_t size,
@@ -212,8 +210,8 @@ Value FourierTransform::multiplyByMatrix(Value input, int64_t dim, int64_t size,
   if (isOuter)
     std::swap(result[dim], result[dim + 1]);
   Factor lhs = Factor::get(input, type, labels);
-  Factor rhs = Factor::get(matrix, getType(matrix),
-                           {dim, rank - 1, frequency, part});
+  Factor rhs =
+      Factor::get(matrix, getType(matrix), {dim, rank - 1, frequency, part});
   return buildContraction(builder, loc, lhs, rhs, result).tensor;
 }
 
@@ -237,10 +235,10 @@ Value FourierTransform::multiplyByTwiddles(Value input, int64_t dim) {
   auto at = [&](int64_t position) {
     return builder.getAffineDimExpr(position);
   };
-  AffineMap resultMap = AffineMap::getMultiDimIdentityMap(
-      rank, builder.getContext());
-  resultMap = AffineMap::get(rank + 1, 0, resultMap.getResults(),
-                             builder.getContext());
+  AffineMap resultMap =
+      AffineMap::getMultiDimIdentityMap(rank, builder.getContext());
+  resultMap =
+      AffineMap::get(rank + 1, 0, resultMap.getResults(), builder.getContext());
   SmallVector<AffineExpr> read(resultMap.getResults());
   read[rank - 1] = at(rank);
   AffineMap inputMap = AffineMap::get(rank + 1, 0, read, builder.getContext());
@@ -285,9 +283,9 @@ static Value buildRoots(OpBuilder &builder, Location loc, Value size,
         };
         Value angle = s.div(s.mul(toFloat(rest), M_PI_2), toFloat(size));
         Value cosine = buildCos(s, angle), sine = buildSin(s, angle);
-        Value isOdd = index.isEqual(
-            arith::RemSIOp::create(s, quarter, index.constant(2)),
-            index.constant(1));
+        Value isOdd =
+            index.isEqual(arith::RemSIOp::create(s, quarter, index.constant(2)),
+                          index.constant(1));
         Value result = isSine ? s.select(isOdd, cosine, sine)
                               : s.select(isOdd, sine, cosine);
         // The cosine is negative in quarters 1 and 2, the sine in 2 and 3.
@@ -324,8 +322,8 @@ static Value getPart(OpBuilder &builder, Location loc, Value input,
   SmallVector<OpFoldResult> strides(sizes.size(), builder.getIndexAttr(1));
   sizes.back() = builder.getIndexAttr(1);
   offsets.back() = builder.getIndexAttr(part);
-  auto result = RankedTensorType::get(type.getShape().drop_back(),
-                                      type.getElementType());
+  auto result =
+      RankedTensorType::get(type.getShape().drop_back(), type.getElementType());
   return tensor::ExtractSliceOp::create(builder, loc, result, input, offsets,
                                         sizes, strides);
 }
@@ -401,8 +399,7 @@ Value FourierTransform::joinParts(Value real, Value imaginary) {
         IndexArithmetic inner(b, bodyLoc);
         Value part = linalg::IndexOp::create(b, bodyLoc, rank);
         Value isFirst = inner.isEqual(part, inner.constant(0));
-        linalg::YieldOp::create(b, bodyLoc,
-                                inner.select(isFirst, x[0], x[1]));
+        linalg::YieldOp::create(b, bodyLoc, inner.select(isFirst, x[0], x[1]));
       });
   return generic.getResult(0);
 }

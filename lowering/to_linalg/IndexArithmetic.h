@@ -3,6 +3,8 @@
 #ifndef OMB_LOWERING_TO_LINALG_INDEXARITHMETIC_H
 #define OMB_LOWERING_TO_LINALG_INDEXARITHMETIC_H
 
+#include "dialect/ir/Assert.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
 
@@ -54,11 +56,6 @@ private:
   mlir::OpBuilder &builder;
   mlir::Location loc;
 };
-
-/// Stops the run with `message`, behind the name of the node that `loc` names,
-/// unless `condition` holds.
-void createAssert(mlir::OpBuilder &builder, mlir::Location loc,
-                  mlir::Value condition, const llvm::Twine &message);
 
 /// Stops the run with `message` where a result of `resultSizes` picks elements
 /// from a dimension of `size` 0: there is none to clamp a position to.

@@ -105,12 +105,10 @@ public:
     Value nearest;
     switch (options.rounding) {
     case SamplingOptions::PreferFloor:
-      nearest =
-          math.ceilDiv(math.sub(math.mul(two, over), under), twice);
+      nearest = math.ceilDiv(math.sub(math.mul(two, over), under), twice);
       break;
     case SamplingOptions::PreferCeil:
-      nearest =
-          math.floorDiv(math.add(math.mul(two, over), under), twice);
+      nearest = math.floorDiv(math.add(math.mul(two, over), under), twice);
       break;
     case SamplingOptions::Floor:
       nearest = math.floorDiv(over, under);
@@ -120,8 +118,8 @@ public:
       break;
     }
     nearest = math.clamp(nearest, constant(0), math.sub(from, one));
-    return builder.createOrFold<arith::IndexCastOp>(
-        loc, builder.getIndexType(), nearest);
+    return builder.createOrFold<arith::IndexCastOp>(loc, builder.getIndexType(),
+                                                    nearest);
   }
 
 private:
@@ -143,8 +141,8 @@ private:
     return arith::ConstantIntOp::create(builder, loc, type, number);
   }
   /// Numerator and denominator, which is above 0.
-  std::pair<Value, Value> getCoordinate(SamplingOptions::Coordinates coordinates,
-                                        Value at);
+  std::pair<Value, Value>
+  getCoordinate(SamplingOptions::Coordinates coordinates, Value at);
 
   OpBuilder &builder;
   Location loc;
@@ -415,8 +413,8 @@ Value Interpolation::getNearestPosition(OpBuilder &b, const ResizedAxis &axis,
     return ExactNearest(b, loc, axis).get(options, at);
   Scalars s(b, loc, b.getF32Type());
   omb::IndexArithmetic inner(b, loc);
-  Value nearest = getNearest(s, options.rounding,
-                             getCoordinate(s, axis, options, at));
+  Value nearest =
+      getNearest(s, options.rounding, getCoordinate(s, axis, options, at));
   Value last = inner.sub(axis.from, inner.constant(1));
   Value position = inner.clamp(toPosition(s, nearest), inner.constant(0), last);
   if (!isCropped)

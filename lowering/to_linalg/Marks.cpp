@@ -43,20 +43,6 @@ Value omb::buildSum(OpBuilder &builder, Location loc, RankedTensorType type,
       .getResult(0);
 }
 
-Value omb::flatten(OpBuilder &builder, Location loc, Value tensor) {
-  auto type = cast<RankedTensorType>(tensor.getType());
-  int64_t rank = type.getRank();
-  if (rank == 1)
-    return tensor;
-  if (rank == 0)
-    return tensor::ExpandShapeOp::create(
-        builder, loc, RankedTensorType::get(1, type.getElementType()), tensor,
-        ArrayRef<ReassociationIndices>());
-  ReassociationIndices all = llvm::to_vector<2>(llvm::seq<int64_t>(0, rank));
-  return tensor::CollapseShapeOp::create(builder, loc, tensor,
-                                         ArrayRef<ReassociationIndices>{all});
-}
-
 //===----------------------------------------------------------------------===//
 // Marks
 //===----------------------------------------------------------------------===//

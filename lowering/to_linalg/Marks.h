@@ -20,10 +20,6 @@ mlir::Value buildSum(mlir::OpBuilder &builder, mlir::Location loc,
                      llvm::ArrayRef<llvm::SmallVector<int64_t>> inputDims,
                      TermBody body);
 
-/// `tensor` as a vector.
-mlir::Value flatten(mlir::OpBuilder &builder, mlir::Location loc,
-                    mlir::Value tensor);
-
 /// The marked places of a vector of i32 that are 0 or 1.
 class Marks {
 public:

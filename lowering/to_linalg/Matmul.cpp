@@ -29,8 +29,8 @@ MatmulLabels::MatmulLabels(int64_t lhsRank, int64_t rhsRank,
                            int64_t resultRank) {
   bool isRow = lhsRank == 1;
   bool isColumn = rhsRank == 1;
-  lhs = isRow ? getLabels(0, {kInner})
-              : getLabels(lhsRank - 2, {kRows, kInner});
+  lhs =
+      isRow ? getLabels(0, {kInner}) : getLabels(lhsRank - 2, {kRows, kInner});
   rhs = isColumn ? getLabels(0, {kInner})
                  : getLabels(rhsRank - 2, {kInner, kColumns});
   SmallVector<int64_t> matrix;
@@ -90,10 +90,9 @@ struct MatMulToLinalg : OpConversionPattern<MatMulOp> {
       return failure();
     auto [lhs, rhs, result] = *types;
     MatmulLabels labels(lhs.getRank(), rhs.getRank(), result.getRank());
-    Value product = multiply(rewriter, op.getLoc(),
-                             Factor::get(adaptor.getA(), lhs, labels.lhs),
-                             Factor::get(adaptor.getB(), rhs, labels.rhs),
-                             labels.result, result);
+    Value product = multiply(
+        rewriter, op.getLoc(), Factor::get(adaptor.getA(), lhs, labels.lhs),
+        Factor::get(adaptor.getB(), rhs, labels.rhs), labels.result, result);
     rewriter.replaceOp(op,
                        roundProduct(rewriter, op.getLoc(), product, result));
     return success();

@@ -9,11 +9,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialect/ir/ops/Pooling.h"
-#include "dialect/shape/Windows.h"
 #include "lowering/to_linalg/Elements.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/Scatter.h"
+#include "lowering/to_linalg/Windows.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -51,10 +51,8 @@ private:
   Value scatterAll();
 
   RankedTensorType getType(Type elementType) const {
-    SmallVector<int64_t> shape;
-    for (Value size : sizes)
-      shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
-    return RankedTensorType::get(shape, elementType);
+    return RankedTensorType::get(
+        decomposeMixedValues(getAsOpFoldResult(sizes)).first, elementType);
   }
   /// `position` in a tensor of `dims`, in row-major order.
   static Value flatten(omb::IndexArithmetic index, ValueRange position,
@@ -198,36 +196,14 @@ Value Unpooling::findMaxima() {
   for (int64_t dim = 0; dim < rank; ++dim)
     counts.push_back(index.constant(
         llvm::divideCeil(windows.kernel[dim], windows.strides[dim])));
-  // linalg takes the number of windows from a tensor that nothing reads.
-  Value shape = tensor::EmptyOp::create(builder, loc, index.mixed(counts),
-                                        builder.getI64Type());
-  int64_t outer = 2 + rank, loops = outer + rank;
-  SmallVector<AffineExpr> exprs;
-  for (int64_t dim = 0; dim < loops; ++dim)
-    exprs.push_back(builder.getAffineDimExpr(dim));
-  ArrayRef<AffineExpr> all(exprs);
-  SmallVector<AffineMap> maps = {
-      AffineMap::get(loops, 0, all.take_back(rank), builder.getContext()),
-      AffineMap::get(loops, 0, all.take_front(outer), builder.getContext())};
-  SmallVector<utils::IteratorType> iterators(outer,
-                                             utils::IteratorType::parallel);
-  iterators.append(rank, utils::IteratorType::reduction);
-  auto generic = linalg::GenericOp::create(
-      builder, loc, type, shape, init, maps, iterators,
-      [&](OpBuilder &b, Location, ValueRange arguments) {
-        SmallVector<Value> at;
-        for (int64_t dim = 0; dim < loops; ++dim)
-          at.push_back(linalg::IndexOp::create(b, loc, dim));
-        ValueRange counters(at);
-        Value place = findMaximum(b, counters.take_front(outer),
-                                  counters.take_back(rank));
+  return omb::reducePositions(
+      builder, loc, counts, init,
+      [&](OpBuilder &b, Location, ValueRange at, ValueRange steps,
+          Value best) -> Value {
+        Value place = findMaximum(b, at, steps);
         place = arith::IndexCastOp::create(b, loc, b.getI64Type(), place);
-        linalg::YieldOp::create(
-            b, loc,
-            arith::MaxSIOp::create(b, loc, arguments.back(), place)
-                .getResult());
+        return arith::MaxSIOp::create(b, loc, best, place);
       });
-  return generic.getResult(0);
 }
 
 Value Unpooling::pickMaxima() {
@@ -249,19 +225,16 @@ Value Unpooling::pickMaxima() {
 }
 
 Value Unpooling::scatterAll() {
-  ReassociationIndices all =
-      llvm::to_vector<2>(llvm::seq<int64_t>(0, 2 + rank));
-  SmallVector<ReassociationIndices> groups = {all};
-  auto flattenTensor = [&](Value tensor) -> Value {
-    return tensor::CollapseShapeOp::create(builder, loc, tensor, groups);
-  };
   RankedTensorType type = getType(elementType);
   Value zeros = omb::createFilled(builder, loc, type, sizes,
                                   omb::createZero(builder, loc, elementType));
-  Value result =
-      omb::buildVectorScatter(builder, loc, flattenTensor(zeros),
-                              flattenTensor(indices), flattenTensor(x));
-  return tensor::ExpandShapeOp::create(builder, loc, type, result, groups,
+  Value result = omb::buildVectorScatter(
+      builder, loc, omb::flatten(builder, loc, zeros),
+      omb::flatten(builder, loc, indices), omb::flatten(builder, loc, x));
+  ReassociationIndices all =
+      llvm::to_vector<2>(llvm::seq<int64_t>(0, 2 + rank));
+  return tensor::ExpandShapeOp::create(builder, loc, type, result,
+                                       ArrayRef<ReassociationIndices>{all},
                                        index.mixed(sizes));
 }
 

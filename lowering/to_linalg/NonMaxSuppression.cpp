@@ -16,14 +16,6 @@
 using namespace mlir;
 using namespace omb::onnx;
 
-/// The only element of a tensor of rank 0 or 1.
-static Value extractScalar(OpBuilder &builder, Location loc, Value tensor) {
-  SmallVector<Value> at;
-  if (cast<RankedTensorType>(tensor.getType()).getRank() == 1)
-    at.push_back(arith::ConstantIndexOp::create(builder, loc, 0));
-  return tensor::ExtractOp::create(builder, loc, tensor, at);
-}
-
 namespace {
 
 /// A box of a class, as one i64. One that may still be selected has the score's
@@ -183,7 +175,7 @@ void Suppression::collect(Value threshold) {
         omb::Scalars s(b, loc, b.getF32Type());
         Value score = readScore(b, at[0], at[1]);
         return arith::ExtUIOp::create(
-            b, loc, i32, s.less(extractScalar(b, loc, threshold), score));
+            b, loc, i32, s.less(omb::extractScalar(b, loc, threshold), score));
       });
   Value counts =
       omb::buildSum(builder, loc, getType(i32), rows, isAbove, {{0, 1}},
@@ -269,7 +261,7 @@ Value Suppression::overlaps(omb::Scalars &s, const Box &lhs, const Box &rhs) {
   Value areaLhs = getArea(lhs), areaRhs = getArea(rhs);
   Value together = s.sub(s.add(areaLhs, areaRhs), common);
   Value result =
-      s.less(extractScalar(s, loc, iouThreshold), s.div(common, together));
+      s.less(omb::extractScalar(s, loc, iouThreshold), s.div(common, together));
   // Boxes without an area overlap nothing.
   for (Value positive : {width, height, common, areaLhs, areaRhs, together})
     result = arith::AndIOp::create(s, result, s.less(zero, positive));

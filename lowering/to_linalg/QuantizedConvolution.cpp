@@ -89,11 +89,11 @@ Value IntegerConvolution::fillPadding(Value padded) {
     IndexArithmetic inner(b, bodyLoc);
     Value element = elements[0];
     for (auto [position, dim] : llvm::enumerate(sizes.windows)) {
-      Value at = inner.sub(linalg::IndexOp::create(b, bodyLoc, 2 + position),
-                           dim.low);
-      element = s.select(inner.isLess(at, inner.constant(0)), elements[1],
-                         s.select(inner.isLess(at, dim.input), element,
-                                  elements[1]));
+      Value at =
+          inner.sub(linalg::IndexOp::create(b, bodyLoc, 2 + position), dim.low);
+      element =
+          s.select(inner.isLess(at, inner.constant(0)), elements[1],
+                   s.select(inner.isLess(at, dim.input), element, elements[1]));
     }
     return element;
   };
@@ -135,9 +135,9 @@ Value IntegerConvolution::computeBias(const Factor &weights,
   Value bias = op.bias;
   if (bias) {
     IndexArithmetic index(builder, loc);
-    index.require(index.isEqual(index.size(bias, 0),
-                                index.size(weights.tensor, 0)),
-                  op.name + " has a bias for another number of features");
+    index.require(
+        index.isEqual(index.size(bias, 0), index.size(weights.tensor, 0)),
+        op.name + " has a bias for another number of features");
     bias = castTensor(
         builder, loc, bias,
         RankedTensorType::get(weights.getType().getDimSize(0), sumType));
@@ -152,8 +152,7 @@ Value IntegerConvolution::computeBias(const Factor &weights,
   return mapFactors(builder, loc, terms, {kFeatures}, sumType,
                     [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
                       Scalars s(b, bodyLoc, sumType);
-                      Value change =
-                          s.neg(s.mul(elements[0], elements[1]));
+                      Value change = s.neg(s.mul(elements[0], elements[1]));
                       return elements.size() > 2 ? s.add(elements[2], change)
                                                  : change;
                     })
@@ -163,8 +162,8 @@ Value IntegerConvolution::computeBias(const Factor &weights,
 /// How many products a sum has, as an i32.
 Value IntegerConvolution::getWindowSize() {
   IndexArithmetic index(builder, loc);
-  Value size = index.product(
-      ArrayRef<Value>(index.sizes(op.weights)).drop_front());
+  Value size =
+      index.product(ArrayRef<Value>(index.sizes(op.weights)).drop_front());
   if (std::optional<int64_t> known = getConstantIntValue(size))
     return arith::ConstantOp::create(
         builder, loc, builder.getI32IntegerAttr(int32_t(*known)));
@@ -241,8 +240,8 @@ Value IntegerConvolution::build() {
   Value bias =
       computeBias(Factor::get(weights, weightsType, labels), inputZero);
   RankedTensorType resultType = type.clone(sumType);
-  Value init = buildConvolutionInit(builder, loc, resultType, sizes.result,
-                                     bias);
+  Value init =
+      buildConvolutionInit(builder, loc, resultType, sizes.result, bias);
   Value sum = convolve(weights, init);
   if (isZero(weightsZero))
     return sum;
@@ -306,8 +305,8 @@ matchConvolution(OpT op, typename OpT::Adaptor adaptor,
 /// The operands that both ops have; parameters have their labels.
 template <typename OpT>
 QuantizedConvolution getOperands(OpT op, typename OpT::Adaptor adaptor,
-                                 const ConvolutionTypes &types,
-                                 StringRef name, ParameterMatcher &matcher) {
+                                 const ConvolutionTypes &types, StringRef name,
+                                 ParameterMatcher &matcher) {
   QuantizedConvolution operands;
   operands.input = adaptor.getX();
   operands.weights = adaptor.getW();
@@ -392,8 +391,8 @@ struct QLinearConvToLinalg : OpConversionPattern<QLinearConvOp> {
       *parameter = fitParameter(rewriter, loc, *parameter, sum);
     Factor result = requantize(rewriter, loc, sum, parameters,
                                getElementTypeOrSelf(op.getY()));
-    rewriter.replaceOp(
-        op, castTensor(rewriter, loc, result.tensor, types->result));
+    rewriter.replaceOp(op,
+                       castTensor(rewriter, loc, result.tensor, types->result));
     return success();
   }
 

@@ -106,8 +106,7 @@ Factor omb::fitParameter(OpBuilder &builder, Location loc, Factor parameter,
     index.require(index.select(isOne, isOne, fits), message);
     repeat(builder, loc, parameter, label, common);
     parameter.names[dim] = owner.names[ownerDim];
-    setSize(builder, loc, parameter, dim,
-            owner.getType().getDimSize(ownerDim));
+    setSize(builder, loc, parameter, dim, owner.getType().getDimSize(ownerDim));
   }
   if (number)
     return createNumber(builder, loc, number);

@@ -47,10 +47,11 @@ struct QuantizedMatrix {
 
 /// `value` with its parameters, all labeled; says in `why` what doesn't fit.
 /// The parameters are pairs of a value and what it was before conversion.
-static FailureOr<QuantizedMatrix>
-matchMatrix(Value value, Value onnxValue, ArrayRef<int64_t> labels,
-            std::pair<Value, Value> scale, std::pair<Value, Value> zeroPoint,
-            StringRef &why) {
+static FailureOr<QuantizedMatrix> matchMatrix(Value value, Value onnxValue,
+                                              ArrayRef<int64_t> labels,
+                                              std::pair<Value, Value> scale,
+                                              std::pair<Value, Value> zeroPoint,
+                                              StringRef &why) {
   auto type = cast<RankedTensorType>(onnxValue.getType());
   ParameterLabels own = getParameterLabels(labels);
   LabeledType owner{type, labels};
@@ -71,8 +72,8 @@ matchMatrix(Value value, Value onnxValue, ArrayRef<int64_t> labels,
 /// The size of kInner as an i32.
 static Value getInnerCount(OpBuilder &builder, Location loc,
                            const Factor &factor) {
-  Value size = IndexArithmetic(builder, loc)
-                   .size(factor.tensor, factor.getDim(kInner));
+  Value size =
+      IndexArithmetic(builder, loc).size(factor.tensor, factor.getDim(kInner));
   if (std::optional<int64_t> known = getConstantIntValue(size))
     return arith::ConstantOp::create(
         builder, loc, builder.getI32IntegerAttr(int32_t(*known)));
@@ -85,8 +86,8 @@ static Factor multiplyIntegers(OpBuilder &builder, Location loc,
                                const QuantizedMatrix &rhs,
                                ArrayRef<int64_t> labels) {
   Factor factors[] = {lhs.matrix, rhs.matrix};
-  for (auto [factor, matrix] : {std::pair(&factors[0], &lhs),
-                                std::pair(&factors[1], &rhs)})
+  for (auto [factor, matrix] :
+       {std::pair(&factors[0], &lhs), std::pair(&factors[1], &rhs)})
     factor->tensor =
         toSignedBytes(builder, loc, matrix->matrix.tensor, matrix->type);
   alignMatrices(builder, loc, factors);
@@ -113,21 +114,21 @@ static Factor multiplyIntegers(OpBuilder &builder, Location loc,
     count = getInnerCount(builder, loc, factors[0]);
   if (terms.size() == 1)
     return product;
-  return mapFactors(
-      builder, loc, terms, labels, type,
-      [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
-        Scalars s(b, bodyLoc, type);
-        Value sum = elements[0];
-        if (hasLhsZero)
-          sum = s.sub(sum, s.mul(elements[1], elements[2]));
-        if (hasRhsZero) {
-          ValueRange own = elements.take_back(2);
-          Value rowSum =
-              count ? s.sub(own[1], s.mul(count, elements[1])) : own[1];
-          sum = s.sub(sum, s.mul(own[0], rowSum));
-        }
-        return sum;
-      });
+  return mapFactors(builder, loc, terms, labels, type,
+                    [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
+                      Scalars s(b, bodyLoc, type);
+                      Value sum = elements[0];
+                      if (hasLhsZero)
+                        sum = s.sub(sum, s.mul(elements[1], elements[2]));
+                      if (hasRhsZero) {
+                        ValueRange own = elements.take_back(2);
+                        Value rowSum =
+                            count ? s.sub(own[1], s.mul(count, elements[1]))
+                                  : own[1];
+                        sum = s.sub(sum, s.mul(own[0], rowSum));
+                      }
+                      return sum;
+                    });
 }
 
 /// A matrix less its zero point, as f32, which holds every difference of two
@@ -136,8 +137,8 @@ static Factor toFloats(OpBuilder &builder, Location loc,
                        const QuantizedMatrix &quantized) {
   SmallVector<Factor> factors{quantized.matrix};
   if (quantized.zeroPoint.tensor)
-    factors.push_back(fitParameter(builder, loc, quantized.zeroPoint,
-                                   quantized.matrix));
+    factors.push_back(
+        fitParameter(builder, loc, quantized.zeroPoint, quantized.matrix));
   Type type = builder.getF32Type();
   auto body = [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
     Scalars s(b, bodyLoc, type);
@@ -222,8 +223,8 @@ struct QLinearMatMulToLinalg : OpConversionPattern<QLinearMatMulOp> {
     auto type = cast<RankedTensorType>(op.getType());
     ParameterLabels own = getParameterLabels(labels->result);
     LabeledType owner{type, labels->result};
-    auto scale = matchParameter(adaptor.getYScale(), op.getYScale(), own, owner,
-                                why);
+    auto scale =
+        matchParameter(adaptor.getYScale(), op.getYScale(), own, owner, why);
     auto zeroPoint = matchParameter(adaptor.getYZeroPoint(), op.getYZeroPoint(),
                                     own, owner, why);
     if (failed(lhs) || failed(rhs) || failed(scale) || failed(zeroPoint))

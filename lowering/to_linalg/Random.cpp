@@ -1,7 +1,7 @@
 //===- Random.cpp - Lowering of random numbers ----------------------------===//
 
-#include "dialect/ir/ops/Normalization.h"
 #include "dialect/ir/ops/Random.h"
+#include "dialect/ir/ops/Normalization.h"
 #include "dialect/ir/ops/Reduction.h"
 #include "lowering/to_linalg/Elements.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
@@ -89,7 +89,8 @@ static Value buildUniform(OpT op, omb::Scalars &s, const RandomStream &stream,
   // Not low + (high - low) * unit: the difference may be too large.
   Value rest = s.sub(s.constant(unit, 1), unit);
   Value number = s.add(s.mul(rest, low), s.mul(unit, high));
-  Interval interval = getInterval(APFloat(op.getLow()), APFloat(op.getHigh()), type);
+  Interval interval =
+      getInterval(APFloat(op.getLow()), APFloat(op.getHigh()), type);
   return s.min(s.max(number, interval.first), interval.last);
 }
 
@@ -125,8 +126,7 @@ template <typename OpT> struct RandomToGeneric : OpConversionPattern<OpT> {
           op, "the elements would be no floats; 'dtype' is needed");
     if constexpr (kIsUniform<OpT>) {
       if (!std::isfinite(op.getLow()) || !std::isfinite(op.getHigh()))
-        return rewriter.notifyMatchFailure(op,
-                                           "'low' or 'high' is not finite");
+        return rewriter.notifyMatchFailure(op, "'low' or 'high' is not finite");
       if (op.getHigh() < op.getLow())
         return rewriter.notifyMatchFailure(op, "'high' is less than 'low'");
     }
@@ -151,8 +151,8 @@ template <typename OpT> struct RandomToGeneric : OpConversionPattern<OpT> {
       return s.narrow(buildNumber(op, s, stream, position, elementType),
                       elementType);
     };
-    rewriter.replaceOp(
-        op, omb::buildFromIndices(rewriter, loc, type, sizes, body));
+    rewriter.replaceOp(op,
+                       omb::buildFromIndices(rewriter, loc, type, sizes, body));
     return success();
   }
 };
@@ -186,8 +186,8 @@ struct BernoulliToGeneric : OpConversionPattern<BernoulliOp> {
           SmallVector<Value> at;
           for (int64_t dim = 0; dim < input.getRank(); ++dim)
             at.push_back(linalg::IndexOp::create(s, dim));
-          Value number = stream.uniform(
-              s, omb::getElementNumber(s, at, sizes), computeType);
+          Value number = stream.uniform(s, omb::getElementNumber(s, at, sizes),
+                                        computeType);
           Value one = arith::ConstantOp::create(s, s.getOneAttr(elementType));
           Value zero = arith::ConstantOp::create(s, s.getZeroAttr(elementType));
           return s.select(s.less(number, s.widen(probability)), one, zero);
@@ -220,8 +220,7 @@ struct MultinomialToGeneric : OpConversionPattern<MultinomialOp> {
                   "Multinomial has no classes to draw from");
     Value sums = accumulate(rewriter, loc, adaptor.getInput());
     RandomStream stream = getStream(rewriter, op);
-    SmallVector<Value> sizes{inputSizes[0],
-                             index.constant(op.getSampleSize())};
+    SmallVector<Value> sizes{inputSizes[0], index.constant(op.getSampleSize())};
     Value parts = draw(rewriter, loc, stream, sums, type, sizes);
     rewriter.replaceOp(op, countBelow(rewriter, loc, sums, parts, type, sizes));
     return success();
@@ -255,8 +254,8 @@ struct MultinomialToGeneric : OpConversionPattern<MultinomialOp> {
         builder, loc, type.clone(elementType), sizes,
         [&](OpBuilder &b, Location bodyLoc, ValueRange at) -> Value {
           omb::Scalars s(b, bodyLoc, elementType);
-          Value number = stream.uniform(
-              s, omb::getElementNumber(s, at, sizes), elementType);
+          Value number = stream.uniform(s, omb::getElementNumber(s, at, sizes),
+                                        elementType);
           Value total =
               tensor::ExtractOp::create(s, sums, ValueRange{at[0], last});
           return s.mul(number, total);
@@ -269,10 +268,10 @@ struct MultinomialToGeneric : OpConversionPattern<MultinomialOp> {
                           Value parts, RankedTensorType type,
                           ValueRange sizes) {
     Type elementType = type.getElementType();
-    Value init = omb::createFilled(
-        builder, loc, type, sizes,
-        arith::ConstantOp::create(builder, loc,
-                                  builder.getZeroAttr(elementType)));
+    Value init =
+        omb::createFilled(builder, loc, type, sizes,
+                          arith::ConstantOp::create(
+                              builder, loc, builder.getZeroAttr(elementType)));
     if (llvm::is_contained(type.getShape(), 0))
       return init;
     AffineExpr batch, sample, entry;
@@ -319,9 +318,8 @@ struct DropoutToLinalg : OpConversionPattern<DropoutOp> {
   LogicalResult
   matchAndRewrite(DropoutOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    return isInference(op).value_or(false)
-               ? keepAll(op, adaptor, rewriter)
-               : drop(op, adaptor, rewriter);
+    return isInference(op).value_or(false) ? keepAll(op, adaptor, rewriter)
+                                           : drop(op, adaptor, rewriter);
   }
 
   LogicalResult keepAll(DropoutOp op, OpAdaptor adaptor,
@@ -447,9 +445,9 @@ struct DropoutToLinalg : OpConversionPattern<DropoutOp> {
             scale = s.select(read(s, adaptor.getTrainingMode()), scale, one);
           Value scaled = s.mul(s.widen(arguments[0]), scale);
           Value zero = s.constant(Type(computeType), 0);
-          linalg::YieldOp::create(
-              s, s.narrow(s.select(arguments[1], scaled, zero),
-                          type.getElementType()));
+          linalg::YieldOp::create(s,
+                                  s.narrow(s.select(arguments[1], scaled, zero),
+                                           type.getElementType()));
         });
     return generic.getResult(0);
   }
@@ -459,10 +457,9 @@ struct DropoutToLinalg : OpConversionPattern<DropoutOp> {
 
 void omb::populateRandomToLinalgPatterns(const TypeConverter &converter,
                                          RewritePatternSet &patterns) {
-  patterns.add<BernoulliToGeneric, DropoutToLinalg, MultinomialToGeneric,
-               RandomToGeneric<RandomNormalOp>,
-               RandomToGeneric<RandomNormalLikeOp>,
-               RandomToGeneric<RandomUniformOp>,
-               RandomToGeneric<RandomUniformLikeOp>>(
+  patterns.add<
+      BernoulliToGeneric, DropoutToLinalg, MultinomialToGeneric,
+      RandomToGeneric<RandomNormalOp>, RandomToGeneric<RandomNormalLikeOp>,
+      RandomToGeneric<RandomUniformOp>, RandomToGeneric<RandomUniformLikeOp>>(
       converter, patterns.getContext());
 }

@@ -74,8 +74,8 @@ static Value joinWords(Scalars &s, Value low, Value high) {
   Value width = arith::ConstantOp::create(s, s.getI64IntegerAttr(32));
   Value upper = arith::ShLIOp::create(
       s, arith::ExtUIOp::create(s, s.getI64Type(), high), width);
-  return arith::OrIOp::create(
-      s, upper, arith::ExtUIOp::create(s, s.getI64Type(), low));
+  return arith::OrIOp::create(s, upper,
+                              arith::ExtUIOp::create(s, s.getI64Type(), low));
 }
 
 std::array<Value, 4> RandomStream::words(Scalars &s, Value position) const {
@@ -137,9 +137,8 @@ Value RandomStream::normal(Scalars &s, Value position, FloatType type) const {
   Value fraction = toPositive(s, radiusBits, type);
   Value radius = buildSqrt(s, s.mul(buildLog(s, fraction), -2.0));
   // A signed number of turns, half of one at most: small angles are exact.
-  Value turns =
-      s.mul(arith::SIToFPOp::create(s, type, angleBits).getResult(),
-            std::ldexp(1.0, isDouble ? -64 : -32));
+  Value turns = s.mul(arith::SIToFPOp::create(s, type, angleBits).getResult(),
+                      std::ldexp(1.0, isDouble ? -64 : -32));
   return s.mul(radius, buildCos(s, s.mul(turns, 2 * M_PI)));
 }
 

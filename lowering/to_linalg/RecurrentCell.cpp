@@ -292,12 +292,11 @@ Value RecurrentLayer::projectInput(int64_t direction, Value bias) {
   Value weights = getTransposed(operands.w, direction, 0, numGates);
   Value product = multiply(flat, weights, broadcastRows(bias, rows, columns));
   SmallVector<Value> sizes{sequence, batch, columns};
-  SmallVector<int64_t> shape;
-  for (Value size : sizes)
-    shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
-  return tensor::ExpandShapeOp::create(
-      builder, loc, RankedTensorType::get(shape, computeType), product, groups,
-      getAsOpFoldResult(sizes));
+  SmallVector<OpFoldResult> mixed = getAsOpFoldResult(sizes);
+  auto type =
+      RankedTensorType::get(decomposeMixedValues(mixed).first, computeType);
+  return tensor::ExpandShapeOp::create(builder, loc, type, product, groups,
+                                       mixed);
 }
 
 //===----------------------------------------------------------------------===//

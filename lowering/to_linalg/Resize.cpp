@@ -122,8 +122,7 @@ ResizedAxes::Fraction ResizedAxes::getCommonScale() {
     Value commonProduct = index.mul(common.numerator, own.denominator);
     Value takesOwn = isMin ? index.isLess(ownProduct, commonProduct)
                            : index.isLess(commonProduct, ownProduct);
-    common.numerator =
-        index.select(takesOwn, own.numerator, common.numerator);
+    common.numerator = index.select(takesOwn, own.numerator, common.numerator);
     common.denominator =
         index.select(takesOwn, own.denominator, common.denominator);
   }

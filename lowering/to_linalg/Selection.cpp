@@ -1,6 +1,7 @@
 //===- Selection.cpp - Lowering of what is picked by value ----------------===//
 
 #include "dialect/ir/ops/Indexing.h"
+#include "lowering/to_linalg/Elements.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Marks.h"
 #include "lowering/to_linalg/Patterns.h"

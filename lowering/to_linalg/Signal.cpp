@@ -169,14 +169,12 @@ struct DFTToLinalg : OpConversionPattern<DFTOp> {
     bool isOneSided = op.getOnesided(), isInverse = op.getInverse();
     bool isReal = isOneSided && isInverse;
     Value size = getLength(index, data, dftLength, dim, isReal);
-    Value outputs =
-        isOneSided && !isInverse ? getOneSided(index, size) : size;
+    Value outputs = isOneSided && !isInverse ? getOneSided(index, size) : size;
     if (llvm::is_contained(type.getShape(), 0))
       return omb::createEmpty(builder, loc, type,
                               getSizes(index, data, dim, outputs, isReal));
     Value input = omb::convertFloats(
-        builder, loc, data,
-        omb::getAccumulatorType(type.getElementType()));
+        builder, loc, data, omb::getAccumulatorType(type.getElementType()));
     if (isReal)
       input = weigh(builder, loc, input, dim, size);
     FourierTransform transform(builder, loc, isInverse, isReal);
@@ -208,11 +206,10 @@ struct DFTToLinalg : OpConversionPattern<DFTOp> {
   /// One side of the spectrum of a real signal of `size`, with twice the
   /// frequencies whose opposites aren't there: the real part of the transform
   /// is that of the whole spectrum.
-  static Value weigh(OpBuilder &builder, Location loc, Value input,
-                     int64_t dim, Value size) {
+  static Value weigh(OpBuilder &builder, Location loc, Value input, int64_t dim,
+                     Value size) {
     IndexArithmetic index(builder, loc);
-    Value count =
-        index.min(index.size(input, dim), getOneSided(index, size));
+    Value count = index.min(index.size(input, dim), getOneSided(index, size));
     input = omb::cutOff(builder, loc, input, dim, getAsOpFoldResult(count));
     Type elementType = getElementTypeOrSelf(input.getType());
     return omb::mapElements(
@@ -222,8 +219,7 @@ struct DFTToLinalg : OpConversionPattern<DFTOp> {
           omb::Scalars s(b, bodyLoc, elementType);
           Value at = linalg::IndexOp::create(s, dim);
           Value isZero = inner.isEqual(at, inner.constant(0));
-          Value isHalf =
-              inner.isEqual(inner.mul(at, inner.constant(2)), size);
+          Value isHalf = inner.isEqual(inner.mul(at, inner.constant(2)), size);
           Value isAlone = arith::OrIOp::create(s, isZero, isHalf);
           return s.select(isAlone, element, s.mul(element, 2.0));
         });
@@ -287,8 +283,7 @@ struct STFTToLinalg : OpConversionPattern<STFTOp> {
                     "STFT has empty frames");
       return size;
     }
-    Value size =
-        readSize(index, adaptor.getFrameLength(), "the frame_length");
+    Value size = readSize(index, adaptor.getFrameLength(), "the frame_length");
     if (window)
       index.require(index.isEqual(size, window),
                     "the window and the frames of STFT have different sizes");
@@ -325,8 +320,8 @@ struct STFTToLinalg : OpConversionPattern<STFTOp> {
               s, signal, ValueRange{at[0], position, at[3]}));
           if (!op.getWindow())
             return element;
-          Value weight = s.widen(
-              tensor::ExtractOp::create(s, adaptor.getWindow(), at[2]));
+          Value weight =
+              s.widen(tensor::ExtractOp::create(s, adaptor.getWindow(), at[2]));
           return s.mul(element, weight);
         });
   }
@@ -349,13 +344,10 @@ struct MelWeightMatrixToGeneric : OpConversionPattern<MelWeightMatrixOp> {
       return rewriter.notifyMatchFailure(op, "an input is not one number");
     Location loc = op.getLoc();
     IndexArithmetic index(rewriter, loc);
-    Value bins =
-        readSize(index, adaptor.getNumMelBins(), "the num_mel_bins");
-    Value length =
-        readSize(index, adaptor.getDftLength(), "the dft_length");
+    Value bins = readSize(index, adaptor.getNumMelBins(), "the num_mel_bins");
+    Value length = readSize(index, adaptor.getDftLength(), "the dft_length");
     Value points = buildPoints(rewriter, loc, adaptor, bins);
-    bool isUnsigned =
-        getElementTypeOrSelf(op.getType()).isUnsignedInteger();
+    bool isUnsigned = getElementTypeOrSelf(op.getType()).isUnsignedInteger();
     Value result = omb::buildFromIndices(
         rewriter, loc, type, {getOneSided(index, length), bins},
         [&](OpBuilder &b, Location bodyLoc, ValueRange at) -> Value {

@@ -182,8 +182,8 @@ struct ConvertOnnxToLinalg
 
 } // namespace
 
-/// Canonicalization, but for a pattern that gives what a loop carries the static
-/// type that it has before the first iteration, though it may grow.
+/// Canonicalization, but for a pattern that gives what a loop carries the
+/// static type that it has before the first iteration, though it may grow.
 static std::unique_ptr<Pass> createSafeCanonicalizer() {
   // A pattern's name is the class's, as one or the other compiler spells it.
   return createCanonicalizerPass(

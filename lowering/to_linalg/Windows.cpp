@@ -194,3 +194,36 @@ Value omb::reduceWindows(OpBuilder &builder, Location loc, Value padded,
       });
   return generic.getResult(0);
 }
+
+Value omb::reducePositions(OpBuilder &builder, Location loc, ValueRange counts,
+                           Value init, PositionBody body) {
+  auto type = cast<RankedTensorType>(init.getType());
+  int64_t outer = type.getRank(), loops = outer + counts.size();
+  // linalg takes the counts from a tensor that nothing reads.
+  Value shape = tensor::EmptyOp::create(builder, loc, getAsOpFoldResult(counts),
+                                        type.getElementType());
+  SmallVector<AffineExpr> exprs;
+  for (int64_t dim = 0; dim < loops; ++dim)
+    exprs.push_back(builder.getAffineDimExpr(dim));
+  auto map = [&](ArrayRef<AffineExpr> some) {
+    return AffineMap::get(loops, 0, some, builder.getContext());
+  };
+  ArrayRef<AffineExpr> all(exprs);
+  SmallVector<AffineMap> maps = {map(all.drop_front(outer)),
+                                 map(all.take_front(outer))};
+  SmallVector<utils::IteratorType> iterators(outer,
+                                             utils::IteratorType::parallel);
+  iterators.append(counts.size(), utils::IteratorType::reduction);
+  auto generic = linalg::GenericOp::create(
+      builder, loc, type, shape, init, maps, iterators,
+      [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
+        SmallVector<Value> counters;
+        for (int64_t dim = 0; dim < loops; ++dim)
+          counters.push_back(linalg::IndexOp::create(b, bodyLoc, dim));
+        ValueRange at(counters);
+        linalg::YieldOp::create(b, bodyLoc,
+                                body(b, bodyLoc, at.take_front(outer),
+                                     at.drop_front(outer), elements.back()));
+      });
+  return generic.getResult(0);
+}

@@ -62,6 +62,18 @@ mlir::Value reduceWindows(mlir::OpBuilder &builder, mlir::Location loc,
                           mlir::ValueRange others, mlir::Value init,
                           WindowBody body);
 
+/// Combines `accumulator` with what there is at the positions `at` of the
+/// result and `within` of what is reduced.
+using PositionBody = llvm::function_ref<mlir::Value(
+    mlir::OpBuilder &, mlir::Location, mlir::ValueRange at,
+    mlir::ValueRange within, mlir::Value accumulator)>;
+
+/// For every element of `init`, reduces over all positions in `counts`, by a
+/// linalg.generic that starts with the element.
+mlir::Value reducePositions(mlir::OpBuilder &builder, mlir::Location loc,
+                            mlir::ValueRange counts, mlir::Value init,
+                            PositionBody body);
+
 } // namespace omb
 
 #endif // OMB_LOWERING_TO_LINALG_WINDOWS_H

@@ -17,17 +17,15 @@ import numpy as np
 import onnx_mlir_bridge as omb
 import pytest
 import small_models
-from hypothesis import HealthCheck, Phase, given, settings
+from budget import DETERMINISTIC
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 BUDGET = settings(
+    DETERMINISTIC,
     max_examples=20,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 

@@ -15,17 +15,15 @@ import numpy as np
 import onnx
 import onnx_mlir_bridge as omb
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from budget import DETERMINISTIC
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 BUDGET = settings(
+    DETERMINISTIC,
     max_examples=40,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

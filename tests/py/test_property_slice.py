@@ -12,7 +12,8 @@ import numpy as np
 import onnx_mlir_bridge as omb
 import pytest
 import small_models
-from hypothesis import HealthCheck, Phase, given, settings
+from budget import DETERMINISTIC
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
@@ -59,11 +60,8 @@ steps = st.sampled_from([1, 1, 2, 3, -1, -2, -7])
 
 @pytest.mark.parametrize("known", [(), ("step",)], ids="-".join)
 @settings(
+    DETERMINISTIC,
     max_examples=60,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(size=st.sampled_from([0, 1, 2, 5]), start=positions, end=positions, step=steps)

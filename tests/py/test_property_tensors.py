@@ -23,17 +23,15 @@ import onnx
 import onnx_mlir_bridge as omb
 import pytest
 import small_models
-from hypothesis import HealthCheck, Phase, assume, example, given, settings
+from budget import DETERMINISTIC
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 BUDGET = settings(
+    DETERMINISTIC,
     max_examples=25,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.explicit, Phase.generate],  # a failure's inputs are small as they are
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 

@@ -11,16 +11,15 @@ import numpy as np
 import onnx
 import onnx_mlir_bridge as omb
 import pytest
+from budget import DETERMINISTIC
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import parser
 from onnx.reference import ReferenceEvaluator
 
 BUDGET = settings(
+    DETERMINISTIC,
     max_examples=20,
-    deadline=None,
-    derandomize=True,
-    database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
 

@@ -118,12 +118,18 @@ def _output_shapes(imported: ImportedModel) -> list[tuple[Dim, ...] | None]:
     ]
 
 
-def _held(value_type: ir.Type) -> ir.Type:
-    """The type of what is in sequences and optionals; other types are themselves."""
+def _contained(value_type: ir.Type) -> tuple[str, ir.Type] | None:
+    """The word for a sequence or an optional, and the type of what is in it."""
     from onnx_mlir_bridge._mlir import ir
 
-    inner = re.fullmatch(r"!onnx\.(?:seq|optional)<(.*)>", str(value_type), re.DOTALL)
-    return _held(ir.Type.parse(inner[1], value_type.context)) if inner else value_type
+    found = re.fullmatch(r"!onnx\.(seq|optional)<(.*)>", str(value_type), re.DOTALL)
+    return (found[1], ir.Type.parse(found[2], value_type.context)) if found else None
+
+
+def _held(value_type: ir.Type) -> ir.Type:
+    """The type of what is in sequences and optionals; other types are themselves."""
+    container = _contained(value_type)
+    return _held(container[1]) if container else value_type
 
 
 def _tensor(kind: str, name: str, type_name: str, dims: tuple[Dim, ...] | None) -> TensorInfo:
@@ -187,13 +193,19 @@ def _type_info(kind: str, name: str, value_type: ir.Type) -> TensorInfo:
     from onnx_mlir_bridge._mlir import ir
 
     held = _held(value_type)
-    if not isinstance(held, ir.ShapedType):
-        return _tensor(kind, name, str(value_type), None)
-    element = _ELEMENTS.get(str(held.element_type), str(held.element_type))
-    spelled = f"tensor({element})"
-    for container in reversed(re.findall(r"!onnx\.(seq|optional)<", str(value_type))):
-        spelled = f"{container}({spelled})"
-    return _tensor(kind, name, spelled, _dims(held) if held.has_rank else None)
+    dims = _dims(held) if isinstance(held, ir.RankedTensorType) else None
+    return _tensor(kind, name, _spell(value_type), dims)
+
+
+def _spell(value_type: ir.Type) -> str:
+    """The type as ONNX spells it, without dimensions, if sessions can pass such a value."""
+    from onnx_mlir_bridge._mlir import ir
+
+    if isinstance(value_type, ir.ShapedType):
+        element_type = str(value_type.element_type)
+        return f"tensor({_ELEMENTS.get(element_type, element_type)})"
+    container = _contained(value_type)
+    return f"{container[0]}({_spell(container[1])})" if container else str(value_type)
 
 
 def _dims(value_type: ir.RankedTensorType) -> tuple[Dim, ...]:

@@ -118,7 +118,6 @@ class Executable:
         """Make the executable unusable without ending anything: see _abandon_all()."""
         for value in (self._device, self._function, self._context, self._weights):
             devices.immortalize(value)
-        self._lock = threading.Lock()
         self._is_abandoned = True
 
     def __del__(self) -> None:

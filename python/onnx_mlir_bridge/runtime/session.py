@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -76,7 +77,9 @@ class InferenceSession:
         self._executable = Executable(module, weights, device, threads)
         signature = description.signature
         self._input_parts = [part for info in signature.inputs for part in containers.parts(info)]
-        self._output_parts = [containers.parts(info) for info in signature.outputs]
+        output_parts = [containers.parts(info) for info in signature.outputs]
+        numbers = itertools.count()
+        self._output_parts = [[(next(numbers), part) for part in parts] for parts in output_parts]
 
     def run(
         self, output_names: Sequence[str] | None, inputs: Mapping[str, containers.Value]
@@ -109,10 +112,9 @@ class InferenceSession:
 
     def _read(self, results: Sequence[HalBufferView], position: int) -> containers.Value:
         """Output `position` of the model, out of all tensors that the compiled code gives."""
-        first = sum(len(parts) for parts in self._output_parts[:position])
         arrays = [
-            self._executable.read(results[first + index], part)
-            for index, part in enumerate(self._output_parts[position])
+            self._executable.read(results[number], part)
+            for number, part in self._output_parts[position]
         ]
         return containers.unpack(self._description.signature.outputs[position], arrays)
 

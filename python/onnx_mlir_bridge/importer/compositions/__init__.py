@@ -6,20 +6,20 @@ model, `custom` lets users register their own.
 
 from __future__ import annotations
 
-# The modules that register operators; they are imported when one is looked up first.
-FAMILIES = (
-    "activations",
-    "attention",
-    "fused",
-    "gradient",
-    "gradient_rules",
-    "group_query_attention",
-    "machine_learning",
-    "matmul",
-    "normalizations",
-    "preview",
-    "preview_training",
-    "quantized",
-    "quantized_products",
-    "rotary",
-)
+# The modules that register operators, by domain; they are imported when one is looked up first.
+FAMILIES = {
+    "ai.onnx.ml": ("machine_learning",),
+    "ai.onnx.preview": ("preview",),
+    "ai.onnx.preview.training": ("gradient", "gradient_rules", "preview_training"),
+    "com.microsoft": (
+        "activations",
+        "attention",
+        "fused",
+        "group_query_attention",
+        "matmul",
+        "normalizations",
+        "quantized",
+        "quantized_products",
+        "rotary",
+    ),
+}

@@ -150,6 +150,10 @@ class Value:
         """The elements in another shape, of numbers (0: as it is) and one-element values."""
         return self.op("Reshape", self.body.sizes(*sizes))
 
+    def as_scalar(self) -> Value:
+        """The only element, without dimensions."""
+        return self.op("Reshape", self.body.ints([]))
+
     def expand(self, *sizes: Value | int) -> Value:
         """Repeated to the sizes that it broadcasts to."""
         return self.op("Expand", self.body.sizes(*sizes))

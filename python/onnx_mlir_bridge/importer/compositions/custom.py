@@ -69,7 +69,10 @@ def register_op(
         raise OmbError(f"{shown} {what}; pass replace=True to define it anew")
     if isinstance(definition, (FunctionProto, str)):
         function = _checked(definition, domain, name)
-        build: registry.Builder = lambda _: function  # noqa: E731
+
+        def build(_: Call) -> FunctionProto:
+            return function
+
     elif callable(definition):
         build = _Callable(definition, domain, name)
     else:

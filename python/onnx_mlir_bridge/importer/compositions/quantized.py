@@ -6,27 +6,20 @@ zero points are one number a tensor; an absent zero point is 0.
 
 from __future__ import annotations
 
-import numpy as np
-
 from onnx_mlir_bridge.importer.compositions.body import Call, Value
 from onnx_mlir_bridge.importer.compositions.registry import composes
 
 
-def _scalar(call: Call, value: Value) -> Value:
-    """A scale or zero point, which may come as a tensor of one element."""
-    return value.op("Reshape", call.constant(np.array([], dtype=np.int64)))
-
-
 def _dequantize(call: Call, x: Value, scale: Value, zero: Value | None) -> Value:
     """(x - zero) * scale."""
-    offset = None if zero is None else _scalar(call, zero)
-    return x.op("DequantizeLinear", _scalar(call, scale), offset)
+    offset = None if zero is None else zero.as_scalar()
+    return x.op("DequantizeLinear", scale.as_scalar(), offset)
 
 
 def _quantize(call: Call, y: Value, scale: Value, zero: Value | None, like: Value) -> Value:
     """y / scale + zero, rounded and saturated, in the element type of `like`."""
-    offset = call.scalar(0, like) if zero is None else _scalar(call, zero)
-    return y.op("QuantizeLinear", _scalar(call, scale), offset)
+    offset = call.scalar(0, like) if zero is None else zero.as_scalar()
+    return y.op("QuantizeLinear", scale.as_scalar(), offset)
 
 
 @composes("com.microsoft", "QLinearAdd QLinearMul")

@@ -6,17 +6,10 @@ zero point is one number, or one for every column of the right-hand side.
 
 from __future__ import annotations
 
-import numpy as np
 from onnx import TensorProto
 
 from onnx_mlir_bridge.importer.compositions.body import Call, Value
 from onnx_mlir_bridge.importer.compositions.registry import composes
-
-
-def _integers(x: Value, zero: Value | None) -> Value:
-    """The exact int32 numbers x - zero."""
-    wide = x.cast(TensorProto.INT32)
-    return wide if zero is None else wide - zero.cast(TensorProto.INT32)
 
 
 @composes("com.microsoft", "MatMulIntegerToFloat")
@@ -59,5 +52,4 @@ def qgemm(call: Call) -> Value:
         return result
     if y_zero is None:
         raise call.fail("has a y_scale, but no y_zero_point")
-    scalar = call.constant(np.array([], dtype=np.int64))
-    return result.op("QuantizeLinear", y_scale.op("Reshape", scalar), y_zero.op("Reshape", scalar))
+    return result.op("QuantizeLinear", y_scale.as_scalar(), y_zero.as_scalar())

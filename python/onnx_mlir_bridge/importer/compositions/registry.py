@@ -55,28 +55,18 @@ def composes(domain: str, operators: str, *, late: bool = False) -> Callable[[Bu
 
 
 @cache
-def _built_in() -> dict[tuple[str, str], Composition]:
-    """What the families register."""
+def _import_families(domain: str) -> None:
+    """Has the families of a domain register their operators."""
     package = "onnx_mlir_bridge.importer.compositions"
-    for family in import_module(package).FAMILIES:
+    for family in import_module(package).FAMILIES.get(domain, ()):
         import_module(f"{package}.{family}")
-    return _BUILT_IN
 
 
 def find(domain: str, op_type: str) -> Composition | None:
     """How an operator is composed, None where it isn't."""
+    _import_families(domain)
     key = (domain, op_type)
-    return _CUSTOM.get(key) or _built_in().get(key)
-
-
-def composed() -> list[tuple[str, str]]:
-    """Every (domain, operator) that is composed, in order."""
-    return sorted(_built_in().keys() | _CUSTOM.keys())
-
-
-def is_built_in(domain: str, op_type: str) -> bool:
-    """Whether the operator is composed without anybody having registered it."""
-    return (domain, op_type) in _built_in()
+    return _CUSTOM.get(key) or _BUILT_IN.get(key)
 
 
 def is_custom(domain: str, op_type: str) -> bool:

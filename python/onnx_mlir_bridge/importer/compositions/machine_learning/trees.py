@@ -80,24 +80,17 @@ class _Tables:
 
     def _column(self, name: str, nodes: Value | np.ndarray) -> Value:
         column = getattr(self._forest, name)
-        if name in ("feature", "on_true", "on_false"):
+        # Large tables of booleans don't reach IREE.
+        is_flag = column.dtype == bool
+        if is_flag or name in ("feature", "on_true", "on_false"):
             column = column.astype(np.int32)
-        elif column.dtype == bool:
-            # Large tables of booleans don't reach IREE.
-            return self._flags(name, column, nodes)
         if isinstance(nodes, np.ndarray):
-            return self._call.constant(column[nodes])
-        if name not in self._constants:
-            self._constants[name] = self._call.constant(column)
-        return self._constants[name].op("Gather", nodes)
-
-    def _flags(self, name: str, column: np.ndarray, nodes: Value | np.ndarray) -> Value:
-        numbers = column.astype(np.int32)
-        if isinstance(nodes, np.ndarray):
-            return self._call.constant(numbers[nodes]) > 0
-        if name not in self._constants:
-            self._constants[name] = self._call.constant(numbers)
-        return self._constants[name].op("Gather", nodes) > 0
+            found = self._call.constant(column[nodes])
+        else:
+            if name not in self._constants:
+                self._constants[name] = self._call.constant(column)
+            found = self._constants[name].op("Gather", nodes)
+        return found > 0 if is_flag else found
 
     def _next(self, x: Value, nodes: Value | np.ndarray) -> Value:
         value = self._column("value", nodes)
