@@ -4,6 +4,7 @@
 #define OMB_LOWERING_PASSES_H
 
 #include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassOptions.h"
 
 namespace omb {
 
@@ -15,6 +16,21 @@ namespace omb {
 
 /// Adds `omb-to-linalg`: omb-simplify and convert-onnx-to-linalg.
 void buildToLinalgPipeline(mlir::OpPassManager &passes);
+
+/// The vector registers of the CPU that omb-to-vector generates code for.
+struct ToVectorOptions : mlir::PassPipelineOptions<ToVectorOptions> {
+  Option<unsigned> vectorBytes{*this, "vector-bytes",
+                               llvm::cl::desc("Bytes of a vector register"),
+                               llvm::cl::init(64)};
+  Option<unsigned> vectorRegisters{
+      *this, "vector-registers",
+      llvm::cl::desc("Number of vector registers"), llvm::cl::init(32)};
+};
+
+/// Adds `omb-to-vector`: kernels of vector code for what decides the speed on
+/// a CPU with these registers and fused multiply-add.
+void buildToVectorPipeline(mlir::OpPassManager &passes,
+                           const ToVectorOptions &options);
 
 /// Adds `omb-to-iree`: what makes linalg a module that IREE compiles.
 void buildToIREEPipeline(mlir::OpPassManager &passes);

@@ -97,4 +97,104 @@ def IsolateCarriedTensors
   ];
 }
 
+class VectorUnitOptions {
+  list<Option> vectorUnit = [
+    Option<"vectorBytes", "vector-bytes", "unsigned", /*default=*/"64",
+           "Bytes of a vector register">,
+    Option<"vectorRegisters", "vector-registers", "unsigned", /*default=*/"32",
+           "Number of vector registers">
+  ];
+}
+
+def ConvertLayout : Pass<"omb-convert-layout", "::mlir::ModuleOp"> {
+  let summary = "Give images their channels last";
+  let description = [{
+    Convolutions with constant weights, and depthwise ones, are computed with the
+    channels last, between two transpositions. Elementwise ops, pools, sums over
+    positions, padding, concatenation and slices of what was transposed back are
+    computed before that, so that opposite transpositions meet and vanish.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
+                       VectorUnitOptions {
+  let summary = "Put constant weights into the order in which kernels read them";
+  let description = [{
+    Takes products of matrices and convolutions in f32 and f64 whose weights are
+    constant and whose output has the weights' channels last. The channels are
+    divided into panels of a few vectors each; the constant is stored panel by
+    panel, with zeros beyond the last channel:
+
+        packed[p..., j, v] += input[f(p..., r...)] * panels[j, r..., v]
+        out = linalg.unpack packed
+
+    The panel's size follows from the registers of the CPU and the sizes of the
+    output. A start of the sum other than zero is added afterwards.
+  }];
+  let options = vectorUnit;
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def FuseElementwise : Pass<"omb-fuse-elementwise", "::mlir::ModuleOp"> {
+  let summary = "Make one op of elementwise ops that follow each other";
+  let description = [{
+    Makes `linalg.generic` of named elementwise ops and of broadcasts, and fuses
+    those that have one use into what uses them. What is done to a reshaped
+    product (`linalg.unpack` and `tensor.expand_shape`) is done before it is
+    reshaped.
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect",
+    "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def OutlineKernels : Pass<"omb-outline-kernels", "::mlir::ModuleOp"> {
+  let summary = "Make functions of products and what is done to their elements";
+  let description = [{
+    Moves each product that omb-pack-contractions packed, together with the
+    elementwise op that alone uses it, into a private function with the attribute
+    `omb.kernel`, which takes tensors and the dynamic sizes of its result.
+    Products that are alike share one function.
+  }];
+  let dependentDialects = [
+    "::mlir::func::FuncDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def VectorizeKernels : Pass<"omb-vectorize-kernels", "::mlir::ModuleOp">,
+                       VectorUnitOptions {
+  let summary = "Make executables of vector code of the kernels";
+  let description = [{
+    Replaces each function of omb-outline-kernels by a `stream.executable`, and
+    its calls by `flow.dispatch`. A workgroup computes one panel of channels for
+    a block of positions, tile by tile: the sums of a tile stay in vector
+    registers while loops go through what is summed over, with one
+    `vector.fma` for each vector and step; then the elementwise op is done to
+    the vectors, and they are stored. Tiles at the end of a row are smaller.
+  }];
+  let options = vectorUnit;
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect",
+    "::mlir::arith::ArithDialect",
+    "::mlir::func::FuncDialect",
+    "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect",
+    "::omb::iree::FlowDialect",
+    "::omb::iree::StreamDialect"
+  ];
+}
+
 #endif // OMB_LOWERING_PASSES_TD

@@ -18,10 +18,12 @@
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/Quant/IR/Quant.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SparseTensor/IR/SparseTensor.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/IR/TensorInferTypeOpInterfaceImpl.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
@@ -37,8 +39,9 @@ void omb::registerDialects(DialectRegistry &registry) {
               math::MathDialect, memref::MemRefDialect, quant::QuantDialect,
               scf::SCFDialect, sparse_tensor::SparseTensorDialect,
               tensor::TensorDialect, vector::VectorDialect, iree::FlowDialect,
-              iree::UtilDialect>();
+              iree::StreamDialect, iree::UtilDialect>();
   func::registerInlinerExtension(registry);
+  tensor::registerInferTypeOpInterfaceExternalModels(registry);
 }
 
 void omb::registerPasses() {
@@ -51,6 +54,9 @@ void omb::registerPasses() {
   PassPipelineRegistration<>(
       "omb-to-linalg", "onnx to linalg: omb-simplify, then lower every op",
       buildToLinalgPipeline);
+  PassPipelineRegistration<ToVectorOptions>(
+      "omb-to-vector", "linalg to kernels of vector code, for a CPU",
+      buildToVectorPipeline);
   PassPipelineRegistration<>(
       "omb-to-iree", "linalg to what IREE compiles: weights become parameters",
       buildToIREEPipeline);
@@ -59,4 +65,5 @@ void omb::registerPasses() {
 void omb::registerUpstreamPasses() {
   registerTransformsPasses();
   registerLinalgPasses();
+  memref::registerMemRefPasses();
 }

@@ -10,6 +10,7 @@ using namespace omb::iree;
 
 MLIR_DEFINE_EXPLICIT_TYPE_ID(omb::iree::UtilDialect)
 MLIR_DEFINE_EXPLICIT_TYPE_ID(omb::iree::FlowDialect)
+MLIR_DEFINE_EXPLICIT_TYPE_ID(omb::iree::StreamDialect)
 
 ForeignDialect::ForeignDialect(StringRef name, MLIRContext *context, TypeID id)
     : Dialect(name, context, id) {
@@ -24,6 +25,13 @@ Attribute ForeignDialect::parseAttribute(DialectAsmParser &parser,
       parser.getFullSymbolSpec(), type ? type : NoneType::get(getContext()));
 }
 
+Type ForeignDialect::parseType(DialectAsmParser &parser) const {
+  auto name = StringAttr::get(getContext(), getNamespace());
+  return OpaqueType::getChecked(
+      [&] { return parser.emitError(parser.getNameLoc()); }, name,
+      parser.getFullSymbolSpec());
+}
+
 UtilDialect::UtilDialect(MLIRContext *context)
     : ForeignDialect(getDialectNamespace(), context,
                      TypeID::get<UtilDialect>()) {}
@@ -31,3 +39,7 @@ UtilDialect::UtilDialect(MLIRContext *context)
 FlowDialect::FlowDialect(MLIRContext *context)
     : ForeignDialect(getDialectNamespace(), context,
                      TypeID::get<FlowDialect>()) {}
+
+StreamDialect::StreamDialect(MLIRContext *context)
+    : ForeignDialect(getDialectNamespace(), context,
+                     TypeID::get<StreamDialect>()) {}

@@ -33,6 +33,7 @@ def compile(model: ModelSource, target: str = "cpu", **options: Any) -> Compiled
         imported = source.read(model)
         stage("Lowering to linalg")
         linalg = pipeline.to_linalg(imported.module.operation)
+        pipeline.to_vector(linalg, resolved, checked.opt_level)
         hand_off = pipeline.to_iree(linalg, resolved)
         stage(f"Compiling for {target}")
         vmfb = pipeline.compile_with_iree(hand_off, resolved, checked.opt_level)
@@ -57,9 +58,9 @@ def emit(
         report("Importing")
         imported = source.read(model)
         report("Lowering to linalg")
-        if stage in compiled_model.SOURCE_STAGES:
-            return compiled_model.emit_source(imported, stage)
         resolved = targets.resolve(target, checked.cpu, checked.vulkan, checked.cuda)
-        hand_off = pipeline.to_iree(pipeline.to_linalg(imported.module.operation), resolved)
-        report(f"Compiling for {target}")
-        return compiled_model.emit_hand_off(hand_off, stage, resolved, checked)
+        if stage in compiled_model.SOURCE_STAGES:
+            return compiled_model.emit_source(imported, stage, resolved, checked)
+        linalg = pipeline.to_linalg(imported.module.operation)
+        pipeline.to_vector(linalg, resolved, checked.opt_level)
+        return compiled_model.emit_hand_off(pipeline.to_iree(linalg, resolved))

@@ -17,8 +17,8 @@ from onnx_mlir_bridge.runtime.executable import memory_parameters
 STAGES = ("onnx", "linalg", "vector", "iree", "vmfb")
 """What emit() can give, in the order of compilation."""
 
-SOURCE_STAGES = STAGES[:2]
-"""Those that don't depend on the target."""
+SOURCE_STAGES = STAGES[:3]
+"""Those that IREE's share of the work doesn't matter to."""
 
 
 def check_stage(stage: str) -> str:
@@ -28,19 +28,24 @@ def check_stage(stage: str) -> str:
     return stage
 
 
-def emit_source(source: Source, stage: str) -> str:
-    """The text of a stage out of SOURCE_STAGES."""
+def emit_source(source: Source, stage: str, target: Target, options: CompileOptions) -> str:
+    """The text of a stage out of SOURCE_STAGES; OmbError for "vector" where there are no CPUs."""
+    if stage == "vector" and target.provider != "cpu":
+        raise OmbError(
+            f"the stage 'vector' is the CPU's; {target.provider} goes from linalg to IREE, "
+            "see 'iree'"
+        )
     module = source.module.operation
-    return pipeline.readable(module if stage == "onnx" else pipeline.to_linalg(module))
+    if stage != "onnx":
+        module = pipeline.to_linalg(module)
+    if stage == "vector":
+        pipeline.to_vector(module, target, options.opt_level)
+    return pipeline.readable(module)
 
 
-def emit_hand_off(
-    hand_off: pipeline.HandOff, stage: str, target: Target, options: CompileOptions
-) -> str:
-    """The text of a stage that depends on the target."""
-    if stage == "iree":
-        return pipeline.hand_off_text(hand_off, locations=False).decode()
-    return pipeline.vectors(hand_off, target, options.opt_level)
+def emit_hand_off(hand_off: pipeline.HandOff) -> str:
+    """The text of the stage "iree"."""
+    return pipeline.hand_off_text(hand_off, locations=False).decode()
 
 
 class CompiledModel:
@@ -95,15 +100,16 @@ class CompiledModel:
     def emit(self, stage: str) -> str | bytes:
         """The model at a stage of its compilation.
 
-        "onnx": as imported; "linalg": after the lowerings; "vector": as IREE vectorized it, for the
-        CPU; "iree": the module that IREE got; "vmfb": the result, as bytes. The others are MLIR's
-        text, in which large constants of the first two have no values. OmbError for another name.
+        "onnx": as imported; "linalg": after the lowerings; "vector": with kernels of
+        vector code, for the CPU; "iree": the module that IREE got; "vmfb": the result, as bytes.
+        The others are MLIR's text, in which large constants of the first three have no values.
+        OmbError for another name.
         """
         if check_stage(stage) == "vmfb":
             return self.vmfb
         if stage in SOURCE_STAGES:
-            return emit_source(self._source, stage)
-        return emit_hand_off(self._hand_off, stage, self._target, self._options)
+            return emit_source(self._source, stage, self._target, self._options)
+        return emit_hand_off(self._hand_off)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, which omb.load() opens; OmbError if it can't be written.

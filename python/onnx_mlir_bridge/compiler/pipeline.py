@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SIMPLIFY = "omb-simplify"
 TO_LINALG = "omb-to-linalg"
+TO_VECTOR = "omb-to-vector"
 TO_IREE = "omb-to-iree"
 
 _PARAMETERS = "omb.parameters"
@@ -24,15 +25,6 @@ _PARAMETERS = "omb.parameters"
 _MAX_PRINTED_ELEMENTS = 64
 _MAX_PRINTED_RESOURCE = 256
 
-VECTORIZE = (
-    ["phase", "executable-configurations"],
-    [
-        "pipeline",  # of a builtin.module: what is nested in it
-        "hal.executable(hal.executable.variant(builtin.module("
-        "func.func(iree-llvmcpu-lower-executable-target))))",
-    ],
-    ["ir"],
-)
 VMFB = (["vmfb"],)
 
 
@@ -80,6 +72,21 @@ def to_linalg(module: ir.Operation) -> ir.Operation:
     lowered = module.clone().operation
     run_passes(lowered, TO_LINALG)
     return lowered
+
+
+def to_vector(linalg: ir.Operation, target: Target, opt_level: int) -> ir.Operation:
+    """Makes kernels, in place, of what in a module of linalg decides its speed on a CPU.
+
+    Left alone: modules for CPUs without fused multiply-add on vectors, for other targets, and what
+    is compiled at level 0.
+    """
+    if target.vector_unit is not None and opt_level > 0:
+        unit = target.vector_unit
+        run_passes(
+            linalg,
+            f"{TO_VECTOR}{{vector-bytes={unit.bytes} vector-registers={unit.registers}}}",
+        )
+    return linalg
 
 
 def to_iree(linalg: ir.Operation, target: Target) -> HandOff:
@@ -153,17 +160,3 @@ def readable(module: ir.Operation) -> str:
     return module.get_asm(
         large_elements_limit=_MAX_PRINTED_ELEMENTS, large_resource_limit=_MAX_PRINTED_RESOURCE
     )
-
-
-def vectors(hand_off: HandOff, target: Target, opt_level: int) -> str:
-    """The module with its dispatches tiled and vectorized for the CPU.
-
-    IREE's own passes do it: the compilation is stopped when the dispatches have been given their
-    strategies, and the pass that carries these out is run by its name. OmbError for other targets.
-    """
-    if target.provider != "cpu":
-        raise OmbError(
-            f"the stage 'vector' is the CPU's; {target.provider} goes from linalg to IREE, "
-            "see 'iree'"
-        )
-    return compile_with_iree(hand_off, target, opt_level, VECTORIZE).decode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -45,12 +45,21 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
 @dataclass(frozen=True)
+class VectorUnit:
+    """The vector registers of a CPU: the bytes of one, and how many there are."""
+
+    bytes: int
+    registers: int
+
+
+@dataclass(frozen=True)
 class Target:
     """A kind of device and what is known of the device.
 
     flags: of IREE's compiler. module_attributes: attributes of the module, as MLIR's text, where
     no flag can say it. machine, features: what the code needs of the CPU. depthwise_attributes:
     module_attributes of modules with depthwise convolutions; None: IREE computes them wrong.
+    vector_unit: of a CPU that kernels are generated for.
     """
 
     provider: str
@@ -60,6 +69,7 @@ class Target:
     machine: str = ""
     features: tuple[str, ...] = ()
     depthwise_attributes: Mapping[str, str] | None = field(default_factory=dict)
+    vector_unit: VectorUnit | None = None
 
 
 def _cpu_flags(cpu: str) -> tuple[str, ...]:
@@ -73,8 +83,26 @@ def _cpu_flags(cpu: str) -> tuple[str, ...]:
 
 
 def _cpu(cpu: str) -> Target:
-    features = cpu_features.flags_of(_llvm_features(cpu))
-    return Target("cpu", cpu, _cpu_flags(cpu), {}, platform.machine(), features)
+    known = _llvm_features(cpu)
+    features = cpu_features.flags_of(known)
+    return Target(
+        "cpu",
+        cpu,
+        _cpu_flags(cpu),
+        {},
+        platform.machine(),
+        features,
+        vector_unit=_vector_unit(known),
+    )
+
+
+def _vector_unit(features: Collection[str]) -> VectorUnit | None:
+    """The registers that kernels use; None without fused multiply-add on vectors."""
+    if "avx512f" in features:
+        return VectorUnit(bytes=64, registers=32)
+    if "avx2" in features and "fma" in features:
+        return VectorUnit(bytes=32, registers=16)
+    return None
 
 
 @cache

@@ -1,0 +1,87 @@
+//===- ChannelContraction.cpp - Products with constant weights ------------===//
+
+#include "lowering/vector/ChannelContraction.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace omb::kernels;
+
+/// Whether the body of `op` is out + lhs * rhs in floating point.
+static bool multipliesAndAdds(linalg::LinalgOp op) {
+  Block *body = op.getBlock();
+  auto yield = cast<linalg::YieldOp>(body->getTerminator());
+  auto sum = yield.getOperand(0).getDefiningOp<arith::AddFOp>();
+  if (!sum)
+    return false;
+  Value lhs = body->getArgument(0), rhs = body->getArgument(1),
+        out = body->getArgument(2);
+  auto product = (sum.getLhs() == out ? sum.getRhs() : sum.getLhs())
+                     .getDefiningOp<arith::MulFOp>();
+  return product && (sum.getLhs() == out || sum.getRhs() == out) &&
+         ((product.getLhs() == lhs && product.getRhs() == rhs) ||
+          (product.getLhs() == rhs && product.getRhs() == lhs));
+}
+
+int64_t ChannelContraction::getSize(unsigned loop) const {
+  return const_cast<linalg::LinalgOp &>(op).getStaticLoopRanges()[loop];
+}
+
+FailureOr<ChannelContraction>
+ChannelContraction::match(linalg::LinalgOp op,
+                          function_ref<void(const Twine &)> why) {
+  auto fail = [&](const Twine &reason) {
+    why(reason);
+    return failure();
+  };
+  if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 ||
+      !op.hasPureTensorSemantics())
+    return fail("isn't a product of two tensors");
+  if (!multipliesAndAdds(op))
+    return fail("doesn't sum products of floats");
+  Type element = getElementTypeOrSelf(op.getDpsInits()[0].getType());
+  if (!element.isF32() && !element.isF64())
+    return fail("isn't of f32 or f64");
+
+  AffineMap output = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  if (output.getNumResults() == 0 || !output.isProjectedPermutation())
+    return fail("has an output that isn't a permutation of its loops");
+  ChannelContraction found;
+  found.op = op;
+  found.channel = output.getDimPosition(output.getNumResults() - 1);
+  for (unsigned dim = 0; dim + 1 < output.getNumResults(); ++dim)
+    found.positions.push_back(output.getDimPosition(dim));
+
+  found.input = op.getDpsInputOperand(0);
+  found.weights = op.getDpsInputOperand(1);
+  auto hasChannels = [&](OpOperand *operand) {
+    return op.getMatchingIndexingMap(operand).isFunctionOfDim(found.channel);
+  };
+  if (hasChannels(found.input))
+    std::swap(found.input, found.weights);
+  if (!hasChannels(found.weights) || hasChannels(found.input))
+    return fail("has no channels of the weights last in its output");
+
+  AffineMap weights = op.getMatchingIndexingMap(found.weights);
+  if (!weights.isProjectedPermutation())
+    return fail("has weights that aren't a permutation of its loops");
+  for (unsigned position : found.positions)
+    if (weights.isFunctionOfDim(position))
+      return fail("has weights for each position");
+  for (auto [loop, kind] : llvm::enumerate(op.getIteratorTypesArray())) {
+    if (kind != utils::IteratorType::reduction)
+      continue;
+    if (!weights.isFunctionOfDim(loop))
+      return fail("sums over values of one weight");
+    found.reductions.push_back(loop);
+  }
+  auto type = cast<RankedTensorType>(found.weights->get().getType());
+  if (!matchPattern(found.weights->get(), m_Constant()) ||
+      !type.hasStaticShape() || type.getNumElements() == 0)
+    return fail("has no constant weights");
+  if (getElementTypeOrSelf(found.input->get().getType()) != element ||
+      type.getElementType() != element)
+    return fail("has operands of several types");
+  return found;
+}

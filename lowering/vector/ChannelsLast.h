@@ -1,0 +1,38 @@
+//===- ChannelsLast.h - Images with their channels last ---------*- C++ -*-===//
+
+#ifndef OMB_LOWERING_VECTOR_CHANNELSLAST_H
+#define OMB_LOWERING_VECTOR_CHANNELSLAST_H
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/PatternMatch.h"
+
+namespace omb::kernels {
+
+/// An image is [batch, channels, height, width], for any number of spatial
+/// dimensions; with its channels last [batch, height, width, channels]. Here
+/// the order of the latter in terms of the former: 0, 2, 3, 1.
+llvm::SmallVector<int64_t> getChannelsLast(int64_t rank);
+/// The way back: 0, 3, 1, 2.
+llvm::SmallVector<int64_t> getChannelsSecond(int64_t rank);
+
+/// The image with its channels last: a transposition, or what an opposite one
+/// was made of.
+mlir::Value toChannelsLast(mlir::OpBuilder &builder, mlir::Location loc,
+                           mlir::Value image);
+/// The transposition back.
+mlir::Value toChannelsSecond(mlir::OpBuilder &builder, mlir::Location loc,
+                             mlir::Value image);
+/// What `value` is a transposition to channels second of; null if it is
+/// something else.
+mlir::Value getChannelsLastSource(mlir::Value value);
+
+/// Convolutions with constant weights, whose channels come last afterwards.
+void populateConvolutionLayoutPatterns(mlir::RewritePatternSet &patterns);
+
+/// What is computed of an image whose channels were moved to the second
+/// dimension is computed of the image as it was.
+void populateLayoutPropagationPatterns(mlir::RewritePatternSet &patterns);
+
+} // namespace omb::kernels
+
+#endif // OMB_LOWERING_VECTOR_CHANNELSLAST_H

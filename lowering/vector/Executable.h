@@ -1,0 +1,52 @@
+//===- Executable.h - Kernels as IREE calls them ----------------*- C++ -*-===//
+
+#ifndef OMB_LOWERING_VECTOR_EXECUTABLE_H
+#define OMB_LOWERING_VECTOR_EXECUTABLE_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+
+namespace omb::kernels {
+
+/// A `stream.executable` with one entry, which runs on a grid of workgroups.
+/// The entry takes the dynamic sizes of the tensors, in their order, and then
+/// the tensors: those that it reads and the one that it writes.
+struct Executable {
+  mlir::Operation *op;
+  mlir::Block *entry;
+  /// Where the entry's values are defined: the number of workgroups is computed
+  /// from the sizes in a region of its own.
+  mlir::Block *count;
+  /// `@executable::@entry`.
+  mlir::SymbolRefAttr symbol;
+
+  /// An executable at the builder's place; `entry` and `count` have arguments
+  /// but no operations.
+  static Executable create(mlir::OpBuilder &builder, mlir::Location loc,
+                           llvm::StringRef name, unsigned sizes,
+                           unsigned tensors);
+
+  /// The memory of the entry's `index`-th tensor. `sizes` are its dynamic ones.
+  static mlir::Value createSubspan(mlir::OpBuilder &builder, mlir::Location loc,
+                                   mlir::Value binding,
+                                   mlir::RankedTensorType type,
+                                   mlir::ValueRange sizes);
+
+  /// The workgroup's place in the grid.
+  static mlir::Value createWorkgroupId(mlir::OpBuilder &builder,
+                                       mlir::Location loc, int64_t dim);
+
+  /// Ends `count`: the size of the grid.
+  static void createCount(mlir::OpBuilder &builder, mlir::Location loc,
+                          mlir::Value x, mlir::Value y);
+
+  /// Runs the entry on `tensors`; `sizes` are all the dynamic sizes, the last
+  /// of which are those of the result.
+  mlir::Value createDispatch(mlir::OpBuilder &builder, mlir::Location loc,
+                             mlir::ValueRange sizes, mlir::ValueRange tensors,
+                             mlir::RankedTensorType result) const;
+};
+
+} // namespace omb::kernels
+
+#endif // OMB_LOWERING_VECTOR_EXECUTABLE_H

@@ -1,0 +1,37 @@
+//===- KernelSpace.h - Which workgroup computes what ------------*- C++ -*-===//
+
+#ifndef OMB_LOWERING_VECTOR_KERNELSPACE_H
+#define OMB_LOWERING_VECTOR_KERNELSPACE_H
+
+#include "lowering/vector/PackedContraction.h"
+#include "lowering/vector/RegisterTile.h"
+
+#include "mlir/IR/Builders.h"
+
+namespace omb::kernels {
+
+/// How a kernel's result is divided.
+///
+/// The result is [rows..., columns, channels]. A tile is `tileRows` columns of
+/// one row and `vectors` vectors of channels; a workgroup has the tiles of one
+/// panel of channels for `block` rows, or, where there are no rows, for `block`
+/// tiles. Workgroups next to each other share the panel, which stays in a
+/// cache.
+struct KernelSpace {
+  unsigned lanes;
+  unsigned vectors;
+  unsigned tileRows;
+  int64_t panels;
+  int64_t block;
+
+  static KernelSpace get(const PackedContraction &contraction,
+                         const VectorUnit &unit);
+
+  /// The number of blocks of a result with these sizes (without the channels').
+  mlir::Value getBlockCount(mlir::OpBuilder &builder, mlir::Location loc,
+                            llvm::ArrayRef<mlir::OpFoldResult> sizes) const;
+};
+
+} // namespace omb::kernels
+
+#endif // OMB_LOWERING_VECTOR_KERNELSPACE_H

@@ -1,0 +1,212 @@
+//===- LayoutPropagation.cpp - Keep the channels last ---------------------===//
+
+#include "lowering/vector/ChannelsLast.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
+
+using namespace mlir;
+using namespace omb::kernels;
+
+static int64_t getRank(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return type ? type.getRank() : 0;
+}
+
+/// `values` of an image's dimensions, with the channels last.
+template <typename T> static SmallVector<T> permuted(ArrayRef<T> values) {
+  return applyPermutation(values, getChannelsLast(values.size()));
+}
+
+namespace {
+
+/// An elementwise op.
+struct MoveElementwise : OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::GenericOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!linalg::isElementwise(op) || op.getNumDpsInits() != 1 ||
+        !op.hasPureTensorSemantics() ||
+        !op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity() ||
+        !op.getBody()->getArguments().back().use_empty() ||
+        op.getBody()->getOps<linalg::IndexOp>().begin() !=
+            op.getBody()->getOps<linalg::IndexOp>().end())
+      return rewriter.notifyMatchFailure(op, "isn't elementwise");
+    auto isMoved = [&](OpOperand *operand) {
+      return op.getMatchingIndexingMap(operand).isIdentity() &&
+             getChannelsLastSource(operand->get());
+    };
+    if (llvm::none_of(op.getDpsInputOperands(), isMoved))
+      return rewriter.notifyMatchFailure(op, "has no moved image");
+
+    Location loc = op.getLoc();
+    unsigned rank = op.getNumLoops();
+    // Loop `dim` becomes the loop at which the dimension is now.
+    SmallVector<AffineExpr> loops(rank);
+    for (auto [now, before] : llvm::enumerate(getChannelsLast(rank)))
+      loops[before] = rewriter.getAffineDimExpr(now);
+    SmallVector<Value> inputs;
+    SmallVector<AffineMap> maps;
+    for (OpOperand *operand : op.getDpsInputOperands()) {
+      AffineMap map = op.getMatchingIndexingMap(operand);
+      if (map.isIdentity()) {
+        inputs.push_back(toChannelsLast(rewriter, loc, operand->get()));
+        maps.push_back(map);
+        continue;
+      }
+      inputs.push_back(operand->get());
+      maps.push_back(map.replaceDimsAndSymbols(loops, {}, rank, 0));
+    }
+    maps.push_back(rewriter.getMultiDimIdentityMap(rank));
+    auto type = cast<RankedTensorType>(op.getResultTypes()[0]);
+    Value start = op.getDpsInits()[0];
+    SmallVector<OpFoldResult> sizes =
+        permuted<OpFoldResult>(tensor::getMixedSizes(rewriter, loc, start));
+    Value empty =
+        tensor::EmptyOp::create(rewriter, loc, sizes, type.getElementType());
+    auto moved = linalg::GenericOp::create(
+        rewriter, loc, empty.getType(), inputs, empty, maps,
+        op.getIteratorTypesArray());
+    rewriter.inlineRegionBefore(op.getRegion(), moved.getRegion(),
+                                moved.getRegion().begin());
+    rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, moved.getResult(0)));
+    return success();
+  }
+};
+
+/// A pool such as linalg.pooling_nchw_max.
+template <typename FromOp, typename ToOp>
+struct MovePooling : OpRewritePattern<FromOp> {
+  using OpRewritePattern<FromOp>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(FromOp op,
+                                PatternRewriter &rewriter) const override {
+    Value image = getChannelsLastSource(op.getInputs()[0]);
+    if (!image)
+      return rewriter.notifyMatchFailure(op, "has no moved image");
+    auto fill = op.getOutputs()[0].template getDefiningOp<linalg::FillOp>();
+    if (!fill)
+      return rewriter.notifyMatchFailure(op, "starts with several values");
+    Location loc = op.getLoc();
+    SmallVector<OpFoldResult> sizes = permuted<OpFoldResult>(
+        tensor::getMixedSizes(rewriter, loc, op.getOutputs()[0]));
+    Value empty = tensor::EmptyOp::create(
+        rewriter, loc, sizes, getElementTypeOrSelf(fill.value()));
+    Value start = linalg::FillOp::create(rewriter, loc, fill.value(), empty)
+                      .getResult(0);
+    Value moved = ToOp::create(rewriter, loc, start.getType(),
+                               ValueRange{image, op.getInputs()[1]}, start,
+                               op.getStridesAttr(), op.getDilationsAttr())
+                      .getResult(0);
+    rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, moved));
+    return success();
+  }
+};
+
+/// A reduction reads the image as it was; its result isn't an image.
+struct MoveReduction : OpInterfaceRewritePattern<linalg::LinalgOp> {
+  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::LinalgOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!isa<linalg::GenericOp, linalg::ReduceOp>(op.getOperation()) ||
+        op.getNumReductionLoops() == 0 || op.getNumDpsInputs() != 1)
+      return rewriter.notifyMatchFailure(op, "isn't a reduction");
+    Value image = getChannelsLastSource(op.getDpsInputs()[0]);
+    if (!image)
+      return rewriter.notifyMatchFailure(op, "has no moved image");
+    if (isa<linalg::ReduceOp>(op.getOperation()))
+      return linalg::generalizeNamedOp(rewriter, op);
+    rewriter.modifyOpInPlace(op, [&] {
+      OpOperand *input = op.getDpsInputOperand(0);
+      SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+      maps[0] = AffineMap::get(maps[0].getNumDims(), 0,
+                               permuted(maps[0].getResults()),
+                               rewriter.getContext());
+      input->set(image);
+      cast<linalg::GenericOp>(op.getOperation())
+          .setIndexingMapsAttr(rewriter.getAffineMapArrayAttr(maps));
+    });
+    return success();
+  }
+};
+
+struct MovePad : OpRewritePattern<tensor::PadOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::PadOp op,
+                                PatternRewriter &rewriter) const override {
+    Value image = getChannelsLastSource(op.getSource());
+    Value padding = op.getConstantPaddingValue();
+    if (!image || !padding)
+      return rewriter.notifyMatchFailure(op, "doesn't pad a moved image");
+    Location loc = op.getLoc();
+    auto type =
+        RankedTensorType::get(permuted(op.getType().getShape()),
+                              op.getType().getElementType());
+    Value moved = tensor::PadOp::create(
+        rewriter, loc, type, image, permuted<OpFoldResult>(op.getMixedLowPad()),
+        permuted<OpFoldResult>(op.getMixedHighPad()), padding, op.getNofold());
+    rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, moved));
+    return success();
+  }
+};
+
+struct MoveConcat : OpRewritePattern<tensor::ConcatOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::ConcatOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!llvm::any_of(op.getInputs(), getChannelsLastSource))
+      return rewriter.notifyMatchFailure(op, "has no moved image");
+    Location loc = op.getLoc();
+    SmallVector<Value> images;
+    for (Value input : op.getInputs())
+      images.push_back(toChannelsLast(rewriter, loc, input));
+    int64_t dim = getChannelsSecond(getRank(images[0]))[op.getDim()];
+    Value moved = tensor::ConcatOp::create(rewriter, loc, dim, images);
+    Value result = toChannelsSecond(rewriter, loc, moved);
+    if (result.getType() != op.getType())
+      result = tensor::CastOp::create(rewriter, loc, op.getType(), result);
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+
+struct MoveSlice : OpRewritePattern<tensor::ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::ExtractSliceOp op,
+                                PatternRewriter &rewriter) const override {
+    Value image = getChannelsLastSource(op.getSource());
+    if (!image || getRank(image) != op.getType().getRank())
+      return rewriter.notifyMatchFailure(op, "isn't part of a moved image");
+    Location loc = op.getLoc();
+    auto type = RankedTensorType::get(permuted(op.getType().getShape()),
+                                      op.getType().getElementType());
+    Value moved = tensor::ExtractSliceOp::create(
+        rewriter, loc, type, image,
+        permuted<OpFoldResult>(op.getMixedOffsets()),
+        permuted<OpFoldResult>(op.getMixedSizes()),
+        permuted<OpFoldResult>(op.getMixedStrides()));
+    rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, moved));
+    return success();
+  }
+};
+
+} // namespace
+
+void omb::kernels::populateLayoutPropagationPatterns(
+    RewritePatternSet &patterns) {
+  patterns.add<
+      MoveElementwise,
+      MovePooling<linalg::PoolingNcwMaxOp, linalg::PoolingNwcMaxOp>,
+      MovePooling<linalg::PoolingNchwMaxOp, linalg::PoolingNhwcMaxOp>,
+      MovePooling<linalg::PoolingNcwSumOp, linalg::PoolingNwcSumOp>,
+      MovePooling<linalg::PoolingNchwSumOp, linalg::PoolingNhwcSumOp>,
+      MoveReduction, MovePad, MoveConcat, MoveSlice>(patterns.getContext());
+}

@@ -1,0 +1,194 @@
+//===- PackContractions.cpp - omb-pack-contractions -----------------------===//
+
+#include "lowering/Passes.h"
+#include "lowering/vector/ChannelContraction.h"
+#include "lowering/vector/PackedWeights.h"
+#include "lowering/vector/RegisterTile.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Transforms/WalkPatternRewriteDriver.h"
+
+using namespace mlir;
+using namespace omb::kernels;
+
+namespace omb {
+#define GEN_PASS_DEF_PACKCONTRACTIONS
+#include "lowering/Passes.h.inc"
+} // namespace omb
+
+static bool isZeroFill(Value value) {
+  auto fill = value.getDefiningOp<linalg::FillOp>();
+  return fill && matchPattern(fill.value(), m_AnyZeroFloat());
+}
+
+
+/// The rows that a tile can take of an image: those of the innermost position.
+static int64_t getRowCount(const ChannelContraction &contraction) {
+  return contraction.positions.empty()
+             ? 1
+             : contraction.getSize(contraction.positions.back());
+}
+
+/// output += sum of the packed product's loops, where the output's start isn't
+/// zero.
+static Value addStart(OpBuilder &builder, Location loc, Value product,
+                      Value start) {
+  auto type = cast<RankedTensorType>(product.getType());
+  AffineMap identity = builder.getMultiDimIdentityMap(type.getRank());
+  SmallVector<utils::IteratorType> parallel(type.getRank(),
+                                            utils::IteratorType::parallel);
+  Value out = tensor::EmptyOp::create(
+      builder, loc, tensor::getMixedSizes(builder, loc, product),
+      type.getElementType());
+  return linalg::GenericOp::create(
+             builder, loc, type, ValueRange{product, start}, out,
+             ArrayRef{identity, identity, identity}, parallel,
+             [](OpBuilder &inner, Location at, ValueRange args) {
+               Value sum =
+                   arith::AddFOp::create(inner, at, args[0], args[1]);
+               linalg::YieldOp::create(inner, at, sum);
+             })
+      .getResult(0);
+}
+
+namespace {
+
+/// Makes of
+///
+///   out[p..., n] += input[f(p..., r...)] * weights[n, r...]
+///
+/// with n = j * `panel` + v, and panels of zeros beyond the last channel,
+///
+///   packed[p..., j, v] += input[f(p..., r...)] * panels[j, r..., v]
+///   out = linalg.unpack packed
+struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
+  PackContraction(MLIRContext *context, VectorUnit unit)
+      : OpInterfaceRewritePattern(context), unit(unit) {}
+
+  LogicalResult matchAndRewrite(linalg::LinalgOp op,
+                                PatternRewriter &rewriter) const override {
+    FailureOr<ChannelContraction> contraction = ChannelContraction::match(
+        op, [&](const Twine &why) {
+          (void)rewriter.notifyMatchFailure(op, why);
+        });
+    if (failed(contraction))
+      return failure();
+    int64_t panel = getPanel(*contraction);
+    FailureOr<Value> panels =
+        packWeights(rewriter, contraction->weights->get(), panel,
+                    getWeightsOrder(*contraction));
+    if (failed(panels))
+      return rewriter.notifyMatchFailure(op, "has weights without values");
+
+    Location loc = op.getLoc();
+    Value start = op.getDpsInits()[0];
+    Value packed = createPacked(rewriter, *contraction, *panels, panel);
+    SmallVector<OpFoldResult> sizes =
+        tensor::getMixedSizes(rewriter, loc, start);
+    auto type = cast<RankedTensorType>(start.getType());
+    Value out = tensor::EmptyOp::create(rewriter, loc, sizes,
+                                        type.getElementType());
+    Value result = linalg::UnPackOp::create(
+                       rewriter, loc, packed, out,
+                       ArrayRef<int64_t>{type.getRank() - 1},
+                       ArrayRef<OpFoldResult>{rewriter.getIndexAttr(panel)})
+                       ->getResult(0);
+    if (!isZeroFill(start))
+      result = addStart(rewriter, loc, result, start);
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+
+private:
+  /// The channels of a panel: those of a tile.
+  int64_t getPanel(const ChannelContraction &contraction) const {
+    auto type = cast<RankedTensorType>(contraction.weights->get().getType());
+    unsigned lanes = unit.getLanes(type.getElementTypeBitWidth() / 8);
+    return lanes * selectVectors(unit, lanes, getRowCount(contraction),
+                                 contraction.getSize(contraction.channel));
+  }
+
+  /// The weights' dimensions in the order channel, loops of the sum.
+  static SmallVector<int64_t>
+  getWeightsOrder(const ChannelContraction &contraction) {
+    linalg::LinalgOp op = contraction.op;
+    AffineMap map = op.getMatchingIndexingMap(contraction.weights);
+    auto getDim = [&](unsigned loop) -> int64_t {
+      return *map.getResultPosition(getAffineDimExpr(loop, op.getContext()));
+    };
+    SmallVector<int64_t> order{getDim(contraction.channel)};
+    llvm::append_range(order, llvm::map_range(contraction.reductions, getDim));
+    return order;
+  }
+
+  /// The loops stay as they are, the channels' loop counts panels, and one more
+  /// goes through a panel.
+  static Value createPacked(OpBuilder &builder,
+                            const ChannelContraction &contraction, Value panels,
+                            int64_t panel) {
+    linalg::LinalgOp op = contraction.op;
+    Location loc = op.getLoc();
+    MLIRContext *context = builder.getContext();
+    unsigned loops = op.getNumLoops();
+    AffineExpr within = builder.getAffineDimExpr(loops);
+    auto getMap = [&](ArrayRef<AffineExpr> results) {
+      return AffineMap::get(loops + 1, 0, results, context);
+    };
+    SmallVector<AffineExpr> weights{
+        builder.getAffineDimExpr(contraction.channel)};
+    for (unsigned loop : contraction.reductions)
+      weights.push_back(builder.getAffineDimExpr(loop));
+    weights.push_back(within);
+    OpOperand *init = op.getDpsInitOperand(0);
+    SmallVector<AffineExpr> output(
+        op.getMatchingIndexingMap(init).getResults());
+    output.push_back(within);
+    SmallVector<AffineMap> maps{
+        getMap(op.getMatchingIndexingMap(contraction.input).getResults()),
+        getMap(weights), getMap(output)};
+    SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
+    iterators.push_back(utils::IteratorType::parallel);
+
+    auto type = cast<RankedTensorType>(init->get().getType());
+    SmallVector<OpFoldResult> sizes =
+        tensor::getMixedSizes(builder, loc, init->get());
+    sizes.back() = builder.getIndexAttr(
+        cast<RankedTensorType>(panels.getType()).getDimSize(0));
+    sizes.push_back(builder.getIndexAttr(panel));
+    Value empty = tensor::EmptyOp::create(builder, loc, sizes,
+                                          type.getElementType());
+    Value zero = arith::ConstantOp::create(
+        builder, loc, builder.getZeroAttr(type.getElementType()));
+    Value fill = linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
+    return linalg::GenericOp::create(
+               builder, loc, fill.getType(),
+               ValueRange{contraction.input->get(), panels}, fill, maps,
+               iterators,
+               [](OpBuilder &inner, Location at, ValueRange args) {
+                 Value product =
+                     arith::MulFOp::create(inner, at, args[0], args[1]);
+                 Value sum =
+                     arith::AddFOp::create(inner, at, args[2], product);
+                 linalg::YieldOp::create(inner, at, sum);
+               })
+        .getResult(0);
+  }
+
+  VectorUnit unit;
+};
+
+struct PackContractions : omb::impl::PackContractionsBase<PackContractions> {
+  using PackContractionsBase::PackContractionsBase;
+
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    patterns.add<PackContraction>(&getContext(),
+                                  VectorUnit{vectorBytes, vectorRegisters});
+    walkAndApplyPatterns(getOperation(), std::move(patterns));
+  }
+};
+
+} // namespace

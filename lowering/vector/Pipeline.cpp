@@ -1,0 +1,29 @@
+//===- Pipeline.cpp - omb-to-vector ---------------------------------------===//
+
+#include "lowering/Passes.h"
+
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+void omb::buildToVectorPipeline(OpPassManager &passes,
+                                const ToVectorOptions &options) {
+  passes.addPass(createConvertLayout());
+  PackContractionsOptions pack;
+  pack.vectorBytes = options.vectorBytes;
+  pack.vectorRegisters = options.vectorRegisters;
+  passes.addPass(createPackContractions(pack));
+  // Sizes of results are uses of them, which would be in the way of fusion.
+  passes.addPass(memref::createResolveShapedTypeResultDimsPass());
+  passes.addPass(createFuseElementwise());
+  passes.addPass(memref::createResolveShapedTypeResultDimsPass());
+  passes.addPass(createCSEPass());
+  passes.addPass(createOutlineKernels());
+  VectorizeKernelsOptions vectorize;
+  vectorize.vectorBytes = options.vectorBytes;
+  vectorize.vectorRegisters = options.vectorRegisters;
+  passes.addPass(createVectorizeKernels(vectorize));
+  passes.addPass(createCSEPass());
+}

@@ -1,0 +1,51 @@
+//===- RegisterTile.cpp - The block of results kept in registers ----------===//
+
+#include "lowering/vector/RegisterTile.h"
+
+#include "mlir/IR/BuiltinTypes.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace omb::kernels;
+
+unsigned omb::kernels::selectRows(const VectorUnit &unit, unsigned vectors,
+                                 int64_t rows) {
+  int64_t most = unit.getMaxRows(vectors);
+  if (ShapedType::isDynamic(rows) || rows == 0)
+    return most;
+  int64_t tiles = llvm::divideCeil(rows, most);
+  return llvm::divideCeil(rows, tiles);
+}
+
+/// Cycles for one step of the sum of a tile: two multiplications and two loads
+/// a cycle. The sums form chains, each of which takes a multiplication's
+/// latency a step.
+static double getCycles(int64_t rows, unsigned vectors) {
+  constexpr double latency = 4;
+  double products = rows * vectors / 2.0, loads = (vectors + rows) / 2.0;
+  return std::max({products, loads, latency});
+}
+
+unsigned omb::kernels::selectVectors(const VectorUnit &unit, unsigned lanes,
+                                    int64_t rows, int64_t channels) {
+  constexpr unsigned mostVectors = 4;
+  unsigned best = 1;
+  double bestCycles = 0;
+  for (unsigned vectors = 1; vectors <= mostVectors; ++vectors) {
+    int64_t tileRows = selectRows(unit, vectors, rows);
+    int64_t total = ShapedType::isDynamic(rows) ? 16 * tileRows : rows;
+    int64_t full = total / tileRows, rest = total % tileRows;
+    double cycles = full * getCycles(tileRows, vectors);
+    if (rest)
+      cycles += getCycles(rest, vectors);
+    // What the loads of a tile's weights cost beyond the first cache.
+    cycles += 0.25 * vectors * llvm::divideCeil(total, tileRows);
+    cycles = cycles / total *
+             static_cast<double>(llvm::divideCeil(channels, vectors * lanes));
+    if (vectors == 1 || cycles < bestCycles) {
+      best = vectors;
+      bestCycles = cycles;
+    }
+  }
+  return best;
+}

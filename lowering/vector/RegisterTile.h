@@ -1,0 +1,38 @@
+//===- RegisterTile.h - The block of results kept in registers --*- C++ -*-===//
+
+#ifndef OMB_LOWERING_VECTOR_REGISTERTILE_H
+#define OMB_LOWERING_VECTOR_REGISTERTILE_H
+
+#include "llvm/ADT/SmallVector.h"
+#include <cstdint>
+
+namespace omb::kernels {
+
+/// The vector registers of a CPU.
+struct VectorUnit {
+  unsigned bytes;
+  unsigned registers;
+
+  unsigned getLanes(unsigned elementBytes) const {
+    return bytes / elementBytes;
+  }
+  /// The most rows of a tile whose rows are `vectors` registers: besides the
+  /// sums, a row of weights and one value of the input are in registers.
+  unsigned getMaxRows(unsigned vectors) const {
+    return (registers - vectors - 1) / vectors;
+  }
+};
+
+/// How many vectors of channels a tile has for an output of `rows` (dynamic:
+/// many) positions and `channels` channels: what takes the fewest cycles by a
+/// model of one multiplication and two loads a cycle.
+unsigned selectVectors(const VectorUnit &unit, unsigned lanes, int64_t rows,
+                       int64_t channels);
+
+/// The rows of the tiles that cover `rows` positions (dynamic: many): as even
+/// as can be.
+unsigned selectRows(const VectorUnit &unit, unsigned vectors, int64_t rows);
+
+} // namespace omb::kernels
+
+#endif // OMB_LOWERING_VECTOR_REGISTERTILE_H

@@ -1,0 +1,245 @@
+//===- VectorizeKernels.cpp - omb-vectorize-kernels -----------------------===//
+
+#include "lowering/Passes.h"
+#include "lowering/iree/Dialects.h"
+#include "lowering/vector/Executable.h"
+#include "lowering/vector/Kernels.h"
+#include "lowering/vector/TileEmitter.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/SymbolTable.h"
+
+using namespace mlir;
+using namespace omb::kernels;
+
+namespace omb {
+#define GEN_PASS_DEF_VECTORIZEKERNELS
+#include "lowering/Passes.h.inc"
+} // namespace omb
+
+namespace {
+
+/// Makes an executable of one kernel.
+class KernelWriter {
+public:
+  KernelWriter(OpBuilder &builder, func::FuncOp kernel,
+               const PackedContraction &contraction, const VectorUnit &unit)
+      : builder(builder), kernel(kernel), contraction(contraction),
+        space(KernelSpace::get(contraction, unit)), loc(kernel.getLoc()),
+        result(contraction.getResultType()) {
+    for (BlockArgument argument : kernel.getArguments()) {
+      auto type = dyn_cast<RankedTensorType>(argument.getType());
+      if (!type)
+        continue;
+      tensors.push_back(argument);
+      sizeCount += type.getNumDynamicDims();
+    }
+    sizeCount += result.getNumDynamicDims();
+  }
+
+  Executable write() {
+    Executable executable = Executable::create(
+        builder, loc, kernel.getName(), sizeCount, tensors.size() + 1);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToEnd(executable.count);
+    Executable::createCount(
+        builder, loc,
+        space.getBlockCount(builder, loc,
+                            getPositionSizes(executable.count)),
+        arith::ConstantIndexOp::create(builder, loc, space.panels));
+    builder.setInsertionPointToEnd(executable.entry);
+    writeEntry(executable.entry);
+    func::ReturnOp::create(builder, loc);
+    return executable;
+  }
+
+private:
+  /// The result's sizes without the channels', of a block that takes the sizes.
+  SmallVector<OpFoldResult> getPositionSizes(Block *block) {
+    SmallVector<OpFoldResult> sizes;
+    unsigned next = sizeCount - result.getNumDynamicDims();
+    for (int64_t size : result.getShape().drop_back())
+      sizes.push_back(ShapedType::isDynamic(size)
+                          ? OpFoldResult(block->getArgument(next++))
+                          : OpFoldResult(builder.getIndexAttr(size)));
+    return sizes;
+  }
+
+  KernelMemory getMemory(Block *entry) {
+    KernelMemory memory;
+    ValueRange sizes = entry->getArguments().take_front(sizeCount);
+    ValueRange bindings = entry->getArguments().drop_front(sizeCount);
+    auto getNext = [&](RankedTensorType type) {
+      Value subspan = Executable::createSubspan(
+          builder, loc, bindings.front(), type,
+          sizes.take_front(type.getNumDynamicDims()));
+      sizes = sizes.drop_front(type.getNumDynamicDims());
+      bindings = bindings.drop_front();
+      return subspan;
+    };
+    for (Value tensor : tensors)
+      memory.operands[tensor] =
+          getNext(cast<RankedTensorType>(tensor.getType()));
+    memory.result = getNext(result);
+    return memory;
+  }
+
+  void writeEntry(Block *entry) {
+    Value block = Executable::createWorkgroupId(builder, loc, 0);
+    Value panel = Executable::createWorkgroupId(builder, loc, 1);
+    KernelMemory memory = getMemory(entry);
+    TileEmitter tiles(builder, contraction, space, memory, panel);
+    SmallVector<OpFoldResult> sizes = getPositionSizes(entry);
+    if (sizes.empty())
+      return tiles.emit({}, nullptr, 1);
+    if (sizes.size() == 1) {
+      auto [begin, end] = getRange(block, space.block * space.tileRows,
+                                   asValue(sizes[0]));
+      return writeColumns(tiles, {}, begin, end);
+    }
+    ArrayRef<OpFoldResult> rowSizes = ArrayRef(sizes).drop_back();
+    auto [begin, end] = getRange(block, space.block, getProduct(rowSizes));
+    auto loop = scf::ForOp::create(builder, loc, begin, end, constant(1));
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    auto row = affine::AffineDelinearizeIndexOp::create(
+        builder, loc, loop.getInductionVar(), rowSizes);
+    writeColumns(tiles, row.getResults(), constant(0), asValue(sizes.back()));
+  }
+
+  /// The tiles of the columns from `begin` to `end`: full ones, then, for what
+  /// is left, ever smaller ones.
+  void writeColumns(TileEmitter &tiles, ValueRange row, Value begin,
+                    Value end) {
+    int64_t columns = result.getShape().drop_back().back();
+    int64_t step = space.tileRows;
+    Value left = arith::RemUIOp::create(
+        builder, loc, arith::SubIOp::create(builder, loc, end, begin),
+        constant(step));
+    Value full = arith::SubIOp::create(builder, loc, end, left);
+    auto loop = scf::ForOp::create(builder, loc, begin, full, constant(step));
+    {
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPointToStart(loop.getBody());
+      tiles.emit(row, loop.getInductionVar(), step);
+    }
+    if (!ShapedType::isDynamic(columns)) {
+      if (int64_t rest = columns % step)
+        writeIf(isEqual(left, rest), [&] { tiles.emit(row, full, rest); });
+      return;
+    }
+    for (int64_t rest = llvm::PowerOf2Ceil(step) / 2; rest > 0; rest /= 2) {
+      Value bit = arith::AndIOp::create(builder, loc, left, constant(rest));
+      // The larger tiles, whose bits are above, come first.
+      Value above = arith::AndIOp::create(builder, loc, left,
+                                          constant(-2 * rest));
+      Value first = arith::AddIOp::create(builder, loc, full, above);
+      writeIf(isEqual(bit, rest), [&] { tiles.emit(row, first, rest); });
+    }
+  }
+
+  void writeIf(Value condition, function_ref<void()> body) {
+    auto branch =
+        scf::IfOp::create(builder, loc, condition, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(branch.thenBlock()->getTerminator());
+    body();
+  }
+
+  Value isEqual(Value value, int64_t number) {
+    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, value,
+                                 constant(number));
+  }
+
+  /// The `block`-th range of `step` below `size`.
+  std::pair<Value, Value> getRange(Value block, int64_t step, Value size) {
+    Value begin = arith::MulIOp::create(builder, loc, block, constant(step));
+    Value end = arith::AddIOp::create(builder, loc, begin, constant(step));
+    return {begin, arith::MinUIOp::create(builder, loc, end, size)};
+  }
+
+  Value getProduct(ArrayRef<OpFoldResult> sizes) {
+    Value product = asValue(sizes[0]);
+    for (OpFoldResult size : sizes.drop_front())
+      product = arith::MulIOp::create(builder, loc, product, asValue(size));
+    return product;
+  }
+
+  Value asValue(OpFoldResult size) {
+    return getValueOrCreateConstantIndexOp(builder, loc, size);
+  }
+
+  Value constant(int64_t value) {
+    return arith::ConstantIndexOp::create(builder, loc, value);
+  }
+
+  OpBuilder &builder;
+  func::FuncOp kernel;
+  PackedContraction contraction;
+  KernelSpace space;
+  Location loc;
+  RankedTensorType result;
+  SmallVector<Value> tensors;
+  unsigned sizeCount = 0;
+};
+
+struct VectorizeKernels : omb::impl::VectorizeKernelsBase<VectorizeKernels> {
+  using VectorizeKernelsBase::VectorizeKernelsBase;
+
+  void runOnOperation() override {
+    SymbolTableCollection tables;
+    SymbolUserMap users(tables, getOperation());
+    for (auto kernel :
+         llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+      if (!kernel->hasAttr(kKernelAttrName))
+        continue;
+      auto unpacks = kernel.getOps<linalg::UnPackOp>();
+      FailureOr<PackedContraction> contraction =
+          unpacks.empty() ? FailureOr<PackedContraction>(failure())
+                          : PackedContraction::match(*unpacks.begin());
+      if (failed(contraction)) {
+        kernel.emitError("isn't a kernel of omb-outline-kernels");
+        return signalPassFailure();
+      }
+      OpBuilder builder(kernel);
+      Executable executable =
+          KernelWriter(builder, kernel, *contraction,
+                       VectorUnit{vectorBytes, vectorRegisters})
+              .write();
+      for (Operation *user : users.getUsers(kernel))
+        dispatch(cast<func::CallOp>(user), executable);
+      kernel.erase();
+    }
+  }
+
+private:
+  static void dispatch(func::CallOp call, const Executable &executable) {
+    OpBuilder builder(call);
+    SmallVector<Value> sizes, tensors, resultSizes;
+    for (Value operand : call.getOperands()) {
+      if (!isa<RankedTensorType>(operand.getType())) {
+        resultSizes.push_back(operand);
+        continue;
+      }
+      tensors.push_back(operand);
+      for (OpFoldResult size :
+           tensor::getMixedSizes(builder, call.getLoc(), operand))
+        if (auto value = dyn_cast<Value>(size))
+          sizes.push_back(value);
+    }
+    sizes.append(resultSizes);
+    Value result = executable.createDispatch(
+        builder, call.getLoc(), sizes, tensors,
+        cast<RankedTensorType>(call.getResult(0).getType()));
+    call.getResult(0).replaceAllUsesWith(result);
+    call.erase();
+  }
+};
+
+} // namespace
