@@ -20,7 +20,8 @@ Every operator of the default domain in opset {opset} (onnx {version}). Models o
 upgraded to it when they are imported.
 
 *lowered*: to linalg, by a pattern of its own. *as a function*: the importer replaces it by the
-function that the standard defines it by, whose operators are lowered. The targets are the same for
+function that the standard defines it by, whose operators are lowered. *composed*: by other
+operators that are lowered, which this project has chosen. The targets are the same for
 all: `cpu`, `vulkan` and `cuda`. The tests are those of onnx's backend suite that have one node, on
 the CPU; [the list of those that fail](../tests/py/onnx_backend_failures.json) gives the reasons.
 
@@ -77,6 +78,7 @@ def _opsets(name: str) -> str:
 def table(lowered: Iterable[str], families: dict[str, str]) -> str:
     """The page; `lowered`: the operators that have a lowering, by name."""
     import onnx
+    from onnx_mlir_bridge.importer.compositions import registry
 
     has_lowering = frozenset(lowered)
     total, passed = _tests()
@@ -93,6 +95,8 @@ def table(lowered: Iterable[str], families: dict[str, str]) -> str:
             and _is_function(schema, has_lowering)
         ):
             how = "as a function"
+        elif how == "no" and registry.find("", name) is not None:
+            how = "composed"
         deprecated = " (deprecated)" if schema.deprecated else ""
         tests = f"{passed[name]} of {total[name]}" if total[name] else ""
         link = f"[{family}](dialect/{family}.md)"

@@ -392,11 +392,14 @@ def expand_functions(loaded: LoadedModel, keep: frozenset[str]) -> list[str]:
     in turn. Types are inferred anew. Returns the operators that were expanded, in order.
     """
     from onnx_mlir_bridge.importer import types, upgrade
+    from onnx_mlir_bridge.importer.compositions import registry
 
     expanded: list[str] = []
     # No function of the standard nests others more deeply than this; a chain of compositions may
     # take a round for each of them, until all ranks are known.
-    composed = sum(n.domain == "ai.onnx.ml" for n in graphs.each_node(loaded.proto.graph))
+    composed = sum(
+        registry.find(n.domain, n.op_type) is not None for n in graphs.each_node(loaded.proto.graph)
+    )
     for _ in range(_MAX_EXPANSION_ROUNDS + composed):
         expander = _Expander(loaded, keep)
         expander.graph(loaded.proto.graph, {}, patient=True)
