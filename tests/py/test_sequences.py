@@ -254,6 +254,49 @@ def test_known_tensors_leave_no_sequence() -> None:
     _assert_same(omb.InferenceSession(model, ["cpu"]).run(None, {"x": x}), [x[3:], x[:3]])
 
 
+# The body of a graph with a sequence s of no declared rank, a vector t and a condition c.
+OF_NO_RANK = {
+    "inserted": "o = SequenceInsert(s, t)",
+    "later": "a = Identity(s)  b = SequenceErase(a)  o = SequenceInsert(b, t)",
+    "in a branch": """o = If (c) <
+      then_branch = yes () => (seq(float[]) y) { y = SequenceInsert(s, t) },
+      else_branch = no () => (seq(float[]) z) { z = Identity(s) }
+    >""",
+    "behind a branch": """a = If (c) <
+      then_branch = yes () => (seq(float[]) y) { y = Identity(s) },
+      else_branch = no () => (seq(float[]) z) { z = Identity(s) }
+    >
+    o = SequenceInsert(a, t)""",
+    "in a loop": """m = Constant<value = int64 {2}>()
+    yes = Constant<value = bool {1}>()
+    o = Loop (m, yes, s) <body = each (int64 i, bool on, seq(float[]) u)
+      => (bool go, seq(float[]) v) { go = Identity(on)  v = SequenceInsert(u, t) }>""",
+}
+
+
+@pytest.mark.parametrize("case", OF_NO_RANK)
+def test_rank_of_what_is_inserted(case: str) -> None:
+    graph = f"g (seq(float[]) s, float[n] t, bool c) => (seq(float[]) o) {{ {OF_NO_RANK[case]} }}"
+    model = _model(graph)
+    session = omb.InferenceSession(model, ["cpu"])
+    assert session.get_inputs()[0].shape == [None]
+    for sequence in (_tensors((4,), (0,), (2,)), _tensors((3,))):
+        inputs = {"s": sequence, "t": np.array([1, 2], np.float32), "c": np.array(True)}
+        (expected,) = ReferenceEvaluator(model).run(None, inputs)
+        _assert_same(session.run(None, inputs)[0], [np.asarray(each) for each in expected])
+    with pytest.raises(omb.OmbError, match=r"'s\[0\]' has 2 dimensions, \(1, 2\); the model takes"):
+        session.run(None, {**inputs, "s": _tensors((1, 2))})
+
+
+@pytest.mark.parametrize(
+    "body", ["o = Identity(s)", "a = SequenceInsert(s, t) o = SequenceInsert(a, u)"]
+)
+def test_rank_that_cannot_be_known(body: str) -> None:
+    graph = f"g (seq(float[]) s, float[n] t, float[n, 2] u) => (seq(float[]) o) {{ {body} }}"
+    with pytest.raises(omb.OmbError, match="the rank of input 's' is not known; declare its shape"):
+        omb.compile(_model(graph))
+
+
 def test_ranks_that_differ() -> None:
     model = _model("""
     mixed (float[2] x, float[2, 2] y, int64 at) => (int64 n, seq(float) s) {

@@ -125,7 +125,14 @@ def normalize_model(loaded: LoadedModel, keep: frozenset[str] | None = None) -> 
 
     That is: the newest opset, no functions, no inputs with initializers, every value typed.
     """
-    from onnx_mlir_bridge.importer import check, functions, normalize, types, upgrade
+    from onnx_mlir_bridge.importer import (
+        check,
+        functions,
+        normalize,
+        sequence_ranks,
+        types,
+        upgrade,
+    )
     from onnx_mlir_bridge.importer.compositions.expand import expand
 
     try:
@@ -137,6 +144,8 @@ def normalize_model(loaded: LoadedModel, keep: frozenset[str] | None = None) -> 
         expand(loaded, late=True)
         normalize.name_all_results(loaded.proto)
         types.infer(loaded)
+        if sequence_ranks.declare(loaded.proto.graph):
+            types.infer(loaded)
         if keep is not None:
             functions.expand_functions(loaded, keep)
     except RecursionError:
