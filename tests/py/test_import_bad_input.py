@@ -221,6 +221,12 @@ def _twice(kind: str) -> onnx.ModelProto:
     return model
 
 
+def _output_of_two_types() -> onnx.ModelProto:
+    model = _twice("output")
+    model.graph.output[1].type.tensor_type.elem_type = INT64
+    return model
+
+
 GRAPHS: dict[str, tuple[Callable[[], onnx.ModelProto], tuple[str, ...]]] = {
     "no-graph": (lambda: onnx.ModelProto(ir_version=9), ("no graph",)),
     "unknown-op": (lambda: _single("Florble", {"x": X}), ("node (Florble)", "no operator")),
@@ -253,7 +259,7 @@ GRAPHS: dict[str, tuple[Callable[[], onnx.ModelProto], tuple[str, ...]]] = {
     "input-without-type": (_unknown_result_type, ("x",)),
     "two-inputs-of-a-name": (lambda: _twice("input"), ("two inputs", "'x'")),
     "two-initializers-of-a-name": (lambda: _twice("initializer"), ("two initializers", "'w'")),
-    "two-outputs-of-a-name": (lambda: _twice("output"), ("two outputs", "'y'")),
+    "an-output-of-two-types": (_output_of_two_types, ("'y'", "tensor(float) and as tensor(int64)")),
 }
 
 

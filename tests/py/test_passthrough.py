@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import onnx_mlir_bridge as omb
-from onnx import TensorProto, helper, numpy_helper
+import pytest
+from onnx import TensorProto, helper, numpy_helper, parser
 
 OPSET = [helper.make_opsetid("", 20)]
 
@@ -28,6 +29,35 @@ def test_model_outputs() -> None:
     session = omb.InferenceSession(model, providers=["cpu"])
     for actual, expected in zip(session.run(None, {"x": x}), (x, weight), strict=True):
         np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "nodes", "outputs"),
+    [
+        ("float[n] x", "y = Neg(x)", ["y", "x", "y", "x"]),
+        ("float[n] x", "", ["x", "x"]),
+        ("float[n] x", "w = Constant<value_floats = [1.0, 2.0]>()", ["w", "x", "w"]),
+        ("seq(float[n]) x", "y = Identity(x)", ["y", "y", "x"]),
+        ("seq(float[n]) x", "", ["x", "x"]),
+        ("optional(float[n]) x", "y = Identity(x)", ["y", "x", "y"]),
+    ],
+)
+def test_a_value_that_is_several_outputs(inputs: str, nodes: str, outputs: list[str]) -> None:
+    kind = inputs.split()[0].replace("[n]", "[m]")
+    listed = ", ".join(f"{'float[m]' if name == 'w' else kind} {name}" for name in outputs)
+    text = f'<ir_version: 10, opset_import: ["" : 21]>\ng ({inputs}) => ({listed}) {{ {nodes} }}'
+    session = omb.InferenceSession(parser.parse_model(text), providers=["cpu"])
+    assert [info.name for info in session.get_outputs()] == outputs
+    x = np.array([3, -4], np.float32)
+    value = [x, x + 1] if "seq" in inputs else x
+    expected = {"x": value, "y": -x if "Neg" in nodes else value, "w": np.array([1, 2], np.float32)}
+    found = session.run(None, {"x": value})
+    for name, actual in zip(outputs, found, strict=True):
+        np.testing.assert_array_equal(actual, expected[name])
+    # Outputs own their memory.
+    assert len({id(actual) for actual in found}) == len(found)
+    (one,) = session.run([outputs[-1]], {"x": value})
+    np.testing.assert_array_equal(one, expected[outputs[-1]])
 
 
 def test_loop_that_swaps() -> None:

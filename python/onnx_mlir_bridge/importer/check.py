@@ -13,6 +13,7 @@ from onnx_mlir_bridge.importer import graph as graphs
 from onnx_mlir_bridge.importer.compositions import registry
 from onnx_mlir_bridge.importer.load import LoadedModel
 from onnx_mlir_bridge.importer.tensors import each_tensor
+from onnx_mlir_bridge.importer.types import spell
 
 ONNX_DOMAINS = ("", "ai.onnx.ml")
 """The domains whose operators can be imported, as the standard spells them."""
@@ -218,11 +219,21 @@ def _check_values(model: ModelProto) -> None:
         ):
             seen = set()
             for name in names:
-                if name in seen and not (kind == "outputs" and graph is not model.graph):
+                # One value may be several outputs.
+                if name in seen and kind != "outputs":
                     raise OmbError(f"the graph '{graph.name}' has two {kind} called '{name}'")
                 if not name:
                     raise OmbError(f"the graph '{graph.name}' has {kind} without a name")
                 seen.add(name)
+    declared: dict[str, str] = {}
+    for output in model.graph.output:
+        own = spell(output.type)
+        first = declared.setdefault(output.name, own)
+        if first != own:
+            raise OmbError(
+                f"the graph '{model.graph.name}' declares its output '{output.name}' as {first} "
+                f"and as {own}"
+            )
 
 
 def _run_checker(loaded: LoadedModel) -> None:

@@ -194,14 +194,24 @@ def _clean_dims(model: ModelProto) -> None:
             clean(value.type)
 
 
+def _repeat_output_types(graph: GraphProto) -> None:
+    """Of a value that is an output twice, inference gives a type to one of them."""
+    found = {value.name: value.type for value in graph.output if is_typed(value.type)}
+    for value in graph.output:
+        if value.name in found and not is_typed(value.type):
+            value.type.CopyFrom(found[value.name])
+
+
 _ERRORS = (onnx.shape_inference.InferenceError, RuntimeError, ValueError, IndexError)
 
 
 def _run(model: ModelProto, strict: bool) -> ModelProto:
     def infer(data_prop: bool) -> ModelProto:
-        return onnx.shape_inference.infer_shapes(
+        inferred = onnx.shape_inference.infer_shapes(
             model, check_type=strict, strict_mode=strict, data_prop=data_prop
         )
+        _repeat_output_types(inferred.graph)
+        return inferred
 
     try:
         return infer(data_prop=True)
