@@ -7,6 +7,7 @@ dimensions, known element types, no external data left.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,10 @@ ModelSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryvie
 # Files up to this size are read, so that replacing the file later does no harm; larger ones are
 # mapped, so that their weights take memory only where they are used.
 _MAP_FROM = 64 << 20
+
+# How MLIR's text begins, after comments: with an alias, or with an operation.
+_MLIR = re.compile(rb"""(\s|//[^\n]*\n)*([#!]\w+ = |module\b|"?builtin\.module\b|"?func\.func\b)""")
+_START = 64 << 10
 
 
 @dataclass
@@ -59,6 +64,17 @@ def _read(path: Path) -> np.ndarray:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OmbError(f"the model '{path}' can't be read: {reason}") from None
+
+
+def _other_format(start: bytes) -> str | None:
+    """What a file is that begins like this, and what to do with it; None if it may be ONNX."""
+    if start.startswith(b"PK\3\4"):
+        if start[30:].startswith(b"metadata.json"):
+            return "omb has compiled it already; run it with 'omb run' or omb.load()"
+        return "it is a zip archive; give the model that is in it"
+    if start.startswith(b"ML\xefR") or _MLIR.match(start):
+        return "it is MLIR; give the ONNX model that it comes from, or run its passes with omb-opt"
+    return None
 
 
 def _serialize(model: onnx.ModelProto) -> bytes:
@@ -108,6 +124,8 @@ def load(source: ModelSource, base_dir: Path | None = None) -> LoadedModel:
         )
     if data.size == 0:
         raise OmbError("not a usable ONNX model: it is empty")
+    if other := _other_format(data[:_START].tobytes()):
+        raise OmbError(f"not a usable ONNX model: {other}")
 
     payloads = Payloads()
     skeleton, spans = wire.split(memoryview(data), payloads.key)
