@@ -11,6 +11,11 @@ def ConvertOnnxToLinalg : Pass<"convert-onnx-to-linalg", "::mlir::ModuleOp"> {
     of dynamic dimensions (`#onnx.dims`), which decide here whether two
     dimensions can differ, are dropped.
 
+    Elements of less than a byte become `i8`, one element a byte: an integer of 2
+    or 4 bits is sign- or zero-extended, and of a float of 4 or 6 bits the byte
+    has the code, with zeros above. So are constants unpacked. Conversions wrap
+    around, round and saturate as for a type of the element's own width.
+
     Random ops without a seed count their evaluations in a mutable
     `util.global`, which IREE keeps from one run of a session to the next.
 

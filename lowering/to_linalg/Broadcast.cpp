@@ -183,7 +183,7 @@ Value Broadcast::build(omb::ScalarBody body) {
     maps.push_back(getMap(index));
   }
   maps.push_back(builder.getMultiDimIdentityMap(result.getRank()));
-  Type elementType = omb::getSignlessType(result.getElementType());
+  Type elementType = omb::getLoweredType(result.getElementType());
   Value init = tensor::EmptyOp::create(builder, loc, result.getShape(),
                                        elementType, dynamicSizes);
   SmallVector<utils::IteratorType> iterators(result.getRank(),

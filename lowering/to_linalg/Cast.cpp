@@ -5,6 +5,7 @@
 #include "dialect/ir/ops/Elementwise.h"
 #include "lowering/to_linalg/Broadcast.h"
 #include "lowering/to_linalg/Patterns.h"
+#include "lowering/to_linalg/SubByte.h"
 #include "lowering/to_linalg/TypeConversion.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -21,16 +22,17 @@ using namespace omb::onnx;
 // One element
 //===----------------------------------------------------------------------===//
 
-static Value resizeInteger(Scalars &s, Value x, Type type) {
-  unsigned from = x.getType().getIntOrFloatBitWidth();
-  unsigned to = type.getIntOrFloatBitWidth();
-  if (from == to)
-    return x;
-  if (from > to)
-    return arith::TruncIOp::create(s, type, x);
-  if (s.isUnsignedInteger())
-    return arith::ExtUIOp::create(s, type, x);
-  return arith::ExtSIOp::create(s, type, x);
+/// `x`, of any width, as an element of type `to`; higher bits are discarded.
+static Value resizeInteger(Scalars &s, Value x, IntegerType to) {
+  Type type = getLoweredType(to);
+  unsigned width = x.getType().getIntOrFloatBitWidth();
+  if (width > type.getIntOrFloatBitWidth())
+    x = arith::TruncIOp::create(s, type, x);
+  else if (width < type.getIntOrFloatBitWidth())
+    x = s.isUnsignedInteger()
+            ? arith::ExtUIOp::create(s, type, x).getResult()
+            : arith::ExtSIOp::create(s, type, x).getResult();
+  return isSubByte(to) ? fitSubByte(s, s.getLoc(), x, to) : x;
 }
 
 static Value integerToFloat(Scalars &s, Value x, FloatType type,
@@ -69,10 +71,7 @@ static Value floatToInteger(Scalars &s, Value x, IntegerType type) {
   }
   bool isWide = width == 64 || (type.isUnsigned() && width == 32);
   Value wide = truncateToSigned(s, x, isWide ? s.getI64Type() : s.getI32Type());
-  Type signless = getSignlessType(type);
-  if (wide.getType() == signless)
-    return wide;
-  return arith::TruncIOp::create(s, signless, wide);
+  return resizeInteger(s, wide, type);
 }
 
 static Value floatToFloat(Scalars &s, Value x, FloatType type,
@@ -80,8 +79,6 @@ static Value floatToFloat(Scalars &s, Value x, FloatType type,
   auto from = cast<FloatType>(x.getType());
   if (from == type)
     return x;
-  if (isNarrowFloat(from))
-    return floatToFloat(s, decodeNarrowFloat(s, x), type, options);
   if (type.getWidth() > from.getWidth())
     return arith::ExtFOp::create(s, type, x);
   if (type.isF32())
@@ -94,18 +91,24 @@ static Value floatToFloat(Scalars &s, Value x, FloatType type,
 
 Value omb::buildCast(ImplicitLocOpBuilder &builder, Value x, Type from, Type to,
                      NarrowingOptions options) {
+  if (from == to)
+    return x;
   Scalars s(builder, builder.getLoc(), from);
+  if (isNarrowFloat(from)) {
+    x = decodeNarrowFloat(s, x, cast<FloatType>(from));
+    from = x.getType();
+  }
   auto floatTo = dyn_cast<FloatType>(to);
   if (!isa<FloatType>(from)) {
     if (floatTo)
       return integerToFloat(s, x, floatTo, options);
     if (to.isInteger(1))
       return s.notEqual(x, s.constant(x, 0));
-    return resizeInteger(s, x, getSignlessType(to));
+    return resizeInteger(s, x, cast<IntegerType>(to));
   }
   if (floatTo)
     return floatToFloat(s, x, floatTo, options);
-  Value wide = isNarrowFloat(from) ? decodeNarrowFloat(s, x) : s.widen(x);
+  Value wide = s.widen(x);
   if (to.isInteger(1))
     return s.notEqual(wide, s.constant(wide, 0));
   return floatToInteger(s, wide, cast<IntegerType>(to));
@@ -168,7 +171,8 @@ struct BitCastToArith : OpConversionPattern<BitCastOp> {
     if (!from || !to)
       return rewriter.notifyMatchFailure(op, "the input's rank isn't known");
     Type element = to.getElementType();
-    if (from.getElementType() == element) {
+    Type onnxElement = getElementTypeOrSelf(op.getType());
+    if (from.getElementType() == element && !isSubByte(onnxElement)) {
       rewriter.replaceOpWithNewOp<tensor::CastOp>(op, to, adaptor.getInput());
       return success();
     }
@@ -178,6 +182,8 @@ struct BitCastToArith : OpConversionPattern<BitCastOp> {
     auto body = [&](OpBuilder &b, Location loc, ValueRange elements) -> Value {
       // A bool takes eight bits in a tensor.
       Value bits = elements[0];
+      if (isSubByte(onnxElement))
+        return fitSubByte(b, loc, bits, onnxElement);
       if (bits.getType().isInteger(1))
         bits = arith::ExtUIOp::create(b, loc, b.getI8Type(), bits);
       if (element.isInteger(1))

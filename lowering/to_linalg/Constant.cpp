@@ -4,6 +4,7 @@
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/Scalars.h"
+#include "lowering/to_linalg/SubByte.h"
 #include "lowering/to_linalg/TypeConversion.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -40,11 +41,13 @@ struct ConstantToArith : OpConversionPattern<ConstantOp> {
     return success();
   }
 
-  /// The same bytes as a tensor of type `type`.
+  /// The elements as a tensor of type `type`.
   static TypedAttr withType(ElementsAttr elements, RankedTensorType type) {
     if (auto sparse = dyn_cast<SparseElementsAttr>(elements))
       elements = DenseElementsAttr::get(
           sparse.getType(), llvm::to_vector(sparse.getValues<Attribute>()));
+    if (omb::isSubByte(elements.getElementType()))
+      return omb::widenSubByte(elements);
     if (auto dense = dyn_cast<DenseElementsAttr>(elements))
       return dense.getElementType() == type.getElementType()
                  ? dense
@@ -94,9 +97,11 @@ struct ConstantOfShapeToFill : OpConversionPattern<ConstantOfShapeOp> {
     if (!op.getValue())
       return omb::createZero(builder, op.getLoc(), elementType);
     auto dense = dyn_cast<DenseElementsAttr>(*op.getValue());
-    if (!dense || omb::getSignlessType(dense.getElementType()) != elementType)
+    if (!dense || omb::getLoweredType(dense.getElementType()) != elementType)
       return nullptr;
-    if (dense.getElementType() != elementType)
+    if (omb::isSubByte(dense.getElementType()))
+      dense = cast<DenseElementsAttr>(omb::widenSubByte(dense));
+    else if (dense.getElementType() != elementType)
       dense = dense.bitcast(elementType);
     auto number = *dense.value_begin<Attribute>();
     return arith::ConstantOp::create(builder, op.getLoc(),

@@ -92,7 +92,7 @@ static RankedTensorType getStackedType(RankedTensorType element, int64_t axis,
     size = isGrowing ? ShapedType::kDynamic : size;
   shape.insert(shape.begin() + axis, ShapedType::kDynamic);
   return RankedTensorType::get(shape,
-                               omb::getSignlessType(element.getElementType()));
+                               omb::getLoweredType(element.getElementType()));
 }
 
 Value omb::ScanOutput::initialize(ConversionPatternRewriter &rewriter,

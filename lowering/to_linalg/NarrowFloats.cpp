@@ -2,6 +2,8 @@
 
 #include "lowering/to_linalg/NarrowFloats.h"
 
+#include "lowering/to_linalg/SubByte.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -104,11 +106,10 @@ static Value decodePower(Scalars &s, Value code) {
   return b.toFloat(b.select(b.equal(code, 0xFF), kNaN, bits));
 }
 
-Value omb::decodeNarrowFloat(Scalars &s, Value x) {
-  auto type = cast<FloatType>(x.getType());
+Value omb::decodeNarrowFloat(Scalars &s, Value x, FloatType type) {
   Bits b(s);
   Value code =
-      arith::BitcastOp::create(s, s.getIntegerType(type.getWidth()), x);
+      isSubByte(type) ? x : arith::BitcastOp::create(s, s.getI8Type(), x);
   code = arith::ExtUIOp::create(s, s.getI32Type(), code);
   if (isa<Float8E8M0FNUType>(type))
     return decodePower(s, code);
@@ -182,9 +183,10 @@ static Value roundMagnitude(Scalars &s, Value bits, const Format &format) {
 
 Value omb::encodeNarrowFloat(Scalars &s, Value x, FloatType type,
                              NarrowingOptions options) {
-  Type codeType = s.getIntegerType(type.getWidth());
   auto finish = [&](Value code) -> Value {
-    Value truncated = arith::TruncIOp::create(s, codeType, code);
+    Value truncated = arith::TruncIOp::create(s, s.getI8Type(), code);
+    if (isSubByte(type))
+      return truncated;
     return arith::BitcastOp::create(s, type, truncated);
   };
   if (isa<Float8E8M0FNUType>(type))

@@ -262,5 +262,5 @@ Factor omb::requantize(OpBuilder &builder, Location loc, const Factor &product,
     return buildQuantized(s, s.mul(sum, factor), elements[2], onnxType);
   };
   return mapFactors(builder, loc, {product, scale, parameters.zeroPoint},
-                    product.labels, getSignlessType(onnxType), body);
+                    product.labels, getLoweredType(onnxType), body);
 }

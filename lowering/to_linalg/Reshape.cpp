@@ -244,7 +244,7 @@ Value omb::buildReshape(OpBuilder &builder, Location loc, Value source,
                         RankedTensorType onnxSource,
                         RankedTensorType onnxResult, ValueRange sizes) {
   auto type = RankedTensorType::get(
-      onnxResult.getShape(), getSignlessType(onnxResult.getElementType()));
+      onnxResult.getShape(), getLoweredType(onnxResult.getElementType()));
   if (llvm::is_contained(type.getShape(), 0))
     return createEmpty(builder, loc, type, sizes);
   Grouping grouping(onnxSource, onnxResult);

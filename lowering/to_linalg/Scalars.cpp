@@ -173,7 +173,7 @@ Value Scalars::widen(Value x) {
   if (!type || type.getWidth() >= 32)
     return x;
   if (isNarrowFloat(type))
-    return decodeNarrowFloat(*this, x);
+    return decodeNarrowFloat(*this, x, type);
   return arith::ExtFOp::create(*this, getF32Type(), x);
 }
 

@@ -3,12 +3,15 @@
 #include "lowering/to_linalg/TypeConversion.h"
 
 #include "dialect/ir/OnnxDialect.h"
+#include "lowering/to_linalg/SubByte.h"
 
 #include "mlir/IR/BuiltinTypes.h"
 
 using namespace mlir;
 
-Type omb::getSignlessType(Type elementType) {
+Type omb::getLoweredType(Type elementType) {
+  if (isSubByte(elementType))
+    return IntegerType::get(elementType.getContext(), 8);
   auto integer = dyn_cast<IntegerType>(elementType);
   if (!integer || integer.isSignless())
     return elementType;
@@ -29,7 +32,7 @@ omb::OnnxTypeConverter::OnnxTypeConverter() {
     return type;
   });
   addConversion([](RankedTensorType type) -> std::optional<Type> {
-    Type elementType = getSignlessType(type.getElementType());
+    Type elementType = getLoweredType(type.getElementType());
     if (isa<onnx::OnnxDialect>(elementType.getDialect()))
       return std::nullopt;
     Attribute encoding = type.getEncoding();

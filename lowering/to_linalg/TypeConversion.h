@@ -7,14 +7,16 @@
 
 namespace omb {
 
-/// Makes unsigned integers signless and drops #onnx.dims.
+/// Makes unsigned integers signless and sub-byte types i8 (SubByte.h), and drops
+/// #onnx.dims.
 class OnnxTypeConverter : public mlir::TypeConverter {
 public:
   OnnxTypeConverter();
 };
 
-/// The element type that a lowering computes with: signless integers.
-mlir::Type getSignlessType(mlir::Type elementType);
+/// The element type that a lowering computes with: signless integers of 8 bits
+/// or more, i1 for bool, floats of 8 bits or more.
+mlir::Type getLoweredType(mlir::Type elementType);
 
 /// The type to add up elements of `elementType` in: f32 for narrower floats.
 mlir::Type getAccumulatorType(mlir::Type elementType);

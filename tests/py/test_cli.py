@@ -71,6 +71,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     onnx.save(small_models.not_lowered(), path / "decode.onnx")
     (path / "text.onnx").write_text("this is no model")
     (path / "empty.onnx").write_bytes(b"")
+    (path / "affine.mlir").write_text(str(omb.import_model(path / "affine.onnx")))
+    (path / "function.mlir").write_text("// A comment.\n\n#map = affine_map<(d0) -> (d0)>\n")
+    (path / "bytecode.mlirbc").write_bytes(b"ML\xefR\r")
     omb.compile(path / "affine.onnx").save(path / "affine.omb")
     return path
 
@@ -156,6 +159,9 @@ UNUSABLE = {
     "a folder": (".", "is a directory"),
     "text": ("text.onnx", "not a usable ONNX model"),
     "an empty file": ("empty.onnx", "not a usable ONNX model: it is empty"),
+    "MLIR": ("affine.mlir", "not a usable ONNX model: it is MLIR; .* with omb-opt"),
+    "bytecode": ("bytecode.mlirbc", "not a usable ONNX model: it is MLIR; .* with omb-opt"),
+    "operations": ("function.mlir", "not a usable ONNX model: it is MLIR; .* with omb-opt"),
 }
 
 
@@ -211,7 +217,28 @@ def test_open_dimensions_are_one(run, folder: Path) -> None:
     assert "[1, 3]" in run("run", folder / "affine.omb").out
 
 
+OTHER_FORMATS = {
+    "a saved model": ("affine.omb", "omb has compiled it already; run it with 'omb run'"),
+    "an archive": ("two.npz", "it is a zip archive; give the model that is in it"),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_FORMATS)
+@pytest.mark.parametrize("command", ["compile", "import"])
+def test_zip_files(run, folder: Path, tmp_path: Path, command: str, case: str) -> None:
+    np.savez(folder / "two.npz", a=np.ones(1), b=np.ones(2))
+    name, message = OTHER_FORMATS[case]
+    done = run(command, folder / name, "-o", tmp_path / "out")
+    assert done.status == 1
+    assert f"not a usable ONNX model: {message}" in done.error()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(omb.OmbError, match=message):
+        omb.compile((folder / name).read_bytes())
+
+
 INPUTS = {
+    "no name": ("=1x3", "'=1x3' has no name of an input before the '='; the inputs are 'x', 'y'"),
+    "no value": ("x=", "input 'x' is given no value; give a .npy file, or a shape such as"),
     "an unknown name": ("z=1x3", "the model has no input 'z'; its inputs are 'x', 'y'"),
     "a missing file": ("x=nothing.npy", "'x': there is no file 'nothing.npy'; give a .npy file"),
     "a file that isn't numpy's": ("x={0}/text.onnx", "text.onnx' is not a .npy file"),
@@ -235,6 +262,12 @@ def test_unusable_inputs(run, folder: Path, case: str) -> None:
     done = run("run", folder / "affine.omb", "--input", value.format(folder))
     assert done.status == 1
     assert re.search(message, done.error())
+
+
+def test_an_input_given_twice(run, folder: Path) -> None:
+    done = run("run", folder / "affine.omb", "-i", "x=2x3", "-i", "y=2x3", "-i", "x=4x3")
+    assert done.status == 1
+    assert done.error() == "input 'x' is given twice: '2x3' and '4x3'"
 
 
 def test_unknown_devices(run, folder: Path) -> None:
@@ -262,7 +295,8 @@ def test_names_with_equals_signs_and_escapes(run, tmp_path: Path) -> None:
 
 def test_random_values_of_all_types() -> None:
     generator = np.random.default_rng(0)
-    for element in ("bool", "int8", "uint64", "float16", "double", "complex64", "bfloat16"):
+    elements = ("bool", "int8", "uint64", "float16", "double", "complex64", "bfloat16", "uint2")
+    for element in elements:
         info = TensorInfo("x", element, (None, 4))
         array = values.random(info, (3, 4), generator)
         assert array.dtype == info.dtype
@@ -280,6 +314,53 @@ def test_bfloat16_files(tmp_path: Path) -> None:
     (value,) = values.values([info], [f"x={tmp_path / 'x.npy'}"])
     assert value.value.dtype == info.dtype
     np.testing.assert_array_equal(value.value, array)
+
+
+def test_files_of_less_than_a_byte(tmp_path: Path) -> None:
+    """As numpy writes the arrays of ml_dtypes, and as 8-bit integers."""
+    path = tmp_path / "x.npy"
+    for element, numbers in {
+        "int2": [-2, 1],
+        "int4": [-8, 7],
+        "uint2": [0, 3],
+        "uint4": [0, 15],
+        "float4e2m1": [-6, 0.5],
+    }.items():
+        info = TensorInfo("x", element, (2,))
+        array = np.array(numbers, np.float32).astype(info.dtype)
+        wider = element.rstrip("24") + "8"
+        for stored in [array] if element.startswith("float") else [array, np.array(numbers, wider)]:
+            np.save(path, stored)
+            (value,) = values.values([info], [f"x={path}"])
+            assert value.value.dtype == info.dtype
+            np.testing.assert_array_equal(value.value, array)
+    np.save(path, np.array([-9, 3], np.int8))
+    message = "'x': '.*x.npy' has values from -9 to 3; int4 takes -8 to 7"
+    with pytest.raises(omb.OmbError, match=message):
+        values.values([TensorInfo("x", "int4", (2,))], [f"x={path}"])
+
+
+def test_run_of_less_than_a_byte(run, tmp_path: Path) -> None:
+    made = small_models.model(
+        [helper.make_node("Identity", ["x"], ["y"])],
+        [small_models.tensor("x", TensorProto.INT4, ["n"])],
+        [small_models.tensor("y", TensorProto.INT4, ["n"])],
+    )
+    onnx.save(made, tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", np.array([-8, 0, 7], np.int8))
+    given = ["-i", f"x={tmp_path / 'x.npy'}", "--device", "cpu", "--top", "1"]
+    done = run("run", tmp_path / "m.onnx", *given, "--output-dir", tmp_path / "out")
+    assert done.status == 0, done.err
+    assert re.search(
+        r"outputs\n  y +int4 +\[3\] +min -8 +mean -0.333333 +max 7\n    \[2\] +7", done.out
+    )
+    # What it writes, it reads.
+    again = run("run", tmp_path / "m.onnx", "-i", f"x={tmp_path / 'out' / 'y.npy'}")
+    assert "min -8" in again.out
+    np.save(tmp_path / "x.npy", np.zeros(3, np.int16))
+    done = run("run", tmp_path / "m.onnx", *given)
+    assert done.status == 1
+    assert "input 'x' is int16; the model takes int4" in done.error()
 
 
 def test_statistics() -> None:

@@ -15,6 +15,7 @@ from onnx_mlir_bridge.runtime.signature import TensorInfo
 
 _SHAPE = re.compile(r"\d+(?:x\d+)*")
 _SEED = 0
+_FORMS = "give a .npy file, or a shape such as 1x3x224x224 for random values"
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,19 @@ class Value:
 def values(infos: Sequence[TensorInfo], given: Iterable[str]) -> list[Value]:
     """A value for each of a model's inputs.
 
-    given: "name=file.npy" or "name=2x3", the shape of random values. Inputs that aren't given get
-    random values; a dimension that the model leaves open has the size that it has in what is
-    given, and otherwise 1. A sequence is given by "name=file.npz", whose arrays are taken in the
-    file's order; a shape, or nothing, makes a sequence of one tensor. An optional that isn't given
-    is absent. OmbError for a name, a file or a shape that doesn't fit.
+    given: "name=file.npy" or "name=2x3", the shape of random values. A file for integers of 2 or 4
+    bits has what numpy.save() makes of ml_dtypes' arrays, or 8-bit integers in their range. Inputs
+    that aren't given get random values; a dimension that the model leaves open has the size that it
+    has in what is given, and otherwise 1. A sequence is given by "name=file.npz", whose arrays are
+    taken in the file's order; a shape, or nothing, makes a sequence of one tensor. An optional that
+    isn't given is absent. OmbError for a name, a file or a shape that doesn't fit.
     """
-    said = dict(_split(text, infos) for text in given)
+    said: dict[str, str] = {}
+    for text in given:
+        name, value = _split(text, infos)
+        if name in said:
+            raise OmbError(f"input '{name}' is given twice: '{said[name]}' and '{value}'")
+        said[name] = value
     loaded = {
         info.name: _load(Path(said[info.name]), info)
         for info in infos
@@ -71,9 +78,14 @@ def _split(text: str, infos: Sequence[TensorInfo]) -> tuple[str, str]:
     names = [info.name for info in infos]
     for name in sorted(names, key=len, reverse=True):
         if text.startswith(f"{name}="):
-            return name, text[len(name) + 1 :]
+            value = text[len(name) + 1 :]
+            if not value:
+                raise OmbError(f"input '{name}' is given no value; {_FORMS}")
+            return name, value
     listed = ", ".join(f"'{name}'" for name in names) or "none"
     name = text.partition("=")[0]
+    if not name:
+        raise OmbError(f"'{text}' has no name of an input before the '='; the inputs are {listed}")
     raise OmbError(f"the model has no input '{name}'; its inputs are {listed}")
 
 
@@ -100,10 +112,7 @@ def _load(path: Path, info: TensorInfo) -> np.ndarray | list[np.ndarray]:
                 f"input '{info.name}': '{path}' has several arrays; give a .npy file of one"
             )
     except FileNotFoundError:
-        raise OmbError(
-            f"input '{info.name}': there is no file '{path}'; give a .npy file, or a shape such as "
-            "1x3x224x224 for random values"
-        ) from None
+        raise OmbError(f"input '{info.name}': there is no file '{path}'; {_FORMS}") from None
     except OSError as error:
         reason = error.strerror or error
         raise OmbError(f"input '{info.name}': '{path}' can't be read: {reason}") from None
@@ -111,10 +120,32 @@ def _load(path: Path, info: TensorInfo) -> np.ndarray | list[np.ndarray]:
         raise OmbError(
             f"input '{info.name}': '{path}' is not a .npy file of numbers; numpy.save() writes one"
         ) from None
-    # numpy writes the types that it doesn't know, bfloat16 and 8-bit floats, as plain bytes.
+    # numpy writes the types that it doesn't know, those of ml_dtypes, as plain bytes.
     if array.dtype.kind == "V" and array.dtype.itemsize == info.dtype.itemsize:
         array = array.view(info.dtype)
+    elif info.element in ("int2", "int4", "uint2", "uint4"):
+        array = _narrowed(path, array, info)
     return [array] if info.is_sequence else array
+
+
+def _narrowed(path: Path, array: np.ndarray, info: TensorInfo) -> np.ndarray:
+    """A file of 8-bit integers as those of 2 or 4 bits: the form that other programs write."""
+    if array.dtype != info.element.rstrip("24") + "8":
+        return array  # the session says what is wrong with it
+    lowest, highest = _integer_range(info.element)
+    if array.size and not lowest <= array.min() <= array.max() <= highest:
+        raise OmbError(
+            f"input '{info.name}': '{path}' has values from {array.min()} to {array.max()}; "
+            f"{info.element} takes {lowest} to {highest}"
+        )
+    return array.astype(info.dtype)
+
+
+def _integer_range(element: str) -> tuple[int, int]:
+    bits = int(element[-1])
+    return (
+        (0, 2**bits - 1) if element.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    )
 
 
 def random(info: TensorInfo, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
@@ -124,7 +155,7 @@ def random(info: TensorInfo, shape: tuple[int, ...], generator: np.random.Genera
     masks.
     """
     try:
-        if info.element == "bool" or info.dtype.kind in "iu":
+        if info.element == "bool" or info.element.startswith(("int", "uint")):
             return generator.integers(0, 2, shape).astype(info.dtype)
         numbers = generator.random(shape)
         if info.dtype.kind == "c":

@@ -53,6 +53,9 @@ _ELEMENTS = {
     "f8E5M2": "float8e5m2",
     "f8E5M2FNUZ": "float8e5m2fnuz",
     "f8E8M0FNU": "float8e8m0",
+    "f4E2M1FN": "float4e2m1",
+    "f6E2M3FN": "float6e2m3",
+    "f6E3M2FN": "float6e3m2",
     **{f"i{bits}": f"int{bits}" for bits in (2, 4, 8, 16, 32, 64)},
     **{f"ui{bits}": f"uint{bits}" for bits in (2, 4, 8, 16, 32, 64)},
 }

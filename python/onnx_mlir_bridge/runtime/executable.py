@@ -17,6 +17,7 @@ from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime import devices
 from onnx_mlir_bridge.runtime.devices import Device
 from onnx_mlir_bridge.runtime.signature import TensorInfo, element_hal_type
+from onnx_mlir_bridge.runtime.sub_byte import from_compiled, is_sub_byte, to_compiled
 
 if TYPE_CHECKING:
     from iree.runtime import HalBuffer, HalBufferView, ParameterIndex
@@ -155,12 +156,15 @@ class Executable:
     def _buffer_view(self, array: np.ndarray, info: TensorInfo) -> HalBufferView:
         import iree.runtime as rt
 
+        data = array.reshape(-1)
+        if is_sub_byte(info.element):
+            data = to_compiled(data, info.element)
         # As bytes, because the buffer protocol has no name for the dtypes of ml_dtypes.
         buffer = self._device.allocator.allocate_buffer_copy(
             memory_type=rt.MemoryType.DEVICE_LOCAL,
             allowed_usage=rt.BufferUsage.DEFAULT,
             device=self._device,
-            buffer=array.reshape(-1).view(np.uint8),
+            buffer=data.view(np.uint8),
         )
         hal_type = getattr(rt.HalElementType, element_hal_type(info.element))
         return rt.HalBufferView(buffer, array.shape, hal_type)
@@ -178,7 +182,8 @@ class Executable:
         if not (mappable and scoped & int(buffer.allowed_usage())):
             buffer = self._staged(buffer, view.byte_length)
         raw = buffer.map().asarray([view.byte_length], np.dtype(np.uint8))
-        return np.array(raw).view(info.dtype).reshape(shape)
+        values = from_compiled(raw, info.element) if is_sub_byte(info.element) else np.array(raw)
+        return values.view(info.dtype).reshape(shape)
 
     def _staged(self, buffer: HalBuffer, size: int) -> HalBuffer:
         """A copy of a device's buffer that the host can map."""

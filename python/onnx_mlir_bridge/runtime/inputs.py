@@ -20,6 +20,11 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"'{name}'" for name in names) or "none"
 
 
+def _spelled(dtype: np.dtype) -> str:
+    """An expression for the dtype; numpy doesn't know those of ml_dtypes by their names."""
+    return f"'{dtype}'" if dtype.isbuiltin == 1 else f"ml_dtypes.{dtype}"
+
+
 def _array(info: TensorInfo, value: object) -> np.ndarray:
     """`value` as an array, if it is one or (a torch.Tensor for one) gives one out."""
     if isinstance(value, np.ma.MaskedArray):
@@ -35,7 +40,7 @@ def _array(info: TensorInfo, value: object) -> np.ndarray:
             ) from None
     raise OmbError(
         f"input '{info.name}' is a {type(value).__name__}, not an array; "
-        f"pass np.asarray(..., dtype='{info.dtype}')"
+        f"pass np.asarray(..., dtype={_spelled(info.dtype)})"
     )
 
 
@@ -70,7 +75,7 @@ def _check_dtype(info: TensorInfo, dtype: np.dtype) -> None:
     if dtype.newbyteorder("=") != info.dtype:
         raise OmbError(
             f"input '{info.name}' is {dtype}; the model takes {info.dtype}: "
-            f"convert it with .astype('{info.dtype}') if that is what you mean"
+            f"convert it with .astype({_spelled(info.dtype)}) if that is what you mean"
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.runtime.sub_byte import is_sub_byte
 
 
 class _Storage(NamedTuple):
@@ -17,7 +18,8 @@ class _Storage(NamedTuple):
 
 
 # ONNX's name of an element type -> its numpy dtype (those that numpy lacks come from ml_dtypes)
-# and IREE's name of it. Compiled modules don't tell signed from unsigned integers.
+# and IREE's name of it. Compiled modules don't tell signed from unsigned integers, and have one
+# byte for an element of less (runtime/sub_byte.py).
 _STORAGE = {
     "bool": _Storage("bool", "BOOL_8"),
     "int8": _Storage("int8", "INT_8"),
@@ -39,6 +41,13 @@ _STORAGE = {
     "float8e5m2": _Storage("float8_e5m2", "FLOAT_8_E5M2"),
     "float8e5m2fnuz": _Storage("float8_e5m2fnuz", "FLOAT_8_E5M2_FNUZ"),
     "float8e8m0": _Storage("float8_e8m0fnu", "FLOAT_8_E8M0_FNU"),
+    "int2": _Storage("int2", "INT_8"),
+    "int4": _Storage("int4", "INT_8"),
+    "uint2": _Storage("uint2", "INT_8"),
+    "uint4": _Storage("uint4", "INT_8"),
+    "float4e2m1": _Storage("float4_e2m1fn", "INT_8"),
+    "float6e2m3": _Storage("float6_e2m3fn", "INT_8"),
+    "float6e3m2": _Storage("float6_e3m2fn", "INT_8"),
 }
 
 
@@ -55,7 +64,7 @@ def element_dtype(element: str) -> np.dtype:
             "add a Cast to the model, so that it takes or gives one that numpy has"
         )
     name = storage.dtype
-    if name.startswith(("bfloat", "float8")):
+    if name.startswith(("bfloat", "float8")) or is_sub_byte(element):
         import ml_dtypes
 
         return np.dtype(getattr(ml_dtypes, name))

@@ -28,7 +28,7 @@ func.func @to_f8(%x: tensor<4xf32>, %s: tensor<f16>) -> tensor<4xf8E4M3FN> {
 }
 
 // CHECK-LABEL: func.func @blocks
-// CHECK-SAME: %{{.*}}: tensor<2x5xi4>, %[[S:.*]]: tensor<2x3xf32>
+// CHECK-SAME: %{{.*}}: tensor<2x5xi8>, %[[S:.*]]: tensor<2x3xf32>
 // CHECK: %[[I:.*]] = linalg.index 1
 // CHECK: %[[B:.*]] = arith.divsi %[[I]], %c2
 // CHECK: tensor.extract %[[S]]
