@@ -29,9 +29,8 @@ static Value resizeInteger(Scalars &s, Value x, IntegerType to) {
   if (width > type.getIntOrFloatBitWidth())
     x = arith::TruncIOp::create(s, type, x);
   else if (width < type.getIntOrFloatBitWidth())
-    x = s.isUnsignedInteger()
-            ? arith::ExtUIOp::create(s, type, x).getResult()
-            : arith::ExtSIOp::create(s, type, x).getResult();
+    x = s.isUnsignedInteger() ? arith::ExtUIOp::create(s, type, x).getResult()
+                              : arith::ExtSIOp::create(s, type, x).getResult();
   return isSubByte(to) ? fitSubByte(s, s.getLoc(), x, to) : x;
 }
 

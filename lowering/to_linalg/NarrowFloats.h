@@ -19,8 +19,8 @@ struct NarrowingOptions {
   enum { Up, Down, Nearest } powerRounding = Up;
 };
 
-/// The f32 that `x` is, a float of type `type` (at most 8 bits) or, where that is
-/// a sub-byte type, an i8 with its code.
+/// The f32 that `x` is, a float of type `type` (at most 8 bits) or, where that
+/// is a sub-byte type, an i8 with its code.
 mlir::Value decodeNarrowFloat(Scalars &s, mlir::Value x, mlir::FloatType type);
 
 /// The float of type `type` (at most 8 bits) that is nearest to the f32 `x`, or

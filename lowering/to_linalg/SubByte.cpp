@@ -89,8 +89,8 @@ static TypedAttr widenResource(DenseResourceElementsAttr elements,
 
 TypedAttr omb::widenSubByte(ElementsAttr elements) {
   ShapedType from = elements.getShapedType();
-  auto type = RankedTensorType::get(
-      from.getShape(), IntegerType::get(elements.getContext(), 8));
+  auto type = RankedTensorType::get(from.getShape(),
+                                    IntegerType::get(elements.getContext(), 8));
   if (auto dense = dyn_cast<DenseElementsAttr>(elements))
     return widenDense(dense, type);
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(elements))

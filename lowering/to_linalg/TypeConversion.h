@@ -7,8 +7,8 @@
 
 namespace omb {
 
-/// Makes unsigned integers signless and sub-byte types i8 (SubByte.h), and drops
-/// #onnx.dims.
+/// Makes unsigned integers signless and sub-byte types i8 (SubByte.h), and
+/// drops #onnx.dims.
 class OnnxTypeConverter : public mlir::TypeConverter {
 public:
   OnnxTypeConverter();

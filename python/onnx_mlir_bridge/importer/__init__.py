@@ -1,8 +1,8 @@
 """From an ONNX model to a verified module of the `onnx` dialect.
 
 The steps, one module each: `load` (bytes to protobuf, weights left where they are), `check`,
-`functions` (inlining), `normalize`, `compositions` (of operators outside of the standard),
-`upgrade` (to the newest opset), `types` (inference), `emit`.
+`functions` (inlining), `normalize`, `compositions` (of operators that have no lowering),
+`upgrade` (to the newest opset), `types` (inference), `sequence_ranks`, `emit`.
 """
 
 from __future__ import annotations
