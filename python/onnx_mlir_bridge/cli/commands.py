@@ -98,7 +98,8 @@ def run(inputs: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401
     """Run MODEL, an ONNX model or one saved by `omb compile`, and print its outputs.
 
     Inputs that aren't given are random, the same ones each time: floats from 0 to 1, integers 0 or
-    1. A dimension without a size is 1, or what another input says it is.
+    1. A dimension without a size is 1, or what another input says it is. A file for integers of 2
+    or 4 bits may have 8-bit ones.
     """
     from onnx_mlir_bridge.cli import running
 
