@@ -24,6 +24,7 @@ function that the standard defines it by, whose operators are lowered. *composed
 operators that are lowered, which this project has chosen. The targets are the same for
 all: `cpu`, `vulkan` and `cuda`. The tests are those of onnx's backend suite that have one node, on
 the CPU; [the list of those that fail](../tests/py/onnx_backend_failures.json) gives the reasons.
+What isn't compiled [runs on the host](host.md).
 
 """
 

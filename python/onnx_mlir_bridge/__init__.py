@@ -8,7 +8,8 @@
     omb.compile("model.onnx", target="cpu").save("model.omb")
     session = omb.load("model.omb")
 
-Every failure that the user can cause is an OmbError, whose message is one line.
+Every failure that the user can cause is an OmbError, whose message is one line; a FallbackWarning
+lists what runs on the host because no device can do it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.errors import FallbackWarning, OmbError
 
 if TYPE_CHECKING:
     from onnx_mlir_bridge import _mlir
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CompiledModel",
     "Device",
+    "FallbackWarning",
     "InferenceSession",
     "OmbError",
     "backend",

@@ -1,4 +1,4 @@
-"""The one exception that a user of this package has to know."""
+"""The one exception and the one warning that a user of this package has to know."""
 
 from __future__ import annotations
 
@@ -12,3 +12,10 @@ class OmbError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+class FallbackWarning(UserWarning):
+    """A part of a model runs on the host, because no device can do it.
+
+    The message, one line, names the nodes and says why. fallback="error" refuses such models.
+    """

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from onnx import helper
 from onnx_mlir_bridge.importer import normalize_model
+from onnx_mlir_bridge.importer.functions import expand_functions
 from onnx_mlir_bridge.importer.load import ModelSource, load
 from onnx_mlir_bridge.importer.tensors import each_tensor
 
@@ -44,7 +45,9 @@ def model_of(
 def normalized(source: ModelSource, keep: frozenset[str] | None = None) -> onnx.ModelProto:
     """The model as it is emitted, with all tensors in it."""
     loaded = load(source)
-    normalize_model(loaded, keep)
+    normalize_model(loaded)
+    if keep is not None:
+        expand_functions(loaded, keep)
 
     def restore(tensor: onnx.TensorProto) -> None:
         if loaded.payloads.has(tensor):

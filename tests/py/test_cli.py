@@ -22,7 +22,8 @@ import small_models
 from onnx import TensorProto, helper
 from onnx_mlir_bridge import cli
 from onnx_mlir_bridge.cli import commands, running, values
-from onnx_mlir_bridge.compiler.compiled_model import STAGES
+from onnx_mlir_bridge.compiler.options import FALLBACKS
+from onnx_mlir_bridge.compiler.stages import STAGES
 from onnx_mlir_bridge.runtime.devices import PROVIDERS
 from onnx_mlir_bridge.runtime.signature import TensorInfo
 
@@ -111,6 +112,7 @@ def test_help(run, command: str) -> None:
 
 def test_choices_are_those_of_the_package() -> None:
     assert commands.STAGES == STAGES
+    assert commands.FALLBACKS == FALLBACKS
     assert sorted(commands.TARGETS) == sorted(PROVIDERS)
 
 
@@ -423,13 +425,13 @@ def test_emit_bytecode(run, folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("stage", ["onnx", "linalg"])
 def test_stages_need_no_later_ones(run, folder: Path, stage: str) -> None:
     """The onnx dialect of a model that has no lowering can be looked at."""
-    done = run("compile", folder / "decode.onnx", f"--emit={stage}")
+    done = run("compile", folder / "decode.onnx", f"--emit={stage}", "--fallback=error")
     assert done.status == (0 if stage == "onnx" else 1)
     assert ("onnx.ImageDecoder" in done.out) == (stage == "onnx")
 
 
 def test_compile_names_the_node(run, folder: Path, tmp_path: Path) -> None:
-    done = run("compile", folder / "decode.onnx", "-o", tmp_path / "m.omb")
+    done = run("compile", folder / "decode.onnx", "-o", tmp_path / "m.omb", "--fallback=error")
     assert done.status == 1
     assert re.search(r"decode \(ImageDecoder\): has no lowering", done.error())
     assert list(tmp_path.iterdir()) == []
@@ -498,18 +500,36 @@ def test_inspect_json(run, folder: Path) -> None:
     found = json.loads(run("inspect", "--json", folder / "weighted.onnx").out)
     assert found["opset"] == 21
     assert found["inputs"] == [{"name": "x", "type": "tensor(float)", "shape": [1 << 16]}]
-    assert found["operators"] == [{"name": "Add", "count": 1, "failing": 0}]
+    assert found["operators"] == [{"name": "Add", "count": 1, "on_host": 0, "failing": 0}]
+    assert (found["parts"], found["host"]) == (1, [])
     assert found["parameters"] == [
         {"element": "float", "tensors": 1, "values": 1 << 16, "bytes": 4 << 16}
     ]
     assert found["problems"] == []
 
 
-def test_inspect_says_what_does_not_compile(run, folder: Path) -> None:
+def test_inspect_says_what_runs_on_the_host(run, folder: Path) -> None:
     done = run("inspect", folder / "decode.onnx")
     assert done.status == 0
-    assert re.search(r"ImageDecoder +1 +can't be compiled", done.out)
+    assert re.search(r"ImageDecoder +1 +on the host", done.out)
     assert "decode (ImageDecoder): has no lowering to linalg" in done.out
+
+
+def test_inspect_says_what_does_not_compile(run, tmp_path: Path) -> None:
+    """An operator that onnx's evaluator lacks too."""
+    made = small_models.model(
+        [helper.make_node("MaxRoiPool", ["x", "r"], ["y"], name="pool", pooled_shape=[1, 1])],
+        [
+            small_models.tensor(n, TensorProto.FLOAT, d)
+            for n, d in (("x", [1, 1, 4, 4]), ("r", [2, 5]))
+        ],
+        [small_models.tensor("y", TensorProto.FLOAT, [2, 1, 1, 1])],
+    )
+    onnx.save(made, tmp_path / "m.onnx")
+    done = run("inspect", tmp_path / "m.onnx")
+    assert done.status == 0
+    assert re.search(r"MaxRoiPool +1 +can't be compiled", done.out)
+    assert "pool (MaxRoiPool): has no lowering to linalg; and on the host: onnx can't" in done.out
 
 
 def test_inspect_of_types_that_do_not_run(run, tmp_path: Path) -> None:
@@ -522,7 +542,7 @@ def test_inspect_of_types_that_do_not_run(run, tmp_path: Path) -> None:
     done = run("inspect", tmp_path / "m.onnx")
     assert done.status == 0
     assert re.search(r"x +tensor\(string\) +of unknown rank", done.out)
-    assert "input 'x' is tensor(string)" in done.out
+    assert "(Identity) producing y: works on strings, which no device has" in done.out
 
 
 def test_inspect_saved_model(run, folder: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 import small_models
 from onnx import TensorProto, helper
 from onnx_mlir_bridge.compiler import diagnostics, iree, pipeline, targets
-from onnx_mlir_bridge.compiler.compiled_model import STAGES
+from onnx_mlir_bridge.compiler.stages import STAGES
 
 X86 = platform.machine() == "x86_64"
 
@@ -36,8 +36,8 @@ OPTIONS = {
     "threads": ({"threads": 0}, "threads must be a number from 1 to 1024, not 0"),
     "precision to come": ({"precision": "bf16"}, "precision='bf16' is not available yet"),
     "precision": ({"precision": "f8"}, "precision must be 'f32', not 'f8'"),
-    "fallback to come": ({"fallback": "host"}, "fallback='host' is not available yet"),
-    "fallback": ({"fallback": 3}, "fallback must be 'error', not 3"),
+    "fallback": ({"fallback": "cloud"}, "fallback must be 'host' or 'error', not 'cloud'"),
+    "fallback as a number": ({"fallback": 3}, "fallback must be 'host' or 'error', not 3"),
     "cache_dir": ({"cache_dir": "/tmp"}, "cache_dir is not available yet; compile once with"),
     "progress": ({"progress": "yes"}, "progress must be True, False or a function"),
 }
@@ -217,7 +217,7 @@ def test_code_for_another_cpu_does_not_run(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_an_operator_without_a_lowering() -> None:
     with pytest.raises(omb.OmbError) as caught:
-        omb.compile(small_models.not_lowered("/reader/decode"))
+        omb.compile(small_models.not_lowered("/reader/decode"), fallback="error")
     assert str(caught.value) == (
         "the model can't be compiled: /reader/decode (ImageDecoder): has no lowering to linalg"
     )
@@ -233,7 +233,7 @@ def test_many_operators_without_a_lowering() -> None:
         [small_models.tensor(f"y{i}", TensorProto.UINT8, [None] * 3) for i in range(5)],
     )
     with pytest.raises(omb.OmbError, match=r"node0.*node1.*node2.*; and 2 more$"):
-        omb.compile(model)
+        omb.compile(model, fallback="error")
 
 
 def test_shapes_that_do_not_fit() -> None:

@@ -76,11 +76,11 @@ def test_members_are_aligned_and_weights_are_mapped(saved: Path) -> None:
         description = json.loads(archive.read("metadata.json"))
     assert description["provider"] == "cpu"
     assert description["inputs"] == [
-        {"name": "x", "element": "float", "dims": [VALUES], "containers": []}
+        {"name": "x", "element": "float", "dims": [VALUES], "containers": [], "keys": ""}
     ]
-    opened = artifact.read(saved)
+    (opened,) = artifact.read(saved).parts
     data = saved.read_bytes()
-    for member in (opened.module, opened.parameters):
+    for member in (opened.module, opened.weights):
         assert data.index(bytes(member)) % (64 << 10) == 0
         # A view of the file itself, in which nothing can be written.
         assert member.readonly
@@ -236,12 +236,12 @@ DAMAGED = {
         "its weights are damaged",
     ),
     "a later version": (
-        lambda s: _edited(s, lambda d: d.update(format_version=2)),
-        "has version 2 of the format, and this package reads version 1; compile the model",
+        lambda s: _edited(s, lambda d: d.update(format_version=3)),
+        "has version 3 of the format, and this package reads version 2; compile the model",
     ),
     "a version that isn't a number": (
-        lambda s: _edited(s, lambda d: d.update(format_version="1")),
-        "has version 1 of the format",
+        lambda s: _edited(s, lambda d: d.update(format_version="2")),
+        "has version 2 of the format",
     ),
     "an unknown provider": (
         lambda s: _edited(s, lambda d: d.update(provider="tpu")),

@@ -304,4 +304,11 @@ def test_ranks_that_differ() -> None:
       n = SequenceLength (s)
     }""")
     with pytest.raises(omb.OmbError, match="tensors of one rank"):
-        omb.compile(model)
+        omb.compile(model, fallback="error")
+    with pytest.warns(omb.FallbackWarning, match="tensors of one rank"):
+        session = omb.InferenceSession(model, ["cpu"])
+    x, y = np.zeros(2, np.float32), np.ones((2, 2), np.float32)
+    n, s = session.run(None, {"x": x, "y": y, "at": np.array(0)})
+    assert n == 2
+    np.testing.assert_array_equal(s[0], x)
+    np.testing.assert_array_equal(s[1], y)

@@ -355,7 +355,7 @@ def test_types_that_sessions_cannot_pass() -> None:
         [small_models.tensor("y", TensorProto.STRING, [1])],
     )
     with pytest.raises(omb.OmbError, match=r"input 'x' is tensor\(string\)"):
-        omb.InferenceSession(made, ["cpu"])
+        omb.InferenceSession(made, ["cpu"], fallback="error")
 
 
 def test_index_out_of_range() -> None:

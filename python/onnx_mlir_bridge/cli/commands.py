@@ -10,6 +10,7 @@ import click
 # Copies of what compiler/ and runtime/ have, which would take time to import; a test compares them.
 TARGETS = ("cpu", "vulkan", "cuda")
 STAGES = ("onnx", "linalg", "vector", "iree", "vmfb")
+FALLBACKS = ("host", "error")
 
 _MODEL = click.argument("model", type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -26,6 +27,13 @@ _OPT_LEVEL = click.option(
     default=1,
     show_default=True,
     help="IREE's optimization level.",
+)
+_FALLBACK = click.option(
+    "--fallback",
+    type=click.Choice(FALLBACKS),
+    default="host",
+    show_default=True,
+    help="What becomes of nodes that no device can run: they run on the host, or are an error.",
 )
 
 
@@ -70,7 +78,7 @@ def _inputs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tu
     metavar="NAME=VALUE",
     callback=_inputs,
     help="The value of an input: a .npy file, or a shape such as 1x3x224x224 to be filled with "
-    "random numbers. May be given for each input.",
+    "random numbers; of strings, a text or a JSON list. May be given for each input.",
 )
 @click.option(
     "--device",
@@ -94,6 +102,7 @@ def _inputs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tu
 )
 @_THREADS
 @_OPT_LEVEL
+@_FALLBACK
 def run(inputs: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401
     """Run MODEL, an ONNX model or one saved by `omb compile`, and print its outputs.
 
@@ -151,6 +160,7 @@ def run(inputs: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401
 )
 @_THREADS
 @_OPT_LEVEL
+@_FALLBACK
 def compile(
     model: Path,
     output: str | None,
@@ -206,7 +216,7 @@ def import_(model: Path, output: str, weights: bool | None) -> None:
 @_MODEL
 @_JSON
 def inspect(model: Path, as_json: bool) -> None:
-    """Print what is in MODEL, and which of its operators can be compiled.
+    """Print what is in MODEL, which of its operators are compiled and which run on the host.
 
     MODEL is an ONNX model or one saved by `omb compile`.
     """

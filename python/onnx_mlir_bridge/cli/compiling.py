@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onnx_mlir_bridge.cli import text
 from onnx_mlir_bridge.compiler import compile as compile_model
 from onnx_mlir_bridge.compiler import emit
 from onnx_mlir_bridge.compiler.progress import reporting
-from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.errors import FallbackWarning, OmbError
 from onnx_mlir_bridge.runtime.artifact import replacing
+
+if TYPE_CHECKING:
+    from onnx_mlir_bridge.compiler.compiled_model import CompiledModel
 
 STDOUT = "-"
 
@@ -43,15 +49,31 @@ def _check_output(model: Path, output: str) -> None:
 def save(model: Path, output: str, target: str, options: dict[str, Any]) -> None:
     """Compile a model and save it for omb run and omb.load()."""
     _check_output(model, output)
-    compiled = compile_model(model, target, progress=True, **options)
+    compile_for(model, target, options).save(output)
+
+
+def compile_for(model: Path, target: str, options: dict[str, Any]) -> CompiledModel:
+    """A compiled model; warnings are printed."""
+    with _unwarned():
+        compiled = compile_model(model, target, progress=True, **options)
     text.warn(compiled.warnings)
-    compiled.save(output)
+    return compiled
+
+
+@contextlib.contextmanager
+def _unwarned() -> Iterator[None]:
+    """For compilations whose warnings are printed, or whose text says the same."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FallbackWarning)
+        yield
 
 
 def emit_stage(model: Path, output: str, stage: str, target: str, options: dict[str, Any]) -> None:
     """Write a stage of a model's compilation."""
     _check_output(model, output)
-    write(output, emit(model, stage, target, progress=True, **options))
+    with _unwarned():
+        contents = emit(model, stage, target, progress=True, **options)
+    write(output, contents)
 
 
 def import_onnx(model: Path, output: str, weights: bool) -> None:

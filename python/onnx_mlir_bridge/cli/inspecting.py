@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from onnx_mlir_bridge.cli.running import is_saved
 from onnx_mlir_bridge.cli.text import printable
 
 if TYPE_CHECKING:
-    from onnx_mlir_bridge.compiler.inspection import Inspection
+    from onnx_mlir_bridge.compiler.inspection import Inspection, Operator
 
 _MAX_PROBLEMS = 10
 
@@ -60,11 +61,7 @@ def _print(found: Inspection) -> None:
         _section(kind, rows)
     rows = []
     for operator in found.operators:
-        state = "compiles"
-        if operator.failing:
-            some = operator.failing != operator.count
-            state = f"{operator.failing} can't be compiled" if some else "can't be compiled"
-        rows.append((operator.name, str(operator.count), state))
+        rows.append((operator.name, str(operator.count), _state(operator)))
     _section(f"operators: {sum(operator.count for operator in found.operators)}", rows)
     parameters = found.parameters
     total = text.size(sum(p.bytes for p in parameters))
@@ -73,10 +70,27 @@ def _print(found: Inspection) -> None:
         [(p.element, f"{p.values:,}", text.size(p.bytes), _tensors(p.tensors)) for p in parameters],
     )
     _section("warnings", [(printable(warning),) for warning in found.warnings])
-    problems = [(printable(problem),) for problem in found.problems[:_MAX_PROBLEMS]]
-    if len(found.problems) > _MAX_PROBLEMS:
-        problems.append((f"and {len(found.problems) - _MAX_PROBLEMS} more (--json has all)",))
-    _section("can't be compiled", problems)
+    _section(f"on the host ({found.parts} parts in all)", _first(found.host))
+    _section("can't be compiled", _first(found.problems))
+
+
+def _state(operator: Operator) -> str:
+    states = []
+    for count, what in (
+        (operator.on_host, "on the host"),
+        (operator.failing, "can't be compiled"),
+    ):
+        if count:
+            states.append(what if count == operator.count else f"{count} {what}")
+    return ", ".join(states) or "compiles"
+
+
+def _first(lines: Sequence[str]) -> list[tuple[str, ...]]:
+    """The first lines as rows, and how many more there are."""
+    rows = [(printable(line),) for line in lines[:_MAX_PROBLEMS]]
+    if len(lines) > _MAX_PROBLEMS:
+        rows.append((f"and {len(lines) - _MAX_PROBLEMS} more (--json has all)",))
+    return rows
 
 
 def _tensors(count: int) -> str:
@@ -90,15 +104,20 @@ def _section(title: str, rows: list[tuple[str, ...]]) -> None:
 
 
 def _saved(path: Path, as_json: bool) -> None:
-    from onnx_mlir_bridge.runtime.artifact import read
+    from onnx_mlir_bridge.runtime.artifact import DevicePart, read
 
     artifact = read(path)
     described = artifact.description
-    weights = 0 if artifact.parameters is None else artifact.parameters.nbytes
+    compiled = [part for part in artifact.parts if isinstance(part, DevicePart)]
+    code = sum(part.module.nbytes for part in compiled)
+    weights = sum(part.weights.nbytes for part in compiled if part.weights is not None)
+    on_host = len(artifact.parts) - len(compiled)
     if as_json:
         document: dict[str, Any] = described.to_json()
-        document["code_bytes"] = artifact.module.nbytes
+        document["code_bytes"] = code
         document["weights_bytes"] = weights
+        document["parts"] = len(artifact.parts)
+        document["parts_on_host"] = on_host
         print(json.dumps(document, indent=2))
         return
     print(f"compiled for  {described.provider} {printable(described.machine)}".rstrip())
@@ -106,8 +125,10 @@ def _saved(path: Path, as_json: bool) -> None:
         print(f"needs         {printable(' '.join(described.features))}")
     for name, version in (described.versions or {}).items():
         print(printable(f"made by       {name} {version}"))
-    print(f"code          {text.size(artifact.module.nbytes)}")
+    print(f"code          {text.size(code)}")
     print(f"weights       {text.size(weights)}")
+    if on_host:
+        print(f"parts         {len(artifact.parts)}, of which {on_host} on the host")
     signature = described.signature
     for kind, infos in (("inputs", signature.inputs), ("outputs", signature.outputs)):
         _section(kind, [(printable(i.name), i.type, text.shape(i.dims)) for i in infos])

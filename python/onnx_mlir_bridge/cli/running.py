@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from onnx_mlir_bridge.runtime.session import InferenceSession
 
 _ZIP = b"PK\3\4"
+_MAX_STRINGS = 8
 
 
 def is_saved(path: Path) -> bool:
@@ -34,24 +36,24 @@ def is_saved(path: Path) -> bool:
 
 
 def open_session(
-    path: Path, device: str, threads: int | None, opt_level: int
+    path: Path, device: str, threads: int | None, options: Mapping[str, Any]
 ) -> tuple[InferenceSession, str]:
-    """A session of a saved or an ONNX model, and what making it took."""
+    """A session of a saved or an ONNX model, and what making it took.
+
+    `options`: for compiling an ONNX model.
+    """
     begin = time.perf_counter()
     if is_saved(path):
         from onnx_mlir_bridge.runtime.session import load
 
         session = load(path, device, threads)
         return session, f"loaded in {text.seconds(time.perf_counter() - begin)}"
-    from onnx_mlir_bridge.compiler import compile as compile_model
+    from onnx_mlir_bridge.cli.compiling import compile_for
     from onnx_mlir_bridge.runtime.devices import choose
     from onnx_mlir_bridge.runtime.session import InferenceSession
 
     chosen = choose(None if device == "auto" else [device])
-    compiled = compile_model(
-        path, chosen.provider, threads=threads, opt_level=opt_level, progress=True
-    )
-    text.warn(compiled.warnings)
+    compiled = compile_for(path, chosen.provider, {"threads": threads, **options})
     session = InferenceSession(compiled, [chosen.name])
     return session, f"compiled in {text.seconds(time.perf_counter() - begin)}"
 
@@ -63,10 +65,10 @@ def run(
     top: int,
     output_dir: Path | None,
     threads: int | None,
-    opt_level: int,
+    **options: Any,  # noqa: ANN401 - of a compilation
 ) -> None:
     """Run a model once, and print what went in and what came out."""
-    session, made = open_session(path, device, threads, opt_level)
+    session, made = open_session(path, device, threads, options)
     inputs = values.values(session.get_inputs(), given)
     feeds = {value.info.name: value.value for value in inputs}
     with _interruptible():
@@ -94,11 +96,18 @@ def run(
 
 
 def _tensors(name: str, value: Value) -> list[tuple[str, np.ndarray]]:
-    """The arrays in a value with a name for each: none of an absent one, those of a sequence."""
+    """The arrays in a value with a name for each.
+
+    None of an absent one, those of a sequence, keys and values of a map.
+    """
     if value is None:
         return []
     if isinstance(value, list):
-        return [(f"{name}[{index}]", array) for index, array in enumerate(value)]
+        each = enumerate(value)
+        return [tensor for i, inner in each for tensor in _tensors(f"{name}[{i}]", inner)]
+    if isinstance(value, dict):
+        parts = (("keys", list(value)), ("values", list(value.values())))
+        return [(f"{name}.{what}", np.array(found)) for what, found in parts]
     return [(name, value)]
 
 
@@ -119,9 +128,9 @@ def _interruptible() -> Iterator[None]:
 def _row(name: str, array: np.ndarray, origin: str) -> tuple[str, ...]:
     return (
         text.printable(name),
-        str(array.dtype),
+        "string" if array.dtype.kind in "OU" else str(array.dtype),
         text.shape(array.shape),
-        statistics(array),
+        text.printable(statistics(array)),
         text.printable(origin),
     )
 
@@ -134,9 +143,15 @@ def _wide(array: np.ndarray) -> np.ndarray:
 
 
 def statistics(array: np.ndarray) -> str:
-    """Minimum, mean, maximum; and how many values aren't numbers, where some aren't."""
+    """Minimum, mean, maximum; and how many values aren't numbers, where some aren't.
+
+    Of strings, the first ones.
+    """
     if array.size == 0:
         return "empty"
+    if array.dtype.kind in "OU":
+        shown = [json.dumps(text, ensure_ascii=False) for text in array.flat[:_MAX_STRINGS]]
+        return ", ".join(shown + ["..."] * (array.size > _MAX_STRINGS))
     values = _wide(array)
     if array.dtype.kind == "b":
         return f"{np.count_nonzero(values)} of {values.size} are true"
@@ -160,7 +175,7 @@ def _number(value: np.generic) -> str:
 
 def _largest(array: np.ndarray, count: int) -> list[str]:
     """The largest entries, such as "[0, 281]  12.3"; of equal ones the first. No NaN is large."""
-    if count == 0 or array.size == 0:
+    if count == 0 or array.size == 0 or array.dtype.kind in "OU":
         return []
     flat = _wide(array).reshape(-1)
     keys = np.abs(flat) if array.dtype.kind == "c" else flat
@@ -190,7 +205,8 @@ def _save(folder: Path, tensors: Sequence[tuple[str, np.ndarray]]) -> None:
         taken.add(unique.lower())
         path = folder / f"{unique}.npy"
         contents = io.BytesIO()
-        np.save(contents, array, allow_pickle=False)
+        plain = array.astype(str) if array.dtype.kind == "O" else array  # objects need pickle
+        np.save(contents, plain, allow_pickle=False)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with replacing(path) as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime import containers
-from onnx_mlir_bridge.runtime.signature import TensorInfo
+from onnx_mlir_bridge.runtime.signature import STRING, TensorInfo
 
 _SHAPE = re.compile(r"\d+(?:x\d+)*")
 _SEED = 0
@@ -30,10 +31,11 @@ class Value:
 def values(infos: Sequence[TensorInfo], given: Iterable[str]) -> list[Value]:
     """A value for each of a model's inputs.
 
-    given: "name=file.npy" or "name=2x3", the shape of random values. A file for integers of 2 or 4
-    bits has what numpy.save() makes of ml_dtypes' arrays, or 8-bit integers in their range. Inputs
-    that aren't given get random values; a dimension that the model leaves open has the size that it
-    has in what is given, and otherwise 1. A sequence is given by "name=file.npz", whose arrays are
+    given: "name=file.npy" or "name=2x3", the shape of random values; of strings, also the text
+    itself, or several of them as JSON, 'name=["a", "b"]'. A file for integers of 2 or 4 bits has
+    what numpy.save() makes of ml_dtypes' arrays, or 8-bit integers in their range. Inputs that
+    aren't given get random values; a dimension that the model leaves open has the size that it has
+    in what is given, and otherwise 1. A sequence is given by "name=file.npz", whose arrays are
     taken in the file's order; a shape, or nothing, makes a sequence of one tensor. An optional that
     isn't given is absent. OmbError for a name, a file or a shape that doesn't fit.
     """
@@ -44,7 +46,7 @@ def values(infos: Sequence[TensorInfo], given: Iterable[str]) -> list[Value]:
             raise OmbError(f"input '{name}' is given twice: '{said[name]}' and '{value}'")
         said[name] = value
     loaded = {
-        info.name: _load(Path(said[info.name]), info)
+        info.name: _given(said[info.name], info)
         for info in infos
         if info.name in said and not _SHAPE.fullmatch(said[info.name])
     }
@@ -62,12 +64,16 @@ def values(infos: Sequence[TensorInfo], given: Iterable[str]) -> list[Value]:
         if info.name in loaded:
             result.append(Value(info, loaded[info.name], said[info.name]))
             continue
+        if info.is_map:
+            raise OmbError(
+                f"input '{info.name}' is a map, which only Python can give: see InferenceSession"
+            )
         shape = shapes.get(info.name)
         if shape is None and info.is_optional:
             result.append(Value(info, None, "absent"))
             continue
         if shape is None:
-            shape = tuple(d if isinstance(d, int) else sizes.get(d, 1) for d in info.dims)
+            shape = tuple(d if isinstance(d, int) else sizes.get(d, 1) for d in info.shape)
         array = random(info, shape, generator)
         result.append(Value(info, [array] if info.is_sequence else array, "random"))
     return result
@@ -90,6 +96,8 @@ def _split(text: str, infos: Sequence[TensorInfo]) -> tuple[str, str]:
 
 
 def _note_sizes(info: TensorInfo, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
+    if info.dims is None:
+        return
     if len(shape) != len(info.dims):
         raise OmbError(
             f"input '{info.name}' is given the shape {'x'.join(map(str, shape)) or 'of a scalar'}; "
@@ -98,6 +106,23 @@ def _note_sizes(info: TensorInfo, shape: tuple[int, ...], sizes: dict[str, int])
     for dim, size in zip(info.dims, shape, strict=True):
         if isinstance(dim, str):
             sizes.setdefault(dim, size)
+
+
+def _given(text: str, info: TensorInfo) -> np.ndarray | list[np.ndarray]:
+    """What a text that isn't a shape stands for."""
+    is_file = text.endswith((".npy", ".npz")) or info.element != STRING
+    return _load(Path(text), info) if is_file else _strings(text, info)
+
+
+def _strings(text: str, info: TensorInfo) -> np.ndarray | list[np.ndarray]:
+    """One text, as often as the model's sizes want it, or the texts of a JSON list."""
+    array = np.full([d if isinstance(d, int) else 1 for d in info.dims or ()], text, object)
+    if text.startswith("["):
+        try:
+            array = np.array(json.loads(text), object)
+        except ValueError as error:
+            raise OmbError(f"input '{info.name}': {text} is not JSON: {error}") from None
+    return [array] if info.is_sequence else array
 
 
 def _load(path: Path, info: TensorInfo) -> np.ndarray | list[np.ndarray]:
@@ -155,6 +180,8 @@ def random(info: TensorInfo, shape: tuple[int, ...], generator: np.random.Genera
     masks.
     """
     try:
+        if info.element == STRING:  # numbers, so that a Cast can take them
+            return generator.integers(0, 2, shape).astype(str)
         if info.element == "bool" or info.element.startswith(("int", "uint")):
             return generator.integers(0, 2, shape).astype(info.dtype)
         numbers = generator.random(shape)

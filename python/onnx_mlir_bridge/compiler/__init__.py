@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from onnx_mlir_bridge.errors import FallbackWarning
 
 if TYPE_CHECKING:
     from onnx_mlir_bridge.compiler.compiled_model import CompiledModel
@@ -17,10 +22,10 @@ def compile(model: ModelSource, target: str = "cpu", **options: Any) -> Compiled
     target: "cpu", "vulkan" or "cuda".
     options: see onnx_mlir_bridge.compiler.options.CompileOptions.
 
-    OmbError, which names the node, for a model that can't be imported or compiled; and for an
-    unknown target or option.
+    What no device can run, runs on the host; a FallbackWarning lists it. OmbError, which names the
+    node, for a model that can't be imported or compiled; and for an unknown target or option.
     """
-    from onnx_mlir_bridge.compiler import iree, pipeline, source, targets
+    from onnx_mlir_bridge.compiler import iree, parts, placement, targets
     from onnx_mlir_bridge.compiler.compiled_model import CompiledModel
     from onnx_mlir_bridge.compiler.options import CompileOptions
     from onnx_mlir_bridge.compiler.progress import reporting
@@ -29,15 +34,21 @@ def compile(model: ModelSource, target: str = "cpu", **options: Any) -> Compiled
     iree.warm_up()
     resolved = targets.resolve(target, checked.cpu, checked.vulkan, checked.cuda)
     with reporting(checked.progress) as stage:
-        stage("Importing")
-        imported = source.read(model)
-        stage("Lowering to linalg")
-        linalg = pipeline.to_linalg(imported.module.operation)
-        pipeline.to_vector(linalg, resolved, checked.opt_level)
-        hand_off = pipeline.to_iree(linalg, resolved)
-        stage(f"Compiling for {target}")
-        vmfb = pipeline.compile_with_iree(hand_off, resolved, checked.opt_level)
-    return CompiledModel(imported, resolved, checked, hand_off, vmfb)
+        placed = placement.place(model, checked.fallback, stage)
+        compiled = CompiledModel(placed, resolved, checked, stage)
+    if placed.host_nodes:
+        message = parts.host_message(placed.host_nodes)
+        warnings.warn(message, FallbackWarning, stacklevel=_caller())
+    return compiled
+
+
+def _caller() -> int:
+    """The `stacklevel` of the function outside of this package that is on top of the stack."""
+    package = str(Path(__file__).parents[1])
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def emit(
@@ -47,20 +58,16 @@ def emit(
     **options: Any,  # noqa: ANN401
 ) -> str | bytes:
     """The model at a stage, as CompiledModel.emit() gives it, compiled no further than that."""
-    from onnx_mlir_bridge.compiler import compiled_model, pipeline, source, targets
+    from onnx_mlir_bridge.compiler import placement, stages, targets
     from onnx_mlir_bridge.compiler.options import CompileOptions
     from onnx_mlir_bridge.compiler.progress import reporting
 
-    if compiled_model.check_stage(stage) == "vmfb":
+    if stages.check(stage) == "vmfb":
         return compile(model, target, **options).vmfb
     checked = CompileOptions.checked(options)
     with reporting(checked.progress) as report:
-        report("Importing")
-        imported = source.read(model)
-        report("Lowering to linalg")
+        placed = placement.place(model, checked.fallback, report)
         resolved = targets.resolve(target, checked.cpu, checked.vulkan, checked.cuda)
-        if stage in compiled_model.SOURCE_STAGES:
-            return compiled_model.emit_source(imported, stage, resolved, checked)
-        linalg = pipeline.to_linalg(imported.module.operation)
-        pipeline.to_vector(linalg, resolved, checked.opt_level)
-        return compiled_model.emit_hand_off(pipeline.to_iree(linalg, resolved))
+        if stage in stages.SOURCE_STAGES:
+            return stages.emit_source(placed, stage, resolved, checked)
+        return stages.emit_hand_offs(placed, stages.hand_offs(placed, resolved, checked))

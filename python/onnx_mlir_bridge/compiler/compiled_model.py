@@ -3,49 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from onnx_mlir_bridge.compiler import pipeline
+from onnx_mlir_bridge.compiler import parts, pipeline, stages
 from onnx_mlir_bridge.compiler.options import CompileOptions
-from onnx_mlir_bridge.compiler.source import Source
 from onnx_mlir_bridge.compiler.targets import Target
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime import artifact
-from onnx_mlir_bridge.runtime.executable import memory_parameters
-
-STAGES = ("onnx", "linalg", "vector", "iree", "vmfb")
-"""What emit() can give, in the order of compilation."""
-
-SOURCE_STAGES = STAGES[:3]
-"""Those that IREE's share of the work doesn't matter to."""
-
-
-def check_stage(stage: str) -> str:
-    """The stage; OmbError for a name that isn't one."""
-    if stage not in STAGES:
-        raise OmbError(f"there is no stage {stage!r}; emit one of {', '.join(STAGES)}")
-    return stage
-
-
-def emit_source(source: Source, stage: str, target: Target, options: CompileOptions) -> str:
-    """The text of a stage out of SOURCE_STAGES; OmbError for "vector" where there are no CPUs."""
-    if stage == "vector" and target.provider != "cpu":
-        raise OmbError(
-            f"the stage 'vector' is the CPU's; {target.provider} goes from linalg to IREE, "
-            "see 'iree'"
-        )
-    module = source.module.operation
-    if stage != "onnx":
-        module = pipeline.to_linalg(module)
-    if stage == "vector":
-        pipeline.to_vector(module, target, options.opt_level)
-    return pipeline.readable(module)
-
-
-def emit_hand_off(hand_off: pipeline.HandOff) -> str:
-    """The text of the stage "iree"."""
-    return pipeline.hand_off_text(hand_off, locations=False).decode()
 
 
 class CompiledModel:
@@ -53,19 +18,21 @@ class CompiledModel:
 
     def __init__(
         self,
-        source: Source,
+        placed: parts.PlacedModel,
         target: Target,
         options: CompileOptions,
-        hand_off: pipeline.HandOff,
-        vmfb: bytes,
+        stage: Callable[[str], None],
     ) -> None:
         """Not for users: see omb.compile()."""
-        self._source = source
+        self._placed = placed
         self._target = target
         self._options = options
-        self._hand_off = hand_off
-        self.vmfb = vmfb
-        """IREE's bytecode module."""
+        self._hand_offs = stages.hand_offs(placed, target, options)
+        stage(f"Compiling for {target.provider}")
+        self._codes = [
+            each and pipeline.compile_with_iree(each, target, options.opt_level)
+            for each in self._hand_offs
+        ]
 
     @property
     def target(self) -> str:
@@ -74,51 +41,67 @@ class CompiledModel:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the importer had to say about the model, one line each."""
-        return self._source.warnings
+        """What there is to say about the model, one line each: what is odd, what the host runs."""
+        nodes = self._placed.host_nodes
+        return (*self._placed.warnings, *([parts.host_message(nodes)] if nodes else []))
+
+    @property
+    def vmfb(self) -> bytes:
+        """IREE's bytecode module; OmbError for a model that is cut into parts."""
+        if self._placed.whole is None:
+            raise OmbError(
+                f"the model is in {len(self._placed.parts)} parts, some of which run on the host, "
+                "so that there isn't one module; save() writes all of it"
+            )
+        return self._codes[0]
 
     @property
     def description(self) -> artifact.Description:
         """What is saved beside the code: inputs, outputs, the CPU it needs, versions."""
         return artifact.Description(
             provider=self._target.provider,
-            signature=self._source.signature,
-            metadata=self._source.metadata,
+            signature=self._placed.signature,
+            metadata=self._placed.metadata,
             machine=self._target.machine,
             features=self._target.features,
             threads=self._options.threads,
             versions=_versions(),
         )
 
-    def weights(self) -> Any:  # noqa: ANN401
-        """An iree.runtime.ParameterIndex over the weights, None if there are none.
-
-        Their memory belongs to this object.
-        """
-        return memory_parameters(self._hand_off.weights)
+    def parts(self) -> list[artifact.DevicePart | artifact.HostPart]:
+        """What runs, in this order. The memory of the weights belongs to this object."""
+        found: list[artifact.DevicePart | artifact.HostPart] = []
+        for part, hand_off, code in zip(
+            self._placed.parts, self._hand_offs, self._codes, strict=True
+        ):
+            if isinstance(part, parts.HostPart):
+                found.append(artifact.HostPart(part.signature, part.model))
+            else:
+                found.append(artifact.DevicePart(part.signature, code, hand_off.weights))
+        return found
 
     def emit(self, stage: str) -> str | bytes:
         """The model at a stage of its compilation.
 
         "onnx": as imported; "linalg": after the lowerings; "vector": with kernels of
         vector code, for the CPU; "iree": the module that IREE got; "vmfb": the result, as bytes.
-        The others are MLIR's text, in which large constants of the first three have no values.
-        OmbError for another name.
+        The others are MLIR's text, in which large constants of the first three have no values; the
+        modules of a model that is cut into parts follow each other. OmbError for another name.
         """
-        if check_stage(stage) == "vmfb":
+        if stages.check(stage) == "vmfb":
             return self.vmfb
-        if stage in SOURCE_STAGES:
-            return emit_source(self._source, stage, self._target, self._options)
-        return emit_hand_off(self._hand_off)
+        if stage in stages.SOURCE_STAGES:
+            return stages.emit_source(self._placed, stage, self._target, self._options)
+        return stages.emit_hand_offs(self._placed, self._hand_offs)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, which omb.load() opens; OmbError if it can't be written.
 
         The file has the code, the weights and the names and types of inputs and outputs; running
-        it needs numpy and iree-base-runtime only. A file that is there is replaced at once, when
-        all is written.
+        it needs numpy and iree-base-runtime only, and onnx where parts of it run on the host. A
+        file that is there is replaced at once, when all is written.
         """
-        artifact.write(Path(path), self.description, self.vmfb, self._hand_off.weights)
+        artifact.write(Path(path), self.description, self.parts())
 
 
 def _versions() -> dict[str, str]:

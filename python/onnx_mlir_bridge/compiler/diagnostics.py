@@ -58,10 +58,33 @@ def located(diagnostic: ir.DiagnosticInfo) -> tuple[str, str]:
     return location_name(diagnostic.location), message
 
 
-def lowering_error(diagnostics: Sequence[ir.DiagnosticInfo], fallback: str) -> OmbError:
+class LoweringError(OmbError):
+    """A model that the passes refuse. problems: the nodes and messages; "" names no node."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        lines = [f"{name}: {text}" if name else text for name, text in problems]
+        super().__init__(_joined("the model can't be compiled", lines, "no pass says why"))
+        self.problems = tuple(problems)
+
+
+def lowering_error(diagnostics: Sequence[ir.DiagnosticInfo], fallback: str) -> LoweringError:
     """The error for a pass that failed; `diagnostics`: those of an ir.MLIRError."""
-    lines = [f"{name}: {text}" if name else text for name, text in map(located, diagnostics)]
-    return _joined("the model can't be compiled", lines, fallback)
+    return LoweringError([*map(located, diagnostics)] or [("", fallback.split("\n")[0])])
+
+
+# What the passes say of valid models that they can't compile; anything else they say is an error
+# in the model. Where it is said: ToLinalg.cpp, DecomposeSequences.cpp, GraphBody.cpp.
+_UNSUPPORTED = (
+    "has no lowering to linalg",
+    "can't be lowered to linalg: ",
+    "a sequence or optional holds something else than",
+    "is malformed: a value changes its type from one iteration to the next",
+)
+
+
+def is_unsupported(message: str) -> bool:
+    """Whether a pass says that it has no way for a node, rather than that the node is wrong."""
+    return message.startswith(_UNSUPPORTED)
 
 
 def iree_error(diagnostics: Sequence[str], target: str, crash: str | None) -> OmbError:
@@ -72,13 +95,14 @@ def iree_error(diagnostics: Sequence[str], target: str, crash: str | None) -> Om
             lines.append(f"{name}: {message}" if name else message)
     if crash:
         lines.append(f"the compiler crashed ({crash}); please report it with the model")
-    return _joined(f"IREE can't compile the model for {target}", lines, "it gives no reason")
+    start = f"IREE can't compile the model for {target}"
+    return OmbError(_joined(start, lines, "it gives no reason"))
 
 
-def _joined(start: str, lines: Sequence[str], fallback: str) -> OmbError:
+def _joined(start: str, lines: Sequence[str], fallback: str) -> str:
     unique = list(dict.fromkeys(lines))
     if not unique:
-        return OmbError(f"{start}: {fallback}")
+        return f"{start}: {fallback}"
     more = len(unique) - _MAX_LISTED
     listed = "; ".join(unique[:_MAX_LISTED])
-    return OmbError(f"{start}: {listed}" + (f"; and {more} more" if more > 0 else ""))
+    return f"{start}: {listed}" + (f"; and {more} more" if more > 0 else "")

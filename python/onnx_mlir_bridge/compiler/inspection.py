@@ -1,4 +1,4 @@
-"""What is in a model, and which of its nodes can be compiled."""
+"""What is in a model, which of its nodes can be compiled, and which run on the host."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from onnx_mlir_bridge.compiler import diagnostics, pipeline, source
+from onnx_mlir_bridge.compiler import diagnostics, placement, source
 from onnx_mlir_bridge.errors import OmbError
 
 if TYPE_CHECKING:
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator of a model. failing: how many of its `count` nodes can't be compiled."""
+    """An operator of a model.
+
+    on_host: how many of its `count` nodes run on the host. failing: how many can't run at all.
+    """
 
     name: str
     count: int
+    on_host: int
     failing: int
 
 
@@ -40,8 +44,9 @@ class Inspection:
     """What inspect() finds.
 
     opset: the version that the model was written for. operators: after the upgrade to the newest
-    opset and the inlining of the model's functions, the most frequent first. problems: why the
-    model can't be compiled, a line each; none: its lowerings succeed.
+    opset and the inlining of the model's functions, the most frequent first. parts: how many it is
+    cut into, for the device and the host in turn. host: which nodes run on the host, and why, a
+    line each. problems: why the model can't be compiled, a line each; none: its lowerings succeed.
     """
 
     opset: int
@@ -52,6 +57,8 @@ class Inspection:
     operators: tuple[Operator, ...]
     parameters: tuple[Parameters, ...]
     warnings: tuple[str, ...]
+    parts: int
+    host: tuple[str, ...]
     problems: tuple[str, ...]
 
 
@@ -62,16 +69,23 @@ def inspect(model: ModelSource) -> Inspection:
     imported = import_with_metadata(model)
     nodes = _Nodes(imported)
     failing: Counter[str] = Counter()
-    problems = []
+    on_host: Counter[str] = Counter()
+    host, problems, parts = [], [], 0
     try:
-        expanded = source.read(model).module.operation
-        for name, message in pipeline.problems(expanded, pipeline.TO_LINALG):
+        placed = placement.place(model, "host")
+        parts = len(placed.parts)
+        for node in placed.host_nodes:
+            on_host.update(node.operators)
+            host.append(f"{node.name}: {node.reason}")
+    except diagnostics.LoweringError as error:
+        for name, message in error.problems:
             failing[nodes.operator_of(name)] += 1
             problems.append(f"{name}: {message}" if name else message)
     except OmbError as error:
         problems.append(str(error))
     operators = (
-        Operator(name, count, min(count, failing[name])) for name, count in nodes.counts.items()
+        Operator(name, count, min(count, on_host[name]), min(count, failing[name]))
+        for name, count in nodes.counts.items()
     )
     metadata = imported.metadata
     return Inspection(
@@ -83,6 +97,8 @@ def inspect(model: ModelSource) -> Inspection:
         operators=tuple(sorted(operators, key=lambda op: (-op.count, op.name))),
         parameters=tuple(nodes.parameters()),
         warnings=imported.warnings,
+        parts=parts,
+        host=tuple(host),
         problems=tuple(dict.fromkeys(problems)),
     )
 

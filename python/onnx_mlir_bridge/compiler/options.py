@@ -11,6 +11,7 @@ from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime.devices import check_threads
 
 OPT_LEVELS = (0, 1, 2, 3)
+FALLBACKS = ("host", "error")
 
 Progress = bool | Callable[[str], None]
 
@@ -22,7 +23,9 @@ class CompileOptions:
     threads: how many threads it runs on, on the CPU; None: all that the process may use. One runs
     in the caller's thread.
     precision: the type of arithmetic on floats; "f32" leaves the model's types as they are.
-    fallback: what becomes of operators that can't be compiled; "error" refuses the model.
+    fallback: what becomes of nodes that no device can run, such as those on strings; "host": they
+    run on the host, by onnx's reference evaluator, with a FallbackWarning; "error" refuses the
+    model.
     opt_level: 0 to 3, IREE's optimization level.
     cpu: which CPU: "host", "generic" (any of this architecture), "x86-64-v3", or LLVM's name.
     vulkan: which GPU: "generic", or IREE's name of an architecture, such as "rdna3" or "ampere".
@@ -33,7 +36,7 @@ class CompileOptions:
 
     threads: int | None = None
     precision: str = "f32"
-    fallback: str = "error"
+    fallback: str = "host"
     opt_level: int = 1
     cpu: str = "host"
     vulkan: str = "generic"
@@ -58,9 +61,9 @@ class CompileOptions:
         if checked.threads is not None:
             check_threads(checked.threads)
         if checked.precision != "f32":
-            _refuse("precision", checked.precision, ("bf16", "f16"), "f32")
-        if checked.fallback != "error":
-            _refuse("fallback", checked.fallback, ("host",), "error")
+            _refuse_precision(checked.precision)
+        if checked.fallback not in FALLBACKS:
+            raise OmbError(f"fallback must be 'host' or 'error', not {checked.fallback!r}")
         if type(checked.opt_level) is not int or checked.opt_level not in OPT_LEVELS:
             raise OmbError(f"opt_level must be 0, 1, 2 or 3, not {checked.opt_level!r}")
         if not (isinstance(checked.progress, bool) or callable(checked.progress)):
@@ -68,7 +71,7 @@ class CompileOptions:
         return checked
 
 
-def _refuse(option: str, value: object, planned: tuple[str, ...], only: str) -> None:
-    if value in planned:
-        raise OmbError(f"{option}='{value}' is not available yet; leave it at '{only}'")
-    raise OmbError(f"{option} must be '{only}', not {value!r}")
+def _refuse_precision(value: object) -> None:
+    if value in ("bf16", "f16"):
+        raise OmbError(f"precision='{value}' is not available yet; leave it at 'f32'")
+    raise OmbError(f"precision must be 'f32', not {value!r}")

@@ -20,6 +20,7 @@ TO_VECTOR = "omb-to-vector"
 TO_IREE = "omb-to-iree"
 
 _PARAMETERS = "omb.parameters"
+_RANDOM_STREAMS = "omb.random_streams"  # lowering/to_linalg/RandomStream.cpp has the other copy
 
 # Constants beyond these sizes are printed without their values, so that IR stays readable.
 _MAX_PRINTED_ELEMENTS = 64
@@ -40,35 +41,22 @@ class HandOff:
     weights: Mapping[str, memoryview]
 
 
-def _failure(module: ir.Operation, pipeline: str) -> ir.MLIRError | None:
-    """Runs a pass pipeline on `module`; what it ends with, if it fails."""
+def run_passes(module: ir.Operation, pipeline: str) -> None:
+    """Run a pass pipeline on `module`; LoweringError, which names the nodes, if a pass fails."""
     from onnx_mlir_bridge._mlir import ir, passmanager
 
     with module.context:
         try:
             passmanager.PassManager.parse(f"builtin.module({pipeline})").run(module)
         except ir.MLIRError as error:
-            return error
-    return None
-
-
-def run_passes(module: ir.Operation, pipeline: str) -> None:
-    """Run a pass pipeline on `module`; OmbError, which names the node, if a pass fails."""
-    if error := _failure(module, pipeline):
-        raise diagnostics.lowering_error(error.error_diagnostics, str(error)) from None
-
-
-def problems(module: ir.Operation, pipeline: str) -> list[tuple[str, str]]:
-    """What a pass pipeline says against `module`: nodes and messages; the module is left alone."""
-    error = _failure(module.clone().operation, pipeline)
-    if error is None:
-        return []
-    found = [diagnostics.located(each) for each in error.error_diagnostics]
-    return found or [("", str(error).splitlines()[0])]
+            raise diagnostics.lowering_error(error.error_diagnostics, str(error)) from None
 
 
 def to_linalg(module: ir.Operation) -> ir.Operation:
-    """A lowered copy of a module of the onnx dialect; the weights are shared."""
+    """A lowered copy of a module of the onnx dialect; the weights are shared.
+
+    LoweringError, which names the nodes, if it can't be lowered.
+    """
     lowered = module.clone().operation
     run_passes(lowered, TO_LINALG)
     return lowered
@@ -87,6 +75,20 @@ def to_vector(linalg: ir.Operation, target: Target, opt_level: int) -> ir.Operat
             f"{TO_VECTOR}{{vector-bytes={unit.bytes} vector-registers={unit.registers}}}",
         )
     return linalg
+
+
+def separate_random_streams(linalg: ir.Operation, part: int) -> None:
+    """Has random numbers without a seed in a part of a model differ from those in other parts.
+
+    Their streams are numbered from 0 on in each module.
+    """
+    from onnx_mlir_bridge._mlir import ir
+
+    for operation in linalg.regions[0].blocks[0].operations:
+        attributes = operation.operation.attributes
+        if "sym_name" in attributes and str(attributes["sym_name"]) == f'"{_RANDOM_STREAMS}"':
+            i64 = ir.IntegerType.get_signless(64, linalg.context)
+            attributes["initial_value"] = ir.IntegerAttr.get(i64, part << 40)
 
 
 def to_iree(linalg: ir.Operation, target: Target) -> HandOff:

@@ -11,6 +11,7 @@ from onnx_mlir_bridge.compiler import pipeline
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime.executable import ENTRY
 from onnx_mlir_bridge.runtime.signature import (
+    STRING,
     Dim,
     ModelMetadata,
     Signature,
@@ -59,6 +60,9 @@ _ELEMENTS = {
     **{f"i{bits}": f"int{bits}" for bits in (2, 4, 8, 16, 32, 64)},
     **{f"ui{bits}": f"uint{bits}" for bits in (2, 4, 8, 16, 32, 64)},
 }
+_TYPE = re.compile(
+    r"(?P<optional>optional\()?(?P<seq>seq\()?(map\((?P<keys>\w+), )?tensor\((?P<element>\w+)\)+"
+)
 _DIMS = re.compile(r'"((?:[^"\\]|\\.)*)"|\?')
 
 
@@ -73,27 +77,28 @@ def element(element_type: ir.Type) -> tuple[str, int]:
     return name, 2 * bits if text.startswith("complex") else bits
 
 
-def read(model: ModelSource) -> Source:
-    """Import an ONNX model, or take a module that import_model() gave; OmbError if neither."""
-    from onnx_mlir_bridge._mlir import ir
+def of_module(module: ir.Module) -> Source:
+    """A module of the onnx dialect, as import_model() gives it; OmbError for another one."""
+    return Source(module, _module_signature(module), ModelMetadata())
 
-    if isinstance(model, ir.Module):
-        return Source(model, _module_signature(model), ModelMetadata())
-    from onnx_mlir_bridge._mlir._mlir_libs import _omb
-    from onnx_mlir_bridge.importer import import_with_metadata
 
-    lowered = frozenset(name.removeprefix("onnx.") for name in _omb.lowered_operators())
-    imported = import_with_metadata(model, keep=lowered)
-    inferred = _output_shapes(imported)
+def of_import(imported: ImportedModel) -> Source:
+    """An imported model; OmbError where compiled code can't take its inputs or give its outputs."""
+    shapes = _output_shapes(imported)
     signature = Signature(
-        tuple(_tensor("input", v.name, v.type, v.shape) for v in imported.inputs),
+        tuple(tensor_info("input", v.name, v.type, v.shape) for v in imported.inputs),
         tuple(
-            _tensor("output", v.name, v.type, shape)
-            for v, shape in zip(imported.outputs, inferred, strict=True)
+            tensor_info("output", v.name, v.type, shape)
+            for v, shape in zip(imported.outputs, shapes, strict=True)
         ),
     )
+    return Source(imported.module, signature, metadata(imported), imported.warnings)
+
+
+def metadata(imported: ImportedModel) -> ModelMetadata:
+    """What sessions say of the model."""
     theirs = imported.metadata
-    metadata = ModelMetadata(
+    return ModelMetadata(
         producer_name=theirs.producer_name,
         graph_name=theirs.graph_name,
         domain=theirs.domain,
@@ -102,7 +107,13 @@ def read(model: ModelSource) -> Source:
         version=theirs.version,
         custom_metadata_map=dict(theirs.custom_metadata_map),
     )
-    return Source(imported.module, signature, metadata, imported.warnings)
+
+
+def lowered_operators() -> frozenset[str]:
+    """The operators that are lowered natively; others are expanded where they can be."""
+    from onnx_mlir_bridge._mlir._mlir_libs import _omb
+
+    return frozenset(name.removeprefix("onnx.") for name in _omb.lowered_operators())
 
 
 def _output_shapes(imported: ImportedModel) -> list[tuple[Dim, ...] | None]:
@@ -135,22 +146,36 @@ def _held(value_type: ir.Type) -> ir.Type:
     return _held(container[1]) if container else value_type
 
 
-def _tensor(kind: str, name: str, type_name: str, dims: tuple[Dim, ...] | None) -> TensorInfo:
-    """Checks that sessions can pass such a value."""
-    found = re.fullmatch(r"(optional\()?(seq\()?tensor\((\w+)\)+", type_name)
-    if found is None:
+def tensor_info(
+    kind: str, name: str, type_name: str, dims: tuple[Dim, ...] | None, on_host: bool = False
+) -> TensorInfo:
+    """What sessions say of a value; OmbError if they can't pass one of its type.
+
+    `kind`: "input" or "output". `on_host`: onnx's evaluator takes or gives it, not compiled code.
+    """
+    found = _TYPE.fullmatch(type_name)
+    if found is None or (found["keys"] and not on_host):
         raise OmbError(
             f"{kind} '{name}' is {type_name}; inputs and outputs of a compiled model are tensors, "
             "sequences of tensors and optionals of both"
         )
+    element = found["element"]
+    if element == STRING and not on_host:
+        raise OmbError(
+            f"{kind} '{name}' is {type_name}: no device has strings; "
+            "an ONNX model with them needs fallback='host'"
+        )
     try:
-        element_dtype(found[3])
+        element_dtype(element)
     except OmbError as error:
         raise OmbError(f"{kind} '{name}' is {type_name}: {error}") from None
-    containers = tuple(word.rstrip("(") for word in found.groups()[:2] if word)
+    containers = tuple(word for word in ("optional", "seq") if found[word])
+    if on_host:
+        containers += ("map",) if found["keys"] else ()
+        return TensorInfo(name, element, dims, containers, found["keys"] or "")
     if dims is None and not (kind == "output" and containers):
         raise OmbError(f"the rank of {kind} '{name}' is not known; declare its shape in the model")
-    return TensorInfo(name, found[3], tuple(dims or ()), containers)
+    return TensorInfo(name, element, tuple(dims or ()), containers)
 
 
 def _entry(module: ir.Operation) -> ir.OpView:
@@ -197,7 +222,7 @@ def _type_info(kind: str, name: str, value_type: ir.Type) -> TensorInfo:
 
     held = _held(value_type)
     dims = _dims(held) if isinstance(held, ir.RankedTensorType) else None
-    return _tensor(kind, name, _spell(value_type), dims)
+    return tensor_info(kind, name, _spell(value_type), dims)
 
 
 def _spell(value_type: ir.Type) -> str:

@@ -2,11 +2,14 @@
 
 The steps, one module each: `load` (bytes to protobuf, weights left where they are), `check`,
 `functions` (inlining), `normalize`, `compositions` (of operators that have no lowering),
-`upgrade` (to the newest opset), `types` (inference), `sequence_ranks`, `emit`.
+`upgrade` (to the newest opset), `types` (inference), `sequence_ranks`, `emit`. Between the last two, models for which
+the host is needed are cut: `string_labels`, `segments`.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,29 +101,64 @@ def import_with_metadata(
     context: ir.Context | None = None,
 ) -> ImportedModel:
     """import_model(), with what a session needs to know besides the module."""
-    from onnx_mlir_bridge._mlir import ir
-    from onnx_mlir_bridge.importer import emit
+    prepared = prepare(model, base_dir=base_dir)
+    return prepared.imported(emit_module(prepared.loaded, keep, context), prepared.loaded)
+
+
+@dataclass(frozen=True)
+class PreparedModel:
+    """A model between loading and emission, see prepare().
+
+    loaded: checked, in the newest opset, every value typed; operators that the standard defines by
+    functions are whole. declared: the outputs as the model declares them.
+    """
+
+    loaded: LoadedModel
+    declared: tuple[ValueInfo, ...]
+    metadata: ModelMetadata
+    opset: int
+
+    def imported(self, module: ir.Module, emitted: LoadedModel) -> ImportedModel:
+        """The result of an import; `emitted`: what `module` was emitted from, all of the model."""
+        graph = emitted.proto.graph
+        pairs = zip(graph.output, self.declared, strict=True)
+        return ImportedModel(
+            module=module,
+            inputs=tuple(value_info(v) for v in graph.input),
+            outputs=tuple(_with_names(value_info(v), declared) for v, declared in pairs),
+            metadata=self.metadata,
+            opset=self.opset,
+            warnings=tuple(emitted.warnings),
+        )
+
+
+def prepare(model: ModelSource, *, base_dir: Path | str | None = None) -> PreparedModel:
+    """Loads, checks and normalizes a model; OmbError, which names the node, where it is wrong."""
     from onnx_mlir_bridge.importer.check import opset_versions
     from onnx_mlir_bridge.importer.load import load
 
     loaded = load(model, Path(base_dir) if base_dir is not None else None)
     metadata = _metadata(loaded.proto)
-    declared = {v.name: _value_info(v) for v in loaded.proto.graph.output}
+    declared = tuple(value_info(v) for v in loaded.proto.graph.output)
     opset = opset_versions(loaded.proto).get("", 1)
-    normalize_model(loaded, keep)
-    module = emit.emit(loaded, context or ir.Context())
-    graph = loaded.proto.graph
-    return ImportedModel(
-        module=module,
-        inputs=tuple(_value_info(v) for v in graph.input),
-        outputs=tuple(_with_names(_value_info(v), declared[v.name]) for v in graph.output),
-        metadata=metadata,
-        opset=opset,
-        warnings=tuple(loaded.warnings),
-    )
+    normalize_model(loaded)
+    return PreparedModel(loaded, declared, metadata, opset)
 
 
-def normalize_model(loaded: LoadedModel, keep: frozenset[str] | None = None) -> None:
+def emit_module(
+    loaded: LoadedModel, keep: frozenset[str] | None = None, context: ir.Context | None = None
+) -> ir.Module:
+    """The verified module of a prepared model; where `keep` is given, `loaded` is expanded."""
+    from onnx_mlir_bridge._mlir import ir
+    from onnx_mlir_bridge.importer import emit, functions
+
+    if keep is not None:
+        with _no_deep_nesting():
+            functions.expand_functions(loaded, keep)
+    return emit.emit(loaded, context or ir.Context())
+
+
+def normalize_model(loaded: LoadedModel) -> None:
     """Checks a loaded model and brings it, in place, to the form that is emitted.
 
     That is: the newest opset, no functions, no inputs with initializers, every value typed.
@@ -135,7 +173,7 @@ def normalize_model(loaded: LoadedModel, keep: frozenset[str] | None = None) -> 
     )
     from onnx_mlir_bridge.importer.compositions.expand import expand
 
-    try:
+    with _no_deep_nesting():
         check.check(loaded)
         functions.inline_functions(loaded.proto, check.opset_versions(loaded.proto))
         normalize.normalize(loaded.proto)
@@ -146,8 +184,12 @@ def normalize_model(loaded: LoadedModel, keep: frozenset[str] | None = None) -> 
         types.infer(loaded)
         if sequence_ranks.declare(loaded.proto.graph):
             types.infer(loaded)
-        if keep is not None:
-            functions.expand_functions(loaded, keep)
+
+
+@contextlib.contextmanager
+def _no_deep_nesting() -> Iterator[None]:
+    try:
+        yield
     except RecursionError:
         raise OmbError("the model is nested too deeply; flatten its control flow") from None
 
@@ -165,7 +207,8 @@ def _metadata(model: onnx.ModelProto) -> ModelMetadata:
     )
 
 
-def _value_info(value: onnx.ValueInfoProto) -> ValueInfo:
+def value_info(value: onnx.ValueInfoProto) -> ValueInfo:
+    """What the model says of a value."""
     from onnx_mlir_bridge.importer.types import held_type, spell
 
     held = held_type(value.type)

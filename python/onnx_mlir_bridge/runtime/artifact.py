@@ -2,9 +2,14 @@
 
 It is a zip file whose members aren't compressed:
 
-    metadata.json     format version, target, signature, options, versions
+    metadata.json     format version, target, signature, parts, options, versions
     module.vmfb       IREE's bytecode module
     parameters.irpa   IREE's parameter archive, if the model has weights
+
+A model some of which runs on the host is in parts, each in a folder called by its number: what is
+compiled as above, what isn't as
+
+    model.onnx        the nodes, for onnx's reference evaluator
 
 Every member's data start at a multiple of 64 KiB, a page size of every machine in use, so the
 weights are mapped, not read: processes that run one model share their memory, and only what is used
@@ -23,7 +28,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -34,9 +39,10 @@ from onnx_mlir_bridge.runtime.executable import Buffer
 from onnx_mlir_bridge.runtime.signature import ModelMetadata, Signature
 
 FORMAT = "onnx-mlir-bridge"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
-_METADATA, _MODULE, _PARAMETERS = "metadata.json", "module.vmfb", "parameters.irpa"
+_METADATA = "metadata.json"
+_MODULE, _PARAMETERS, _MODEL = "module.vmfb", "parameters.irpa", "model.onnx"
 _ALIGNMENT = 64 << 10
 _MAX_METADATA_BYTES = 64 << 20
 
@@ -113,12 +119,34 @@ class Description:
 
 
 @dataclass(frozen=True)
+class DevicePart:
+    """A compiled part of a model, or all of it: IREE's module.
+
+    weights: by name; of an opened file its parameter archive, None if there are none.
+    """
+
+    signature: Signature
+    module: Buffer
+    weights: Mapping[str, Buffer] | memoryview | None = None
+
+
+@dataclass(frozen=True)
+class HostPart:
+    """A part of a model that runs on the host: a serialized ModelProto."""
+
+    signature: Signature
+    model: Buffer
+
+
+Part = DevicePart | HostPart
+
+
+@dataclass(frozen=True)
 class Artifact:
     """An opened saved model; the buffers are views of the mapped file."""
 
     description: Description
-    module: memoryview
-    parameters: memoryview | None
+    parts: tuple[Part, ...]
 
 
 def _aligned(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
@@ -143,27 +171,44 @@ def _add(archive: zipfile.ZipFile, name: str, source: BinaryIO | Buffer) -> None
             member.write(source)
 
 
-def write(
-    path: Path, description: Description, module: Buffer, parameters: Mapping[str, Buffer]
-) -> None:
+def write(path: Path, description: Description, parts: Sequence[Part]) -> None:
     """Save a compiled model at `path`, replacing a file that is there only once all is written.
 
     OmbError if it can't be written.
     """
-    from onnx_mlir_bridge.runtime.executable import memory_parameters
-
+    document = description.to_json()
+    document["parts"] = [
+        {"on": "host" if isinstance(part, HostPart) else "device", **part.signature.to_json()}
+        for part in parts
+    ]
     try:
         # Beside the file is room for the weights; /tmp may be small.
         folder = path.parent if path.is_file() or not path.exists() else None
         with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            _add(archive, _METADATA, json.dumps(description.to_json(), indent=1).encode())
-            _add(archive, _MODULE, module)
-            if parameters:
-                with tempfile.NamedTemporaryFile(dir=folder, suffix=".irpa") as weights:
-                    memory_parameters(parameters).create_archive_file(weights.name)
-                    _add(archive, _PARAMETERS, weights)
+            _add(archive, _METADATA, json.dumps(document, indent=1).encode())
+            for number, part in enumerate(parts):
+                _add_part(archive, _folder(number, parts), part, folder)
     except OSError as error:
         raise OmbError(f"'{path}' can't be written: {error.strerror or error}") from None
+
+
+def _folder(number: int, parts: Sequence[object]) -> str:
+    """In front of the names of a part's members."""
+    return f"{number}/" if len(parts) > 1 else ""
+
+
+def _add_part(archive: zipfile.ZipFile, prefix: str, part: Part, folder: Path | None) -> None:
+    """`folder`: for temporary files."""
+    from onnx_mlir_bridge.runtime.executable import memory_parameters
+
+    if isinstance(part, HostPart):
+        _add(archive, prefix + _MODEL, part.model)
+        return
+    _add(archive, prefix + _MODULE, part.module)
+    if part.weights:
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".irpa") as weights:
+            memory_parameters(part.weights).create_archive_file(weights.name)
+            _add(archive, prefix + _PARAMETERS, weights)
 
 
 @contextlib.contextmanager
@@ -228,14 +273,45 @@ def _parse(path: Path, file: BinaryIO, mapped: memoryview) -> Artifact:
                 raise ValueError("its description is too large")
             document = json.loads(archive.read(_METADATA))  # read() checks the checksum
             _check_version(path, document)
-            archive.read(_MODULE)
-            module = _view(archive, mapped, _MODULE)
-            parameters = _view(archive, mapped, _PARAMETERS) if _PARAMETERS in names else None
-            return Artifact(Description.from_json(document), module, parameters)
+            description = Description.from_json(document)
+            entries = document["parts"]
+            signatures = [Signature.from_json(entry) for entry in entries]
+            _check_flow(description.signature, signatures)
+            parts = tuple(
+                _part(archive, mapped, _folder(number, entries), entry["on"], signature)
+                for number, (entry, signature) in enumerate(zip(entries, signatures, strict=True))
+            )
+            return Artifact(description, parts)
     except _DAMAGE as error:
         raise OmbError(
             f"'{path}' is damaged or incomplete ({error}); save the model again"
         ) from None
+
+
+def _check_flow(whole: Signature, parts: Sequence[Signature]) -> None:
+    """ValueError unless each part takes what there is by then, and the outputs are there."""
+    known = {info.name for info in whole.inputs}
+    for part in (*parts, Signature(whole.outputs, ())):
+        if missing := [info.name for info in part.inputs if info.name not in known]:
+            raise ValueError(f"nothing gives '{missing[0]}'")
+        known.update(info.name for info in part.outputs)
+
+
+def _part(
+    archive: zipfile.ZipFile, mapped: memoryview, prefix: str, kind: str, signature: Signature
+) -> Part:
+    def small(name: str) -> memoryview:
+        archive.read(prefix + name)  # checks the checksum
+        return _view(archive, mapped, prefix + name)
+
+    if kind == "host":
+        return HostPart(signature, small(_MODEL))
+    if kind != "device":
+        raise ValueError(f"unknown kind of part {kind!r}")
+    module = small(_MODULE)
+    has_weights = prefix + _PARAMETERS in archive.namelist()
+    weights = _view(archive, mapped, prefix + _PARAMETERS) if has_weights else None
+    return DevicePart(signature, module, weights)
 
 
 def _check_version(path: Path, document: object) -> None:

@@ -16,8 +16,11 @@ import numpy as np
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime.signature import TensorInfo
 
-Value: TypeAlias = "np.ndarray | list[np.ndarray] | None"
-"""What a session takes and gives: an array, a list of them (a sequence), None (an absent one)."""
+Value: TypeAlias = "np.ndarray | list[np.ndarray] | dict | list[dict] | None"
+"""What a session takes and gives: an array, a list of them (a sequence), None (an absent one).
+
+Dicts are maps, which only the host has.
+"""
 
 
 def parts(info: TensorInfo) -> list[TensorInfo]:

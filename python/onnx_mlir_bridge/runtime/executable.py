@@ -131,11 +131,12 @@ class Executable:
             _retired.append((time.monotonic(), self._weights))
 
     def call(
-        self, inputs: Sequence[np.ndarray], infos: Sequence[TensorInfo]
+        self, inputs: Sequence[np.ndarray | HalBufferView], infos: Sequence[TensorInfo]
     ) -> list[HalBufferView]:
         """Run the entry function; one HalBufferView per output, not yet copied to the host.
 
-        OmbError in the child of a fork of the process that loaded the module.
+        Inputs may be what another executable of the same device gave. OmbError in the child of a
+        fork of the process that loaded the module.
         """
         import iree.runtime as rt
 
@@ -147,8 +148,9 @@ class Executable:
 
         with self._lock:
             arguments = rt.VmVariantList(len(inputs))
-            for array, info in zip(inputs, infos, strict=True):
-                arguments.push_ref(self._buffer_view(array, info))
+            for value, info in zip(inputs, infos, strict=True):
+                is_array = isinstance(value, np.ndarray)
+                arguments.push_ref(self._buffer_view(value, info) if is_array else value)
             results = rt.VmVariantList(1)
             self._context.invoke(self._function, arguments, results)
             return [results.get_as_object(index, rt.HalBufferView) for index in range(len(results))]

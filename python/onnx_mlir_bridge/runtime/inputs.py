@@ -13,7 +13,7 @@ import numpy as np
 
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime.containers import Value
-from onnx_mlir_bridge.runtime.signature import TensorInfo
+from onnx_mlir_bridge.runtime.signature import STRING, TensorInfo
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -48,8 +48,10 @@ Sizes = dict[str, tuple[int, str]]
 """Name of a symbolic dimension -> its size, and the input that has given it."""
 
 
-def _check_shape(info: TensorInfo, shape: tuple[int, ...], sizes: Sizes) -> None:
-    """Compares with the model's dimensions, and adds to `sizes`."""
+def check_shape(info: TensorInfo, shape: tuple[int, ...], sizes: Sizes) -> None:
+    """Compares with the model's dimensions, and adds to `sizes`; OmbError if they don't fit."""
+    if info.dims is None:
+        return
     takes = "(" + ", ".join("?" if d is None else str(d) for d in info.dims) + ")"
     if len(shape) != len(info.dims):
         raise OmbError(
@@ -79,10 +81,43 @@ def _check_dtype(info: TensorInfo, dtype: np.dtype) -> None:
         )
 
 
+def _strings(info: TensorInfo, array: np.ndarray) -> np.ndarray:
+    """Strings of any dtype that numpy has for them, as objects of type str."""
+    if array.dtype.kind in "UT":
+        return array.astype(object)
+    wrong = None if array.dtype.kind == "O" else array.dtype
+    if wrong is None:
+        wrong = next((type(s).__name__ for s in array.flat if not isinstance(s, str)), None)
+    if wrong is not None:
+        raise OmbError(
+            f"input '{info.name}' is an array of {wrong}; the model takes strings: "
+            "pass an array whose dtype is str, or object with elements of type str"
+        )
+    return array
+
+
+def _checked_map(info: TensorInfo, value: object) -> dict:
+    """A map of the model's types of keys and values."""
+    if not isinstance(value, Mapping):
+        raise OmbError(
+            f"input '{info.name}' is a {type(value).__name__}; the model takes {info}: pass a dict"
+        )
+    key_type = str if info.keys == STRING else (int, np.integer)
+    for key in value:
+        if not isinstance(key, key_type) or isinstance(key, bool):
+            raise OmbError(
+                f"input '{info.name}' has the key {key!r}; the model takes {info}: "
+                f"its keys are {info.keys}"
+            )
+    return dict(value)
+
+
 def _checked_tensor(info: TensorInfo, value: object, sizes: Sizes) -> np.ndarray:
     array = _array(info, value)
+    if info.element == STRING:
+        array = _strings(info, array)
     _check_dtype(info, array.dtype)
-    _check_shape(info, array.shape, sizes)
+    check_shape(info, array.shape, sizes)
     # Not np.ascontiguousarray(), which makes a vector of a scalar.
     return np.asarray(array, dtype=info.dtype, order="C")
 
@@ -91,13 +126,15 @@ def _checked_value(info: TensorInfo, value: object, sizes: Sizes) -> Value:
     if value is None and info.is_optional:
         return None
     if not info.is_sequence:
-        return _checked_tensor(info, value, sizes)
+        return _checked_map(info, value) if info.is_map else _checked_tensor(info, value, sizes)
     if not isinstance(value, (list, tuple)):
         raise OmbError(
             f"input '{info.name}' is a {type(value).__name__}; the model takes {info}: "
-            "pass a list of arrays"
+            f"pass a list of {'dicts' if info.is_map else 'arrays'}"
         )
     tensors = [replace(info, name=f"{info.name}[{index}]") for index in range(len(value))]
+    if info.is_map:
+        return [_checked_map(*pair) for pair in zip(tensors, value, strict=True)]
     # The tensors of a sequence need not have equal sizes.
     return [_checked_tensor(*pair, {}) for pair in zip(tensors, value, strict=True)]
 
@@ -105,7 +142,7 @@ def _checked_value(info: TensorInfo, value: object, sizes: Sizes) -> Value:
 def checked_inputs(infos: Sequence[TensorInfo], values: Mapping[str, object]) -> list[Value]:
     """The inputs in the model's order, C-contiguous and of the machine's byte order.
 
-    A sequence is a list of arrays, an optional may be None.
+    A sequence is a list of arrays, an optional may be None, a map is a dict.
 
     OmbError for a missing or unknown name, and for what isn't an array of the dtype, rank and
     dimensions that the model takes; dimensions of one name must have one size.

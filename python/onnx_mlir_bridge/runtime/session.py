@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime import containers, devices
-from onnx_mlir_bridge.runtime.artifact import Description, read
+from onnx_mlir_bridge.runtime.artifact import Description, HostPart, Part, read
 from onnx_mlir_bridge.runtime.cpu_features import why_not
-from onnx_mlir_bridge.runtime.executable import Buffer, Executable, reason
+from onnx_mlir_bridge.runtime.device_segment import DeviceSegment, OnDevice, Stored
+from onnx_mlir_bridge.runtime.executable import Executable, memory_parameters, reason
+from onnx_mlir_bridge.runtime.host import HostSegment
 from onnx_mlir_bridge.runtime.inputs import checked_inputs, checked_output_names
 from onnx_mlir_bridge.runtime.signature import ModelMetadata, TensorInfo
 
 if TYPE_CHECKING:
-    from iree.runtime import HalBufferView, ParameterIndex
+    from iree.runtime import ParameterIndex
 
     from onnx_mlir_bridge.compiler.compiled_model import CompiledModel
     from onnx_mlir_bridge.compiler.source import ModelSource
@@ -57,13 +60,12 @@ class InferenceSession:
             compiled = compile_model(model, target=device.provider, **options)
             threads = None
         self._compiled = compiled  # owns the memory of the weights
-        self._open(compiled.description, compiled.vmfb, compiled.weights(), device, threads)
+        self._open(compiled.description, compiled.parts(), device, threads)
 
     def _open(
         self,
         description: Description,
-        module: Buffer,
-        weights: ParameterIndex | None,
+        parts: Sequence[Part],
         device: devices.Device,
         threads: int | None,
     ) -> None:
@@ -74,12 +76,7 @@ class InferenceSession:
         self._description = description
         self._device = device
         threads = devices.check_threads(description.threads if threads is None else threads)
-        self._executable = Executable(module, weights, device, threads)
-        signature = description.signature
-        self._input_parts = [part for info in signature.inputs for part in containers.parts(info)]
-        output_parts = [containers.parts(info) for info in signature.outputs]
-        numbers = itertools.count()
-        self._output_parts = [[(next(numbers), part) for part in parts] for parts in output_parts]
+        self._segments = [_segment(part, device, threads) for part in parts]
 
     def run(
         self, output_names: Sequence[str] | None, inputs: Mapping[str, containers.Value]
@@ -88,7 +85,8 @@ class InferenceSession:
 
         output_names: which outputs to return, in this order; None: all of them.
         inputs: one array for each input name, of the model's dtype exactly, in any memory layout;
-        a list of arrays for a sequence; an array, a list or None for an optional.
+        strings in any dtype that numpy has for them; a list of arrays for a sequence; an array, a
+        list or None for an optional; a dict for a map.
 
         The arrays returned own their memory. OmbError for inputs that don't fit the model, and for
         failures while it runs (sizes that don't fit each other, memory that doesn't suffice). An
@@ -97,26 +95,27 @@ class InferenceSession:
         signature = self._description.signature
         positions = checked_output_names(signature.outputs, output_names)
         values = checked_inputs(signature.inputs, inputs)
-        arrays = [
-            array
-            for info, value in zip(signature.inputs, values, strict=True)
-            for array in containers.pack(info, value)
-        ]
+        known: dict[str, Stored] = {
+            info.name: value for info, value in zip(signature.inputs, values, strict=True)
+        }
         try:
-            results = self._executable.call(arrays, self._input_parts)
-            return [self._read(results, position) for position in positions]
+            for segment in self._segments:
+                self._run(segment, known)
+            return [_owned(known[signature.outputs[position].name]) for position in positions]
         except (RuntimeError, ValueError, MemoryError, OSError, IndexError) as error:
             raise OmbError(
                 f"running the model on '{self._device.name}' failed: {reason(error)}"
             ) from None
 
-    def _read(self, results: Sequence[HalBufferView], position: int) -> containers.Value:
-        """Output `position` of the model, out of all tensors that the compiled code gives."""
-        arrays = [
-            self._executable.read(results[number], part)
-            for number, part in self._output_parts[position]
-        ]
-        return containers.unpack(self._description.signature.outputs[position], arrays)
+    def _run(self, segment: DeviceSegment | HostSegment, known: dict[str, Stored]) -> None:
+        """Adds what a segment gives to the values that are known."""
+        values = [known[info.name] for info in segment.signature.inputs]
+        if isinstance(segment, HostSegment):
+            values = [value.value if isinstance(value, OnDevice) else value for value in values]
+        elif len(self._segments) > 1:
+            segment.check(values)
+        names = (info.name for info in segment.signature.outputs)
+        known.update(zip(names, segment.run(values), strict=True))
 
     def get_inputs(self) -> list[TensorInfo]:
         """The model's inputs; each has a name, a type and a shape."""
@@ -163,9 +162,10 @@ def load(
     path: the file. device: one of omb.devices() by name, such as "cpu" or "vulkan:1"; "auto" takes
     the first that the model is compiled for. threads: as for omb.compile().
 
-    The weights are mapped, not read. Needs neither the compiler nor onnx. Load only files that you
-    trust: they contain machine code. OmbError for a file that is damaged or not a saved model, and
-    for a device that the machine doesn't have or the model isn't compiled for.
+    The weights are mapped, not read. Needs neither the compiler nor, unless parts of the model run
+    on the host, onnx. Load only files that you trust: they contain machine code. OmbError for a
+    file that is damaged or not a saved model, and for a device that the machine doesn't have or the
+    model isn't compiled for.
     """
     path = Path(path)
     artifact = read(path)
@@ -173,21 +173,36 @@ def load(
     session = InferenceSession.__new__(InferenceSession)
     session._compiled = None
     try:
-        weights = _mapped_weights(artifact.parameters)
-        session._open(artifact.description, artifact.module, weights, chosen, threads)
+        session._open(artifact.description, artifact.parts, chosen, threads)
     except OmbError as error:
         raise OmbError(f"'{path}': {error}") from None
     return session
 
 
-def _mapped_weights(parameters: memoryview | None) -> ParameterIndex | None:
+def _segment(part: Part, device: devices.Device, threads: int) -> DeviceSegment | HostSegment:
+    """A part of a model, opened."""
+    if isinstance(part, HostPart):
+        return HostSegment(part.signature, part.model)
+    mapped = isinstance(part.weights, memoryview)
+    weights = _mapped_weights(part.weights) if mapped else memory_parameters(part.weights or {})
+    return DeviceSegment(part.signature, Executable(part.module, weights, device, threads))
+
+
+def _mapped_weights(parameters: memoryview) -> ParameterIndex:
     import iree.runtime as rt
 
-    if parameters is None:
-        return None
     index = rt.ParameterIndex()
     try:
         index.load_from_file_handle(rt.FileHandle.wrap_memory(parameters), "irpa")
     except (RuntimeError, ValueError, IndexError) as error:
         raise OmbError(f"its weights are damaged ({reason(error)}); save it again") from None
     return index
+
+
+def _owned(value: Stored) -> containers.Value:
+    """The value in memory that nobody else has."""
+    if isinstance(value, OnDevice):
+        return value.read()
+    if isinstance(value, list):
+        return [_owned(element) for element in value]
+    return value.copy() if isinstance(value, (np.ndarray, dict)) else value

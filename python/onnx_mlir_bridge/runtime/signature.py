@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -55,8 +55,11 @@ _STORAGE = {
 def element_dtype(element: str) -> np.dtype:
     """The numpy dtype of an ONNX element type, given by ONNX's name of it.
 
-    OmbError for one that arrays can't carry into and out of a compiled model.
+    Strings are objects, of type str. OmbError for one that arrays can't carry into and out of a
+    compiled model.
     """
+    if element == STRING:
+        return np.dtype(object)
     storage = _STORAGE.get(element)
     if storage is None:
         raise OmbError(
@@ -76,7 +79,20 @@ def element_hal_type(element: str) -> str:
     return _STORAGE[element].hal
 
 
+STRING = "string"
+"""The element type that no device has: only what runs on the host takes and gives it."""
+
 Dim = int | str | None
+
+CONTAINERS = (
+    (),
+    ("seq",),
+    ("optional",),
+    ("optional", "seq"),
+    ("map",),
+    ("seq", "map"),
+)
+"""What tensors may be in. Compiled code has no maps."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +102,16 @@ class TensorInfo:
     name: the name in the ONNX graph.
     element: ONNX's name of the element type, such as "float" or "int64".
     dims: its dimensions: a size, the name of a symbolic one, or None for one without a name; of a
-    sequence, those of each tensor in it.
-    containers: what the tensor is in, the outermost first: "optional", "seq", both or nothing.
+    sequence, those of each tensor in it. None: not even their number is known.
+    containers: what the tensor is in, the outermost first; one of CONTAINERS.
+    keys: ONNX's name of the type of a map's keys.
     """
 
     name: str
     element: str
-    dims: tuple[Dim, ...]
+    dims: tuple[Dim, ...] | None
     containers: tuple[str, ...] = ()
+    keys: str = ""
 
     @property
     def is_optional(self) -> bool:
@@ -106,14 +124,19 @@ class TensorInfo:
         return "seq" in self.containers
 
     @property
+    def is_map(self) -> bool:
+        """Whether the value is a dict, or a list of them for a sequence."""
+        return "map" in self.containers
+
+    @property
     def type(self) -> str:
         """ONNX's type string, such as "tensor(float)" or "seq(tensor(float))"."""
         return self._within(f"tensor({self.element})")
 
     @property
     def shape(self) -> list[Dim]:
-        """The dimensions as a list."""
-        return list(self.dims)
+        """The dimensions as a list, which is empty where their number isn't known."""
+        return list(self.dims or ())
 
     @property
     def dtype(self) -> np.dtype:
@@ -123,12 +146,14 @@ class TensorInfo:
     def _within(self, text: str) -> str:
         """`text` in the containers."""
         for container in reversed(self.containers):
-            text = f"{container}({text})"
+            keys = f"{self.keys}," if container == "map" else ""
+            text = f"{container}({keys}{text})"
         return text
 
     def __str__(self) -> str:
-        """Such as "x: float[batch, 3, ?]" or "x: seq(float[3])"."""
-        dims = ", ".join("?" if dim is None else str(dim) for dim in self.dims)
+        """Such as "x: float[batch, 3, ?]" or "x: seq(float[3])"; "..." for an unknown rank."""
+        known = ("?" if dim is None else str(dim) for dim in self.dims or ())
+        dims = "..." if self.dims is None else ", ".join(known)
         return f"{self.name}: {self._within(f'{self.element}[{dims}]')}"
 
 
@@ -155,10 +180,7 @@ class Signature:
     def to_json(self) -> dict[str, Any]:
         """A value for json.dump()."""
         return {
-            kind: [
-                {"name": t.name, "element": t.element, "dims": t.dims, "containers": t.containers}
-                for t in tensors
-            ]
+            kind: [asdict(tensor) for tensor in tensors]
             for kind, tensors in (("inputs", self.inputs), ("outputs", self.outputs))
         }
 
@@ -171,15 +193,18 @@ class Signature:
 
         def tensor(entry: dict[str, Any]) -> TensorInfo:
             name, element, dims = entry["name"], entry["element"], entry["dims"]
-            if not isinstance(name, str) or element not in _STORAGE or not isinstance(dims, list):
+            if not isinstance(name, str) or element not in (*_STORAGE, STRING):
                 raise ValueError(f"bad tensor {entry!r}")
-            for dim in dims:
+            if not (dims is None or isinstance(dims, list)):
+                raise ValueError(f"bad tensor {entry!r}")
+            for dim in dims or ():
                 if not (dim is None or isinstance(dim, str) or (type(dim) is int and dim >= 0)):
                     raise ValueError(f"bad dimension {dim!r} of '{name}'")
-            containers = tuple(entry["containers"])
-            if containers not in ((), ("seq",), ("optional",), ("optional", "seq")):
+            containers, keys = tuple(entry["containers"]), entry["keys"]
+            if containers not in CONTAINERS or keys not in ("", "int64", STRING):
                 raise ValueError(f"bad type of '{name}'")
-            return TensorInfo(name, element, tuple(dims), containers)
+            dims = None if dims is None else tuple(dims)
+            return TensorInfo(name, element, dims, containers, keys)
 
         inputs, outputs = (tuple(map(tensor, value[kind])) for kind in ("inputs", "outputs"))
         return Signature(inputs, outputs)

@@ -1,0 +1,158 @@
+"""Operators that onnx's reference evaluator lacks, or has wrong.
+
+They do what ONNX Runtime does where the standard leaves things open; that includes results of one
+row, [1, n], of operators on one map. Imports onnx: for hosts that need it only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from onnx import helper
+from onnx.reference.op_run import OpRun
+from onnx.reference.ops import op_loop
+
+_CASTS = {"TO_FLOAT": np.float32, "TO_INT64": np.int64, "TO_STRING": object}
+
+
+def _texts(values: list) -> list[str]:
+    return [f"{v:f}" if isinstance(v, (float, np.floating)) else str(v) for v in values]
+
+
+class CastMap(OpRun):
+    """The values of a map in the order of its keys, or each at the place that its key says."""
+
+    op_domain = "ai.onnx.ml"
+
+    def _run(self, x: dict, cast_to: str, map_form: str, max_map: int) -> tuple[np.ndarray]:
+        if map_form == "SPARSE":
+            outside = [key for key in x if not 0 <= key < max_map]
+            if outside:
+                raise ValueError(f"the key {outside[0]} isn't between 0 and max_map, {max_map}")
+            zero = 0.0 if any(isinstance(v, (float, np.floating)) for v in x.values()) else 0
+            values = [x.get(key, zero) for key in range(max_map)]
+        else:
+            values = [x[key] for key in sorted(x)]
+        if cast_to == "TO_STRING":
+            values = _texts(values)
+        elif cast_to == "TO_INT64":
+            values = [int(float(value)) if isinstance(value, str) else value for value in values]
+        return (np.array(values).astype(_CASTS[cast_to]).reshape(1, -1),)
+
+
+class CategoryMapper(OpRun):
+    """Integers for strings, or strings for integers."""
+
+    op_domain = "ai.onnx.ml"
+
+    def _run(
+        self,
+        x: np.ndarray,
+        cats_int64s: list[int],
+        cats_strings: list[str],
+        default_int64: int,
+        default_string: str,
+    ) -> tuple[np.ndarray]:
+        if x.dtype.kind == "i":
+            names = dict(zip(cats_int64s, cats_strings, strict=True))
+            found = [names.get(number, default_string) for number in x.flat]
+            return (_objects(found).reshape(x.shape),)
+        numbers = dict(zip(cats_strings, cats_int64s, strict=True))
+        found = [numbers.get(name, default_int64) for name in x.flat]
+        return (np.array(found, np.int64).reshape(x.shape),)
+
+
+class DictVectorizer(OpRun):
+    """The values of a map, each at the place of its key in the vocabulary.
+
+    onnx's own gives a vector, whose dtype depends on the map.
+    """
+
+    op_domain = "ai.onnx.ml"
+
+    def _run(
+        self,
+        x: dict,
+        int64_vocabulary: list[int] | None = None,
+        string_vocabulary: list[str] | None = None,
+    ) -> tuple[np.ndarray]:
+        keys = string_vocabulary or int64_vocabulary or []
+        if any(isinstance(value, str) for value in x.values()):
+            return (_objects([x.get(key, "") for key in keys]).reshape(1, -1),)
+        return (np.array([x.get(key, 0) for key in keys]).reshape(1, -1),)
+
+
+class Loop(op_loop.Loop):
+    """A loop.
+
+    onnx's own joins what the iterations give rather than stacking it, runs none where there is no
+    condition, and fails where there is no iteration.
+    """
+
+    op_domain = ""
+
+    def _run(
+        self,
+        trip_count: np.ndarray | None,
+        condition: np.ndarray | None = None,
+        *carried: Any,  # noqa: ANN401 - tensors, sequences, optionals
+        context: dict[str, Any] | None = None,
+        body: object = None,  # held by the base class
+        attributes: dict[str, Any] | None = None,
+        bindings: object = None,
+    ) -> tuple:
+        names = self.body.input_names
+        values = {**(context or {}), **dict(zip(names[2:], carried, strict=True))}
+        goes_on = True if condition is None else bool(condition)
+        scanned: list[list[np.ndarray]] = [[] for _ in range(self.K)]
+        number = 0
+        while goes_on and (trip_count is None or number < trip_count):
+            values |= dict(zip(names, (np.array(number), np.array(goes_on)), strict=False))
+            outputs = self._run_body(values, attributes=attributes, bindings=bindings)
+            goes_on = bool(outputs[0])
+            carried = outputs[1 : 1 + self.N]
+            values |= dict(zip(names[2:], carried, strict=True))
+            for each, value in zip(scanned, outputs[1 + self.N :], strict=True):
+                each.append(value)
+            number += 1
+        return (*carried, *self._stacked(scanned))
+
+    def _stacked(self, scanned: Iterable[list[np.ndarray]]) -> list[np.ndarray]:
+        types = self.body.output_types[1 + self.N :]
+        stacked = []
+        for values, value_type in zip(scanned, types, strict=True):
+            tensor = value_type.tensor_type
+            empty = np.empty(
+                (0, *(dim.dim_value for dim in tensor.shape.dim)),
+                helper.tensor_dtype_to_np_dtype(tensor.elem_type),
+            )
+            stacked.append(np.stack(values) if values else empty)
+        return stacked
+
+
+class ZipMap(OpRun):
+    """A map from the class labels to the scores, for each row."""
+
+    op_domain = "ai.onnx.ml"
+
+    def _run(
+        self,
+        x: np.ndarray,
+        classlabels_int64s: list[int] | None = None,
+        classlabels_strings: list[str] | None = None,
+    ) -> tuple[list[dict]]:
+        labels = classlabels_strings or classlabels_int64s or []
+        rows = x.reshape(1, -1) if x.ndim == 1 else x
+        return ([dict(zip(labels, row.tolist(), strict=True)) for row in rows],)
+
+
+def _objects(values: list) -> np.ndarray:
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
+
+
+OPERATORS = [CastMap, CategoryMapper, DictVectorizer, Loop, ZipMap]
+"""The `new_ops` of a ReferenceEvaluator."""

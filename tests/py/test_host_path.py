@@ -1,0 +1,955 @@
+"""Models some of whose nodes no device can run: cut into parts, run on the device and the host."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import re
+import subprocess
+import sys
+import textwrap
+import threading
+import warnings
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_mlir_bridge as omb
+import pytest
+import small_models
+from onnx import TensorProto, helper
+from onnx.reference import ReferenceEvaluator
+from onnx_mlir_bridge import cli
+from onnx_mlir_bridge.importer.segments import partition
+from onnx_mlir_bridge.runtime.device_segment import DeviceSegment, OnDevice
+from onnx_mlir_bridge.runtime.host import HostSegment
+from small_models import tensor
+
+FLOAT, INT64, STRING = TensorProto.FLOAT, TensorProto.INT64, TensorProto.STRING
+BOOL, UINT8 = TensorProto.BOOL, TensorProto.UINT8
+
+
+def node(op: str, inputs: str, outputs: str, **attributes: object) -> onnx.NodeProto:
+    name = attributes.pop("name", outputs.split()[0])
+    return helper.make_node(op, inputs.split(), outputs.split(), name=name, **attributes)
+
+
+def session(model: onnx.ModelProto, **options: object) -> omb.InferenceSession:
+    """A session of a model that has to warn."""
+    with pytest.warns(omb.FallbackWarning):
+        return omb.InferenceSession(model, ["cpu"], **options)
+
+
+def kinds(made: omb.InferenceSession) -> str:
+    """The session's parts: H on the host, D on the device."""
+    return "".join("H" if isinstance(s, HostSegment) else "D" for s in made._segments)
+
+
+def same(actual: Sequence[object], expected: Sequence[object]) -> None:
+    for a, e in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(a, e)
+        assert np.asarray(a).dtype == (object if np.asarray(e).dtype.kind in "OU" else e.dtype)
+
+
+def mixed() -> onnx.ModelProto:
+    """Counts the words of texts, weighs the counts by scores, and writes them behind the texts."""
+    return small_models.model(
+        [
+            node("StringSplit", "text", "words count", delimiter=" ", name="split"),
+            node("Cast", "count", "number", to=FLOAT, name="to_float"),
+            node("Mul", "number score", "weighed"),
+            node("Cast", "weighed", "written", to=STRING, name="write"),
+            node("StringConcat", "text written", "label", name="join"),
+            node("Add", "score score", "twice", name="double"),
+            node("Add", "weighed twice", "sum"),
+        ],
+        [tensor("text", STRING, ["n"]), tensor("score", FLOAT, ["n"])],
+        [
+            tensor("label", STRING, ["n"]),
+            tensor("sum", FLOAT, ["n"]),
+            tensor("text", STRING, ["n"]),
+        ],
+    )
+
+
+TEXT = np.array(["a b c", "d", "é f"])
+SCORE = np.array([0.5, 2.0, 4.0], np.float32)
+FEEDS = {"text": TEXT, "score": SCORE}
+SUM = np.array([1.5 + 1, 2 + 4, 8 + 8], np.float32)
+LABEL = np.array(["a b c1.5", "d2.0", "é f8.0"], object)
+
+
+@pytest.fixture(scope="module")
+def compiled() -> omb.CompiledModel:
+    with pytest.warns(omb.FallbackWarning):
+        return omb.compile(mixed(), threads=1)
+
+
+@pytest.fixture(scope="module")
+def saved(compiled: omb.CompiledModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("saved") / "mixed.omb"
+    compiled.save(path)
+    return path
+
+
+# --- cutting --------------------------------------------------------------------------------------
+
+
+def test_partition_takes_as_few_as_can_be() -> None:
+    assert partition([], ()) == []
+    assert partition([(), (0,)], ()) == [(False, [0, 1])]
+    assert partition([(), (0,)], (0, 1)) == [(True, [0, 1])]
+    # 0 -> host 1 -> 3, and 2 -> 3: what is ready is taken first.
+    assert partition([(), (0,), (), (1, 2)], (1,)) == [(False, [0, 2]), (True, [1]), (False, [3])]
+    # A host node without producers comes first where that saves a part.
+    assert partition([(), (), (0, 1)], (0,)) == [(True, [0]), (False, [1, 2])]
+    assert partition([(), (), (1,)], (2,)) == [(False, [0, 1]), (True, [2])]
+
+
+def _longest_alternation(needs: Sequence[Sequence[int]], on_host: set[int]) -> int:
+    """A lower bound on the parts: how often the kind changes on a path, plus one."""
+    lengths: list[int] = []
+    for index, producers in enumerate(needs):
+        changes = (lengths[p] + ((p in on_host) != (index in on_host)) for p in producers)
+        lengths.append(max(changes, default=1))
+    return max(lengths, default=0)
+
+
+def test_partition_of_random_graphs() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(300):
+        count = int(generator.integers(1, 12))
+        needs = [
+            sorted(
+                {int(p) for p in generator.integers(0, n, generator.integers(0, 3))} if n else ()
+            )
+            for n in range(count)
+        ]
+        on_host = {n for n in range(count) if generator.random() < 0.4}
+        found = partition(needs, on_host)
+        order = [n for _, nodes in found for n in nodes]
+        assert sorted(order) == list(range(count))
+        assert all(order.index(p) < order.index(n) for n in order for p in needs[n])
+        assert all(
+            set(nodes) <= on_host if host else not set(nodes) & on_host for host, nodes in found
+        )
+        assert all(a[0] != b[0] for a, b in itertools.pairwise(found))
+        # One more than a path needs only where paths start with different kinds.
+        assert 0 <= len(found) - _longest_alternation(needs, on_host) <= 1
+
+
+def test_parts(compiled: omb.CompiledModel) -> None:
+    made = omb.InferenceSession(compiled)
+    assert kinds(made) == "HDH"
+    same(made.run(None, FEEDS), [LABEL, SUM, TEXT.astype(object)])
+    same(made.run(["sum"], FEEDS), [SUM])
+    assert [str(i) for i in made.get_inputs()] == ["text: string[n]", "score: float[n]"]
+    assert [i.type for i in made.get_outputs()] == [
+        "tensor(string)",
+        "tensor(float)",
+        "tensor(string)",
+    ]
+
+
+def test_values_stay_on_the_device() -> None:
+    """Those that go from device to device aren't copied, also where the host looks at them."""
+    made = session(
+        small_models.model(
+            [
+                node("Add", "x x", "kept"),
+                node("Mul", "x x", "both"),
+                node("Cast", "both", "text", to=STRING),
+                node("Cast", "text", "back", to=FLOAT),
+                node("Sub", "kept back", "d"),
+                node("Add", "d both", "y"),
+            ],
+            [tensor("x", FLOAT, ["n"])],
+            [tensor("y", FLOAT, ["n"])],
+        )
+    )
+    assert kinds(made) == "DHD"
+    x = np.arange(4, dtype=np.float32)
+    known = {"x": x}
+    for segment in made._segments:
+        made._run(segment, known)
+    assert isinstance(known["kept"], OnDevice)
+    assert isinstance(known["both"], OnDevice)
+    assert "value" not in vars(known["kept"])
+    assert "value" in vars(known["both"])
+    same(made.run(None, {"x": x}), [2 * x])
+
+
+def test_random_numbers_differ_between_parts() -> None:
+    made = session(
+        small_models.model(
+            [
+                node("RandomNormalLike", "x", "a"),
+                node("Cast", "a", "text", to=STRING),
+                node("Cast", "text", "number", to=FLOAT),
+                node("RandomNormalLike", "number", "b"),
+            ],
+            [tensor("x", FLOAT, [8])],
+            [tensor("a", FLOAT, [8]), tensor("b", FLOAT, [8])],
+        )
+    )
+    assert kinds(made) == "DHD"
+    x = np.zeros(8, np.float32)
+    numbers = np.stack([array for _ in range(3) for array in made.run(None, {"x": x})])
+    assert np.unique(numbers).size == numbers.size
+
+
+def test_what_is_not_used_costs_nothing() -> None:
+    """Nodes, inputs and constants that no output depends on make no parts."""
+    model = small_models.model(
+        [
+            node("StringConcat", "s k", "unused"),
+            node("Add", "x x", "y"),
+            node("MaxRoiPool", "p r", "never", pooled_shape=[1, 1]),
+        ],
+        [
+            tensor("s", STRING, ["n"]),
+            tensor("x", FLOAT, ["n"]),
+            tensor("p", FLOAT, [1, 1, 4, 4]),
+            tensor("r", FLOAT, [1, 5]),
+        ],
+        [tensor("y", FLOAT, ["n"])],
+        {"k": np.array(["k"], object)},
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = omb.InferenceSession(model, ["cpu"])
+    assert kinds(made) == "D"
+    rois, pictures = np.zeros((1, 5), np.float32), np.zeros((1, 1, 4, 4), np.float32)
+    feeds = {"s": TEXT, "x": SCORE, "p": pictures, "r": rois}
+    same(made.run(None, feeds), [2 * SCORE])
+    with pytest.raises(omb.OmbError, match="'s' is an array of float32; the model takes strings"):
+        made.run(None, {**feeds, "s": SCORE})
+
+
+def test_outputs_that_no_node_makes() -> None:
+    """Inputs and constants, of strings and numbers; their memory is the caller's."""
+    model = small_models.model(
+        [helper.make_node("Constant", [], ["c"], value_strings=[b"x", b"y"])],
+        [tensor("s", STRING, [2]), tensor("x", FLOAT, [2])],
+        [
+            tensor("s", STRING, [2]),
+            tensor("x", FLOAT, [2]),
+            tensor("c", STRING, [2]),
+            tensor("k", STRING, [1]),
+            tensor("w", FLOAT, [3]),
+        ],
+        {"k": np.array(["k"], object), "w": small_models.BIAS},
+    )
+    made = omb.InferenceSession(model, ["cpu"])
+    x = np.ones(2, np.float32)
+    expected = [np.array(v, object) for v in (["a", "b"], ["x", "y"], ["k"])]
+    for _ in range(2):
+        results = made.run(None, {"s": expected[0], "x": x})
+        same(results, [expected[0], x, *expected[1:], small_models.BIAS])
+        for array in results:
+            assert not np.shares_memory(array, x)
+            array[...] = array[0] + array[0]
+
+
+def test_nothing_but_the_host() -> None:
+    model = small_models.model(
+        [node("StringConcat", "s s", "y")], [tensor("s", STRING, [])], [tensor("y", STRING, [])]
+    )
+    made = session(model)
+    assert kinds(made) == "H"
+    (y,) = made.run(None, {"s": np.array("ä\0")})
+    assert (y.shape, y.dtype, y.item()) == ((), object, "ää") or y.item() == "ä\0ä\0"
+
+
+def test_empty_strings_and_empty_tensors(compiled: omb.CompiledModel) -> None:
+    made = omb.InferenceSession(compiled)
+    nothing = {"text": np.array([], dtype=object), "score": np.array([], np.float32)}
+    label, total, text = made.run(None, nothing)
+    assert (label.shape, total.shape, text.shape) == ((0,), (0,), (0,))
+    assert (label.dtype, total.dtype, text.dtype) == (object, np.float32, object)
+
+
+# --- warnings and errors --------------------------------------------------------------------------
+
+
+def test_warns_once_of_all_nodes() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made = omb.compile(mixed())
+        omb.InferenceSession(made).run(None, FEEDS)
+    (warning,) = caught
+    assert warning.category is omb.FallbackWarning
+    assert warning.filename == __file__
+    assert str(warning.message) == (
+        "3 nodes run on the host, not on the device: split (StringSplit), write (Cast), "
+        "join (StringConcat): works on strings, which no device has"
+    )
+    assert made.warnings == (str(warning.message),)
+
+
+def test_error_instead() -> None:
+    with pytest.raises(omb.OmbError, match=r"'text' is tensor\(string\): no device has.*='host'"):
+        omb.compile(mixed(), fallback="error")
+    with pytest.raises(omb.OmbError, match=r"decode \(ImageDecoder\): has no lowering to linalg$"):
+        omb.compile(small_models.not_lowered(), fallback="error")
+
+
+def test_errors_in_the_model_are_errors() -> None:
+    """Also beside, and in, nodes that run on the host."""
+    misfit = small_models.model(
+        [node("StringConcat", "s s", "t"), node("Add", "x w", "y")],
+        [tensor("s", STRING, ["n"]), tensor("x", FLOAT, [2])],
+        [tensor("t", STRING, ["n"]), tensor("y", FLOAT, [3])],
+        {"w": small_models.BIAS},
+    )
+    with pytest.raises(omb.OmbError, match="do not fit"):
+        omb.compile(misfit)
+    wrong = small_models.model(
+        [node("StringConcat", "s x", "t")],
+        [tensor("s", STRING, ["n"]), tensor("x", FLOAT, ["n"])],
+        [tensor("t", STRING, ["n"])],
+    )
+    with pytest.raises(omb.OmbError, match="StringConcat"):
+        omb.compile(wrong)
+
+
+def test_neither_device_nor_host() -> None:
+    model = small_models.model(
+        [
+            node("MaxRoiPool", "x r", "y", pooled_shape=[1, 1], name="pool"),
+            node("StringConcat", "s s", "t"),
+        ],
+        [tensor("x", FLOAT, [1, 1, 4, 4]), tensor("r", FLOAT, [2, 5]), tensor("s", STRING, [1])],
+        [tensor("y", FLOAT, [2, 1, 1, 1]), tensor("t", STRING, [1])],
+    )
+    message = r"^the model can't be compiled: pool \(MaxRoiPool\): has no .*; and on the host: onnx"
+    with pytest.raises(omb.OmbError, match=message):
+        omb.compile(model)
+
+
+def test_failures_on_the_host() -> None:
+    made = session(
+        small_models.model(
+            [node("Cast", "s", "x", to=FLOAT)],
+            [tensor("s", STRING, [1])],
+            [tensor("x", FLOAT, [1])],
+        )
+    )
+    with pytest.raises(omb.OmbError, match="on the host failed: could not convert string to float"):
+        made.run(None, {"s": np.array(["one"])})
+
+
+STRINGS = {
+    "numbers": (np.zeros(1), "is an array of float64; the model takes strings"),
+    "bytes": (np.array([b"a"]), r"is an array of \|S1; the model takes strings"),
+    "bytes in objects": (np.array([b"a"], object), "is an array of bytes; the model takes strings"),
+    "nothing in objects": (np.array(["a", None], object), "is an array of NoneType"),
+    "a list": (["a"], "'s' is a list, not an array"),
+    "rank": (np.array("a"), "'s' has 0 dimensions"),
+}
+
+
+@pytest.mark.parametrize("case", STRINGS)
+def test_strings_are_checked(case: str) -> None:
+    value, message = STRINGS[case]
+    model = small_models.model(
+        [node("Shape", "s", "y")], [tensor("s", STRING, ["n"])], [tensor("y", INT64, [1])]
+    )
+    made = session(model)
+    same(made.run(None, {"s": np.array(["a", "b"], object)}), [np.array([2])])
+    with pytest.raises(omb.OmbError, match=message):
+        made.run(None, {"s": value})
+
+
+def test_sizes_between_parts_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the host gives is compared with what the code was compiled for."""
+    made = session(
+        small_models.model(
+            [node("Cast", "s", "a", to=FLOAT), node("Add", "a x", "y")],
+            [tensor("s", STRING, ["n"]), tensor("x", FLOAT, ["n"])],
+            [tensor("y", FLOAT, ["n"])],
+        )
+    )
+    host = next(s for s in made._segments if isinstance(s, HostSegment))
+    monkeypatch.setattr(host._evaluator, "run", lambda *_: [np.zeros(5, np.float32)])
+    with pytest.raises(omb.OmbError, match=r"between two segments of the model: .*'n' is"):
+        made.run(None, {"s": np.array(["1", "2"]), "x": np.zeros(2, np.float32)})
+
+
+# --- what runs on the host ------------------------------------------------------------------------
+
+
+def test_no_lowering_and_numbers_behind_it() -> None:
+    """A picture is decoded on the host, and its mean computed on the device."""
+    image = pytest.importorskip("PIL.Image")
+    pixels = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    file = io.BytesIO()
+    image.fromarray(pixels).save(file, "PNG")
+    model = small_models.model(
+        [
+            node("ImageDecoder", "data", "picture", name="decode"),
+            node("Cast", "picture", "numbers", to=FLOAT),
+            node("ReduceMean", "numbers", "mean", keepdims=0),
+        ],
+        [tensor("data", UINT8, ["n"])],
+        [tensor("mean", FLOAT, []), tensor("picture", UINT8, [None, None, None])],
+    )
+    made = session(model)
+    assert kinds(made) == "HD"
+    mean, picture = made.run(None, {"data": np.frombuffer(file.getvalue(), np.uint8)})
+    assert mean == pixels.mean()
+    same([picture], [pixels])
+    with pytest.raises(omb.OmbError, match="running the model on the host failed: cannot identify"):
+        made.run(None, {"data": np.zeros(5, np.uint8)})
+
+
+def test_pictures_without_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.warns(omb.FallbackWarning):
+        made = omb.compile(small_models.not_lowered("decode"))
+    monkeypatch.setattr("onnx_mlir_bridge.runtime.host.find_spec", lambda n: n != "PIL" or None)
+    with pytest.raises(omb.OmbError, match=r"'decode' \(ImageDecoder\) .* pip install pillow"):
+        omb.InferenceSession(made)
+
+
+def test_subgraphs_go_as_a_whole() -> None:
+    """An If whose branches work on strings, though what goes in and comes out are numbers."""
+
+    def branch(name: str, text: str) -> onnx.GraphProto:
+        nodes = [
+            helper.make_node("Constant", [], [f"{name}_c"], value_strings=[text.encode()]),
+            node("Equal", f"{name}_c {name}_c", f"{name}_e"),
+            node("Cast", f"{name}_e", f"{name}_f", to=FLOAT),
+            node("Add", f"{name}_f twice", f"{name}_y"),
+        ]
+        return helper.make_graph(nodes, name, [], [tensor(f"{name}_y", FLOAT, [1])])
+
+    model = small_models.model(
+        [
+            node("Add", "x x", "twice"),
+            node("Greater", "twice w", "larger"),
+            node("Squeeze", "larger", "flag"),
+            node("If", "flag", "z", then_branch=branch("a", "a"), else_branch=branch("b", "b")),
+            node("Mul", "z twice", "y"),
+        ],
+        [tensor("x", FLOAT, [1])],
+        [tensor("y", FLOAT, [1])],
+        {"w": np.ones(1, np.float32)},
+    )
+    made = session(model)
+    assert kinds(made) == "DHD"
+    x = np.array([3], np.float32)
+    same(made.run(None, {"x": x}), ReferenceEvaluator(model).run(None, {"x": x}))
+
+
+def test_loops_that_collect_strings() -> None:
+    body = helper.make_graph(
+        [
+            node("Identity", "go", "going"),
+            node("StringConcat", "text word", "longer"),
+            node("Identity", "longer", "each"),
+        ],
+        "body",
+        [tensor("i", INT64, []), tensor("go", BOOL, []), tensor("text", STRING, [])],
+        [tensor("going", BOOL, []), tensor("longer", STRING, []), tensor("each", STRING, [])],
+    )
+    model = small_models.model(
+        [node("Loop", "count true start", "last all", body=body), node("Size", "all", "size")],
+        [tensor("count", INT64, []), tensor("word", STRING, []), tensor("start", STRING, [])],
+        [tensor("last", STRING, []), tensor("all", STRING, [None]), tensor("size", INT64, [])],
+        {"true": np.array(True)},
+    )
+    made = session(model)
+    feeds = {"count": np.array(3), "word": np.array("ab"), "start": np.array("")}
+    last, every, size = made.run(None, feeds)
+    assert (last.item(), every.tolist(), size) == ("ababab", ["ab", "abab", "ababab"], 3)
+    last, every, size = made.run(None, {**feeds, "count": np.array(0)})
+    assert (last.item(), every.tolist(), every.dtype, size) == ("", [], object, 0)
+
+
+def test_sequences_of_strings() -> None:
+    strings = helper.make_tensor_sequence_value_info("seq", STRING, [None])
+    model = small_models.model(
+        [
+            node("SequenceAt", "seq i", "one"),
+            node("StringConcat", "one one", "two"),
+            node("SequenceInsert", "seq two", "out"),
+        ],
+        [strings, tensor("i", INT64, [])],
+        [helper.make_tensor_sequence_value_info("out", STRING, [None])],
+    )
+    made = session(model)
+    assert made.get_inputs()[0].type == "seq(tensor(string))"
+    words = [np.array(["a", "b"], object), np.array(["c"], object)]
+    (out,) = made.run(None, {"seq": words, "i": np.array(1)})
+    assert [o.tolist() for o in out] == [["a", "b"], ["c"], ["cc"]]
+
+
+def test_unknown_ranks() -> None:
+    """What takes a value of unknown rank runs on the host; what it gives is compiled with again."""
+    model = small_models.model(
+        [
+            node("Relu", "x", "a", name="first"),
+            node("Reshape", "a shape", "b"),
+            node("Add", "b b", "y"),
+        ],
+        [tensor("x", FLOAT, None)],
+        [tensor("y", FLOAT, [None])],
+        {"shape": np.array([-1])},
+    )
+    made = session(model)
+    assert kinds(made) == "HD"
+    assert (made.get_inputs()[0].shape, str(made.get_inputs()[0])) == ([], "x: float[...]")
+    for shape in ((), (2,), (2, 3)):
+        x = np.ones(shape, np.float32)
+        same(made.run(None, {"x": x}), [2 * x.reshape(-1)])
+    with pytest.raises(omb.OmbError, match="rank of input 'x' is not known"):
+        omb.compile(model, fallback="error")
+
+
+def test_ranks_that_only_the_compiler_finds() -> None:
+    """A device's result whose rank onnx doesn't infer is passed to the next part on the device."""
+
+    def branch(name: str, value: str, op: str) -> onnx.GraphProto:
+        return helper.make_graph(
+            [node(op, f"x {value}", f"{name}_y")], name, [], [tensor(f"{name}_y", FLOAT, None)]
+        )
+
+    model = small_models.model(
+        [
+            node("Equal", "one one", "always"),
+            node(
+                "If",
+                "always",
+                "z",
+                then_branch=branch("a", "x", "Add"),
+                else_branch=branch("b", "axes", "Unsqueeze"),
+            ),
+            node("Add", "x x", "twice"),
+            node("Cast", "twice", "text", to=STRING),
+            node("Cast", "text", "back", to=FLOAT),
+            node("Add", "z back", "y"),
+        ],
+        [tensor("x", FLOAT, [3])],
+        [tensor("y", FLOAT, None)],
+        {"one": np.array(1), "axes": np.array([0])},
+    )
+    made = session(model)
+    assert kinds(made) == "DHD"
+    x = np.arange(3, dtype=np.float32)
+    same(made.run(None, {"x": x}), [4 * x])
+    assert [str(o) for o in made.get_outputs()] == ["y: float[3]"]
+
+
+# --- maps and categories --------------------------------------------------------------------------
+
+
+def learned(
+    nodes: Sequence[onnx.NodeProto], inputs: Sequence, outputs: Sequence
+) -> onnx.ModelProto:
+    graph = helper.make_graph(list(nodes), "g", list(inputs), list(outputs))
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=9)
+
+
+def map_info(name: str, keys: int, values: int) -> onnx.ValueInfoProto:
+    element = helper.make_tensor_type_proto(values, [])
+    return helper.make_value_info(name, helper.make_map_type_proto(keys, element))
+
+
+def ml(op: str, inputs: str, outputs: str, **attributes: object) -> onnx.NodeProto:
+    return node(op, inputs, outputs, domain="ai.onnx.ml", **attributes)
+
+
+VECTORIZERS = {
+    "names": (
+        ml("DictVectorizer", "m", "y", string_vocabulary=["a", "b", "c"]),
+        (STRING, FLOAT),
+        FLOAT,
+        {"a": 1.0, "c": 2.0, "z": 3.0},
+    ),
+    "numbers": (
+        ml("DictVectorizer", "m", "y", int64_vocabulary=[7, 5]),
+        (INT64, FLOAT),
+        FLOAT,
+        {5: 2.0},
+    ),
+    "in order": (ml("CastMap", "m", "y"), (INT64, FLOAT), FLOAT, {5: 1.5, 2: 2.0}),
+    "in places": (
+        ml("CastMap", "m", "y", map_form="SPARSE", max_map=4, cast_to="TO_INT64"),
+        (INT64, FLOAT),
+        INT64,
+        {3: 1.5, 1: 2.0},
+    ),
+    "as text": (
+        ml("CastMap", "m", "y", cast_to="TO_STRING"),
+        (INT64, FLOAT),
+        STRING,
+        {3: 1.5, 1: 2.0},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", VECTORIZERS)
+def test_maps(case: str) -> None:
+    """As ONNX Runtime has it."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    vectorizer, (keys, values), element, value = VECTORIZERS[case]
+    model = learned([vectorizer], [map_info("m", keys, values)], [tensor("y", element, [1, None])])
+    made = session(model)
+    theirs = onnxruntime.InferenceSession(model.SerializeToString())
+    assert made.get_inputs()[0].type == theirs.get_inputs()[0].type
+    same(made.run(None, {"m": value}), theirs.run(None, {"m": value}))
+
+
+def test_numbers_behind_maps() -> None:
+    """Are compiled."""
+    model = learned(
+        [ml("DictVectorizer", "m", "v", string_vocabulary=["a", "b"]), node("Softmax", "v", "y")],
+        [map_info("m", STRING, FLOAT)],
+        [tensor("y", FLOAT, None)],
+    )
+    made = session(model)
+    assert kinds(made) == "HD"
+    (y,) = made.run(None, {"m": {"b": 0.0}})
+    np.testing.assert_array_equal(y, [[0.5, 0.5]])
+
+
+def test_maps_are_checked() -> None:
+    model = learned(
+        [ml("DictVectorizer", "m", "y", string_vocabulary=["a"])],
+        [map_info("m", STRING, FLOAT)],
+        [tensor("y", FLOAT, [1, 1])],
+    )
+    made = session(model)
+    with pytest.raises(omb.OmbError, match=r"'m' has the key 3; .*its keys are string"):
+        made.run(None, {"m": {3: 1.0}})
+    with pytest.raises(omb.OmbError, match=r"'m' is a list; .*pass a dict"):
+        made.run(None, {"m": [1.0]})
+
+
+def test_zipmap() -> None:
+    maps = helper.make_sequence_type_proto(map_info("", STRING, FLOAT).type)
+    model = learned(
+        [node("Softmax", "x", "p"), ml("ZipMap", "p", "z", classlabels_strings=["a", "b"])],
+        [tensor("x", FLOAT, ["n", 2])],
+        [helper.make_value_info("z", maps)],
+    )
+    made = session(model)
+    assert kinds(made) == "DH"
+    assert made.get_outputs()[0].type == "seq(map(string,tensor(float)))"
+    (z,) = made.run(None, {"x": np.zeros((3, 2), np.float32)})
+    assert z == [{"a": 0.5, "b": 0.5}] * 3
+
+
+def test_text_classifier() -> None:
+    """The pipeline that scikit-learn's vectorizers and classifiers are converted to."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    words = ["good", "bad", "very"]
+    model = learned(
+        [
+            node(
+                "StringNormalizer",
+                "text",
+                "lower",
+                case_change_action="LOWER",
+                is_case_sensitive=1,
+                locale="C",  # others needn't be installed
+            ),
+            node(
+                "TfIdfVectorizer",
+                "lower",
+                "counts",
+                mode="TF",
+                min_gram_length=1,
+                max_gram_length=1,
+                max_skip_count=0,
+                ngram_counts=[0],
+                ngram_indexes=[0, 1, 2],
+                pool_strings=words,
+            ),
+            node("Reshape", "counts shape", "row"),
+            ml(
+                "LinearClassifier",
+                "row",
+                "label scores",
+                coefficients=[1.0, -1.0, 0.5, -1.0, 1.0, 0.25],
+                intercepts=[0.0, 0.1],
+                classlabels_strings=["praise", "blame"],
+                name="classifier",
+            ),
+        ],
+        [tensor("text", STRING, ["n"])],
+        [tensor("label", STRING, [1]), tensor("scores", FLOAT, [1, 2])],
+    )
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1, 3]), "shape"))
+    made = session(model)
+    assert kinds(made) == "HDH"
+    # All of the classifier but the names of its classes is compiled.
+    assert "classifier/labels (ai.onnx.ml.LabelEncoder)" in made._compiled.warnings[-1]
+    assert "LinearClassifier" not in made._compiled.warnings[-1]
+    theirs = onnxruntime.InferenceSession(model.SerializeToString())
+    for text in (["Very", "GOOD"], ["bad", "unheard", "bad"]):
+        feeds = {"text": np.array(text, object)}
+        label, scores = made.run(None, feeds)
+        expected = theirs.run(None, feeds)
+        assert label.tolist() == expected[0].tolist()
+        np.testing.assert_allclose(scores, expected[1], rtol=1e-5)
+
+
+CATEGORIES = {
+    "to numbers": (STRING, INT64, np.array(["a", "q"], object), np.array([7, -1])),
+    "to names": (INT64, STRING, np.array([[8, 1]]), np.array([["b", "_Unused"]], object)),
+}
+
+
+@pytest.mark.parametrize("case", CATEGORIES)
+def test_categories(case: str) -> None:
+    before, after, value, expected = CATEGORIES[case]
+    dims = ["n"] * value.ndim
+    model = learned(
+        [ml("CategoryMapper", "x", "y", cats_strings=["a", "b"], cats_int64s=[7, 8])],
+        [tensor("x", before, dims)],
+        [tensor("y", after, dims)],
+    )
+    model.opset_import[1].version = 1
+    dims = [f"n{axis}" for axis in range(value.ndim)]
+    for info in (*model.graph.input, *model.graph.output):
+        for dim, name in zip(info.type.tensor_type.shape.dim, dims, strict=True):
+            dim.dim_param = name
+    same(session(model).run(None, {"x": value}), [expected])
+
+
+# --- saved models ---------------------------------------------------------------------------------
+
+
+def test_round_trip(compiled: omb.CompiledModel, saved: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # said when it was compiled
+        loaded = omb.load(saved)
+    made = omb.InferenceSession(compiled)
+    assert (loaded.get_inputs(), loaded.get_outputs()) == (made.get_inputs(), made.get_outputs())
+    same(loaded.run(None, FEEDS), [LABEL, SUM, TEXT.astype(object)])
+    with zipfile.ZipFile(saved) as archive:
+        assert archive.namelist() == [
+            "metadata.json",
+            "0/model.onnx",
+            "1/module.vmfb",
+            "2/model.onnx",
+        ]
+
+
+def test_weights_of_parts(tmp_path: Path) -> None:
+    """Large constants on both sides of the host, and one that the host uses too."""
+    w = np.arange(1 << 12, dtype=np.float32)
+    model = small_models.model(
+        [
+            node("Add", "x w", "a"),
+            node("Cast", "a", "text", to=STRING),
+            node("Cast", "w", "weights", to=STRING),
+            node("Equal", "text weights", "e"),
+            node("Cast", "e", "number", to=FLOAT),
+            node("Mul", "number w", "y"),
+        ],
+        [tensor("x", FLOAT, [w.size])],
+        [tensor("y", FLOAT, [w.size])],
+        {"w": w},
+    )
+    made = session(model)
+    assert kinds(made) == "DHD"
+    made._compiled.save(tmp_path / "m.omb")
+    x = np.zeros(w.size, np.float32)
+    x[::2] = 1
+    for each in (made, omb.load(tmp_path / "m.omb")):
+        same(each.run(None, {"x": x}), [np.where(x == 0, w, 0)])
+
+
+DAMAGED = {
+    "no such kind": (lambda d: d["parts"][0].update(on="moon"), "unknown kind of part 'moon'"),
+    "no parts": (lambda d: d.pop("parts"), "is damaged"),
+    "a part is missing": (
+        lambda d: d["parts"].pop(0),
+        "nothing gives 'words'|nothing gives 'count'",
+    ),
+    "an unknown input": (
+        lambda d: d["parts"][0]["inputs"][0].update(name="q"),
+        "nothing gives 'q'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_damaged(saved: Path, tmp_path: Path, case: str) -> None:
+    damage, message = DAMAGED[case]
+    with zipfile.ZipFile(saved) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    document = json.loads(members["metadata.json"])
+    damage(document)
+    members["metadata.json"] = json.dumps(document).encode()
+    with zipfile.ZipFile(tmp_path / "m.omb", "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    with pytest.raises(omb.OmbError, match=message):
+        omb.load(tmp_path / "m.omb")
+
+
+def test_loading_needs_neither_compiler_nor_mlir(saved: Path) -> None:
+    """But onnx, and says so where it isn't installed."""
+    code = """
+    import sys
+    import numpy as np
+    import onnx_mlir_bridge as omb
+    if sys.argv[2] == "without":
+        sys.modules["onnx"] = None
+    session = omb.load(sys.argv[1])
+    session.run(None, {"text": np.array(["a b"]), "score": np.ones(1, np.float32)})
+    bad = ("iree.compiler", "onnx_mlir_bridge._mlir", "onnx_mlir_bridge.compiler", "click", "rich")
+    loaded = [n for n in sys.modules for f in bad if n == f or n.startswith(f + ".")]
+    assert not loaded, loaded
+    assert "onnx" in sys.modules
+    """
+    arguments = [sys.executable, "-c", textwrap.dedent(code), saved]
+    done = subprocess.run([*arguments, "with"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run([*arguments, "without"], capture_output=True, text=True)
+    assert "needs the package onnx: pip install onnx" in done.stderr.splitlines()[-1]
+
+
+# --- documentation, command line, backend -------------------------------------------------------
+
+
+def test_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "host.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    with pytest.warns(omb.FallbackWarning):
+        exec(code, {})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    onnx.save(mixed(), tmp_path / "mixed.onnx")
+    return tmp_path
+
+
+def omb_command(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        cli.main([str(a) for a in arguments])
+    return ended.value.code, *capfd.readouterr()
+
+
+def test_run_of_strings(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
+    given = ["--input", 'text=["a b", "c"]', "--input", "score=2"]
+    out = folder / "out"
+    status, printed, errors = omb_command(
+        capfd, "run", folder / "mixed.onnx", *given, "--device=cpu", "--top=1", "--output-dir", out
+    )
+    assert status == 0, errors
+    assert errors.startswith(
+        "warning: 3 nodes run on the host, not on the device: split (StringSplit)"
+    )
+    assert errors.count("\n") == 1
+    assert re.search(r'text +string +\[2\] +"a b", "c" +\["a b", "c"\]', printed)
+    assert re.search(r'label +string +\[2\] +"a b\d', printed)
+    label = np.load(out / "label.npy")
+    assert [text[:3] for text in label] == ["a b", "c0."]
+    np.save(folder / "text.npy", label)
+    given = ["--input", f"text={folder / 'text.npy'}", "--device=cpu"]
+    status, printed, _ = omb_command(capfd, "run", folder / "mixed.onnx", *given)
+    assert (status, '"a b' in printed) == (0, True)
+
+
+def test_strings_on_the_command_line(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
+    assert omb_command(capfd, "compile", folder / "mixed.onnx", "-o", folder / "m.omb")[0] == 0
+    status, printed, errors = omb_command(capfd, "run", folder / "m.omb", "-i", "text=one text")
+    assert (status, errors) == (0, "")
+    assert re.search(r'text +string +\[1\] +"one text" +one text', printed)
+    status, printed, errors = omb_command(capfd, "run", folder / "m.omb")  # made up
+    assert (status, errors) == (0, "")
+    _, _, errors = omb_command(capfd, "run", folder / "m.omb", "-i", "text=[1")
+    assert errors.startswith("error: input 'text': [1 is not JSON")
+
+
+def test_other_commands(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
+    model = folder / "mixed.onnx"
+    status, _, errors = omb_command(capfd, "compile", model, "-o", folder / "m", "--fallback=error")
+    assert status == 1
+    assert "input 'text' is tensor(string): no device has strings" in errors
+    status, printed, errors = omb_command(capfd, "compile", model, "--emit=linalg")
+    assert (status, errors) == (0, "")
+    assert printed.startswith("// part 1 of 3, on the host: split (StringSplit)\n// -----\n")
+    status, _, errors = omb_command(capfd, "compile", model, "--emit=vmfb", "-o", folder / "m")
+    assert status == 1
+    assert "the model is in 3 parts" in errors
+    status, printed, _ = omb_command(capfd, "inspect", model)
+    assert re.search(r"Cast +2 +1 on the host\n", printed)
+    assert re.search(r"Mul +1 +compiles\n", printed)
+    assert "on the host (3 parts in all)\n  split (StringSplit): works on strings" in printed
+    found = json.loads(omb_command(capfd, "inspect", "--json", model)[1])
+    assert (found["parts"], len(found["host"]), found["problems"]) == (3, 3, [])
+    assert omb_command(capfd, "compile", model, "-o", folder / "m.omb")[0] == 0
+    status, printed, _ = omb_command(capfd, "inspect", folder / "m.omb")
+    assert re.search(r"parts +3, of which 2 on the host", printed)
+
+
+def test_backend() -> None:
+    with pytest.warns(omb.FallbackWarning):
+        prepared = omb.backend.prepare(mixed())
+    same(prepared.run([TEXT, SCORE]), [LABEL, SUM, TEXT.astype(object)])
+    with pytest.warns(omb.FallbackWarning):
+        (y,) = omb.backend.run_node(node("StringConcat", "a b", "y"), [TEXT, TEXT])
+    assert y.tolist() == [text + text for text in TEXT]
+
+
+# --- stages, threads ------------------------------------------------------------------------------
+
+
+def test_emit(compiled: omb.CompiledModel) -> None:
+    for stage, marks in (
+        ("onnx", ["onnx.StringSplit", "onnx.Mul", "onnx.StringConcat"]),
+        ("linalg", ["linalg.generic"]),
+        ("vector", ["vector."]),
+        ("iree", ["linalg.generic"]),
+    ):
+        text = compiled.emit(stage)
+        sections = text.split("// -----\n")
+        assert [s.splitlines()[0] for s in sections] == [
+            "// part 1 of 3, on the host: split (StringSplit)",
+            "// part 2 of 3",
+            "// part 3 of 3, on the host: write (Cast), join (StringConcat)",
+        ]
+        assert all(mark in text for mark in marks)
+        assert ("module" in sections[0]) == (stage == "onnx")
+    with pytest.raises(
+        omb.OmbError, match="the model is in 3 parts, some of which run on the host"
+    ):
+        compiled.emit("vmfb")
+
+
+def test_threads_of_python(compiled: omb.CompiledModel) -> None:
+    made = omb.InferenceSession(compiled)
+    wrong: list[object] = []
+
+    def work(number: int) -> None:
+        for length in range(1, 20):
+            text = np.array([f"{number} {i}" for i in range(length)])
+            score = np.full(length, number, np.float32)
+            label, total, _ = made.run(None, {"text": text, "score": score})
+            expected = [f"{t}{2.0 * number}" for t in text]
+            if label.tolist() != expected or not (total == 4 * number).all():
+                wrong.append((number, length))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_device_segments_have_signatures(compiled: omb.CompiledModel) -> None:
+    made = omb.InferenceSession(compiled)
+    (segment,) = [s for s in made._segments if isinstance(s, DeviceSegment)]
+    assert [str(i) for i in segment.signature.inputs] == ["count: int64[n]", "score: float[n]"]
