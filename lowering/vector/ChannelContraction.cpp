@@ -1,4 +1,4 @@
-//===- ChannelContraction.cpp - Products with constant weights ------------===//
+//===- ChannelContraction.cpp - Products of an input and weights ---------===//
 
 #include "lowering/vector/ChannelContraction.h"
 
@@ -26,6 +26,46 @@ static bool multipliesAndAdds(linalg::LinalgOp op) {
 
 int64_t ChannelContraction::getSize(unsigned loop) const {
   return const_cast<linalg::LinalgOp &>(op).getStaticLoopRanges()[loop];
+}
+
+SmallVector<int64_t> ChannelContraction::getWeightsOrder() const {
+  auto linalgOp = op;
+  AffineMap map = linalgOp.getMatchingIndexingMap(weights);
+  auto getDim = [&](unsigned loop) -> int64_t {
+    return *map.getResultPosition(getAffineDimExpr(loop, map.getContext()));
+  };
+  SmallVector<int64_t> order(llvm::map_range(batches, getDim));
+  order.push_back(getDim(channel));
+  llvm::append_range(order, llvm::map_range(reductions, getDim));
+  return order;
+}
+
+bool ChannelContraction::hasConstantWeights() const {
+  return matchPattern(weights->get(), m_Constant());
+}
+
+/// Positions that weights in their order must be used for.
+static constexpr int64_t kWorthPacking = 8;
+
+/// Why the weights can't be put into the order of kernels; empty if they can.
+static StringRef getObstacle(const ChannelContraction &found) {
+  auto type = cast<RankedTensorType>(found.weights->get().getType());
+  if (found.hasConstantWeights())
+    return type.getNumElements() == 0 ? "has empty weights" : "";
+  int64_t uses = 1;
+  for (unsigned position : found.positions) {
+    if (llvm::is_contained(found.batches, position))
+      continue;
+    if (ShapedType::isDynamic(found.getSize(position)))
+      return "may have too few positions for weights that aren't constant";
+    uses *= found.getSize(position);
+  }
+  if (uses < kWorthPacking)
+    return "has too few positions for weights that aren't constant";
+  for (auto [dim, size] : llvm::enumerate(type.getShape()))
+    if (size == 0 || ShapedType::isDynamic(size))
+      return "has weights of unknown size that aren't constant";
+  return "";
 }
 
 FailureOr<ChannelContraction>
@@ -68,7 +108,10 @@ ChannelContraction::match(linalg::LinalgOp op,
     return fail("has weights that aren't a permutation of its loops");
   for (unsigned position : found.positions)
     if (weights.isFunctionOfDim(position))
-      return fail("has weights for each position");
+      found.batches.push_back(position);
+  if (!found.batches.empty() &&
+      llvm::is_contained(found.batches, found.positions.back()))
+    return fail("has weights for each position");
   for (auto [loop, kind] : llvm::enumerate(op.getIteratorTypesArray())) {
     if (kind != utils::IteratorType::reduction)
       continue;
@@ -76,12 +119,10 @@ ChannelContraction::match(linalg::LinalgOp op,
       return fail("sums over values of one weight");
     found.reductions.push_back(loop);
   }
-  auto type = cast<RankedTensorType>(found.weights->get().getType());
-  if (!matchPattern(found.weights->get(), m_Constant()) ||
-      !type.hasStaticShape() || type.getNumElements() == 0)
-    return fail("has no constant weights");
-  if (getElementTypeOrSelf(found.input->get().getType()) != element ||
-      type.getElementType() != element)
-    return fail("has operands of several types");
+  for (OpOperand *operand : {found.input, found.weights})
+    if (getElementTypeOrSelf(operand->get().getType()) != element)
+      return fail("has operands of several types");
+  if (StringRef obstacle = getObstacle(found); !obstacle.empty())
+    return fail(obstacle);
   return found;
 }

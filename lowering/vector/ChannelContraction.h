@@ -1,4 +1,4 @@
-//===- ChannelContraction.h - Products with constant weights ----*- C++ -*-===//
+//===- ChannelContraction.h - Products of an input and weights --*- C++ -*-===//
 
 #ifndef OMB_LOWERING_VECTOR_CHANNELCONTRACTION_H
 #define OMB_LOWERING_VECTOR_CHANNELCONTRACTION_H
@@ -11,15 +11,19 @@ namespace omb::kernels {
 /// which only the weights have, as its last dimension: products of matrices and
 /// convolutions of images with the channels last.
 ///
-///   output[p..., n] += input[f(p..., r...)] * weights[n, r...]
+///   output[b..., p..., n] += input[b..., f(p..., r...)] * weights[b..., n, r...]
+///
+/// The weights are constant, or have as many positions to be used for that
+/// putting them into another order first pays.
 struct ChannelContraction {
   mlir::linalg::LinalgOp op;
   mlir::OpOperand *input;
   mlir::OpOperand *weights;
   /// Loops: the channels, what is summed over, and the others, in the order of
-  /// the output's dimensions.
+  /// the output's dimensions. Of these, some may go through the weights too.
   unsigned channel;
   llvm::SmallVector<unsigned> reductions;
+  llvm::SmallVector<unsigned> batches;
   llvm::SmallVector<unsigned> positions;
 
   /// Fails with the reason where `op` is something else.
@@ -29,6 +33,9 @@ struct ChannelContraction {
 
   /// The number of values along a loop; dynamic where it isn't known.
   int64_t getSize(unsigned loop) const;
+  /// The weights' dimensions in the order batches, channels, what is summed.
+  llvm::SmallVector<int64_t> getWeightsOrder() const;
+  bool hasConstantWeights() const;
 };
 
 } // namespace omb::kernels

@@ -20,15 +20,14 @@ SmallVector<int64_t> omb::kernels::getChannelsSecond(int64_t rank) {
   return invertPermutationVector(getChannelsLast(rank));
 }
 
-static Value transpose(OpBuilder &builder, Location loc, Value image,
-                       ArrayRef<int64_t> order) {
+static linalg::TransposeOp transpose(OpBuilder &builder, Location loc,
+                                     Value image, ArrayRef<int64_t> order) {
   SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, image);
   applyPermutationToVector(sizes, order);
   Value empty = tensor::EmptyOp::create(
       builder, loc, sizes,
       cast<RankedTensorType>(image.getType()).getElementType());
-  return linalg::TransposeOp::create(builder, loc, image, empty, order)
-      ->getResult(0);
+  return linalg::TransposeOp::create(builder, loc, image, empty, order);
 }
 
 Value omb::kernels::toChannelsLast(OpBuilder &builder, Location loc,
@@ -36,21 +35,20 @@ Value omb::kernels::toChannelsLast(OpBuilder &builder, Location loc,
   if (Value source = getChannelsLastSource(image))
     return source;
   int64_t rank = cast<RankedTensorType>(image.getType()).getRank();
-  return transpose(builder, loc, image, getChannelsLast(rank));
+  return transpose(builder, loc, image, getChannelsLast(rank))->getResult(0);
 }
 
 Value omb::kernels::toChannelsSecond(OpBuilder &builder, Location loc,
                                      Value image) {
   int64_t rank = cast<RankedTensorType>(image.getType()).getRank();
-  return transpose(builder, loc, image, getChannelsSecond(rank));
+  linalg::TransposeOp op =
+      transpose(builder, loc, image, getChannelsSecond(rank));
+  op->setAttr(kChannelsSecondAttrName, builder.getUnitAttr());
+  return op->getResult(0);
 }
 
 Value omb::kernels::getChannelsLastSource(Value value) {
   auto op = value.getDefiningOp<linalg::TransposeOp>();
-  if (!op)
-    return nullptr;
-  ArrayRef<int64_t> order = op.getPermutation();
-  bool matches = order.size() > 2 &&
-                 order == ArrayRef(getChannelsSecond(order.size()));
-  return matches ? op.getInput() : Value();
+  bool isMoved = op && op->hasAttr(kChannelsSecondAttrName);
+  return isMoved ? op.getInput() : Value();
 }

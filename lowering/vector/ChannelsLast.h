@@ -8,6 +8,11 @@
 
 namespace omb::kernels {
 
+/// The attribute of transpositions that omb-convert-layout moves: those that it
+/// made itself, from channels last to channels second. For one spatial
+/// dimension the permutation alone wouldn't tell.
+constexpr llvm::StringLiteral kChannelsSecondAttrName = "omb.channels_second";
+
 /// An image is [batch, channels, height, width], for any number of spatial
 /// dimensions; with its channels last [batch, height, width, channels]. Here
 /// the order of the latter in terms of the former: 0, 2, 3, 1.
@@ -22,8 +27,7 @@ mlir::Value toChannelsLast(mlir::OpBuilder &builder, mlir::Location loc,
 /// The transposition back.
 mlir::Value toChannelsSecond(mlir::OpBuilder &builder, mlir::Location loc,
                              mlir::Value image);
-/// What `value` is a transposition to channels second of; null if it is
-/// something else.
+/// What toChannelsSecond() made `value` of; null if it is something else.
 mlir::Value getChannelsLastSource(mlir::Value value);
 
 /// Convolutions with constant weights, whose channels come last afterwards.

@@ -25,7 +25,10 @@ struct ConvertLayout : omb::impl::ConvertLayoutBase<ConvertLayout> {
     omb::kernels::populateLayoutPropagationPatterns(patterns);
     linalg::TransposeOp::getCanonicalizationPatterns(patterns, context);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
-      signalPassFailure();
+      return signalPassFailure();
+    getOperation().walk([](linalg::TransposeOp op) {
+      op->removeAttr(omb::kernels::kChannelsSecondAttrName);
+    });
   }
 };
 

@@ -35,13 +35,14 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
       contraction.getResultType().getShape().drop_back();
   KernelSpace space;
   space.lanes = unit.getLanes(panels.getElementTypeBitWidth() / 8);
-  space.panels = panels.getDimSize(0);
+  unsigned panelDim = contraction.getPanelDim();
+  space.panels = panels.getDimSize(panelDim);
   space.vectors = panels.getShape().back() / space.lanes;
   int64_t columns = positions.empty() ? 1 : positions.back();
   space.tileRows = selectRows(unit, space.vectors, columns);
 
   int64_t perUnit =
-      panels.getNumElements() / space.panels *
+      llvm::product_of(panels.getShape().drop_front(panelDim + 1)) *
       (positions.size() < 2 || ShapedType::isDynamic(columns) ? space.tileRows
                                                               : columns);
   space.block = std::max<int64_t>(1, kBlockWork / std::max<int64_t>(perUnit, 1));

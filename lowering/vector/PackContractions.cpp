@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
 
@@ -58,11 +59,12 @@ namespace {
 
 /// Makes of
 ///
-///   out[p..., n] += input[f(p..., r...)] * weights[n, r...]
+///   out[b..., p..., n] += input[b..., f(p..., r...)] * weights[b..., n, r...]
 ///
 /// with n = j * `panel` + v, and panels of zeros beyond the last channel,
 ///
-///   packed[p..., j, v] += input[f(p..., r...)] * panels[j, r..., v]
+///   packed[b..., p..., j, v] += input[b..., f(p..., r...)]
+///                               * panels[b..., j, r..., v]
 ///   out = linalg.unpack packed
 struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
   PackContraction(MLIRContext *context, VectorUnit unit)
@@ -78,8 +80,7 @@ struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
       return failure();
     int64_t panel = getPanel(*contraction);
     FailureOr<Value> panels =
-        packWeights(rewriter, contraction->weights->get(), panel,
-                    getWeightsOrder(*contraction));
+        createPanels(rewriter, *contraction, panel);
     if (failed(panels))
       return rewriter.notifyMatchFailure(op, "has weights without values");
 
@@ -111,17 +112,28 @@ private:
                                  contraction.getSize(contraction.channel));
   }
 
-  /// The weights' dimensions in the order channel, loops of the sum.
-  static SmallVector<int64_t>
-  getWeightsOrder(const ChannelContraction &contraction) {
-    linalg::LinalgOp op = contraction.op;
-    AffineMap map = op.getMatchingIndexingMap(contraction.weights);
-    auto getDim = [&](unsigned loop) -> int64_t {
-      return *map.getResultPosition(getAffineDimExpr(loop, op.getContext()));
-    };
-    SmallVector<int64_t> order{getDim(contraction.channel)};
-    llvm::append_range(order, llvm::map_range(contraction.reductions, getDim));
-    return order;
+  /// The weights panel by panel.
+  static FailureOr<Value> createPanels(OpBuilder &builder,
+                                       const ChannelContraction &contraction,
+                                       int64_t panel) {
+    Value weights = contraction.weights->get();
+    SmallVector<int64_t> order = contraction.getWeightsOrder();
+    int64_t batches = contraction.batches.size();
+    if (contraction.hasConstantWeights())
+      return packWeights(builder, weights, panel, order, batches);
+    Location loc = weights.getLoc();
+    auto type = cast<RankedTensorType>(weights.getType());
+    SmallVector<int64_t> shape = applyPermutation(type.getShape(), order);
+    shape[batches] = llvm::divideCeilSigned(shape[batches], panel);
+    shape.push_back(panel);
+    Value empty = tensor::EmptyOp::create(builder, loc, shape,
+                                          type.getElementType());
+    Value zero = arith::ConstantOp::create(
+        builder, loc, builder.getZeroAttr(type.getElementType()));
+    return linalg::PackOp::create(builder, loc, weights, empty,
+                                  ArrayRef<int64_t>{order[batches]},
+                                  {builder.getIndexAttr(panel)}, zero, order)
+        ->getResult(0);
   }
 
   /// The loops stay as they are, the channels' loop counts panels, and one more
@@ -137,8 +149,10 @@ private:
     auto getMap = [&](ArrayRef<AffineExpr> results) {
       return AffineMap::get(loops + 1, 0, results, context);
     };
-    SmallVector<AffineExpr> weights{
-        builder.getAffineDimExpr(contraction.channel)};
+    SmallVector<AffineExpr> weights;
+    for (unsigned loop : contraction.batches)
+      weights.push_back(builder.getAffineDimExpr(loop));
+    weights.push_back(builder.getAffineDimExpr(contraction.channel));
     for (unsigned loop : contraction.reductions)
       weights.push_back(builder.getAffineDimExpr(loop));
     weights.push_back(within);
@@ -156,7 +170,8 @@ private:
     SmallVector<OpFoldResult> sizes =
         tensor::getMixedSizes(builder, loc, init->get());
     sizes.back() = builder.getIndexAttr(
-        cast<RankedTensorType>(panels.getType()).getDimSize(0));
+        cast<RankedTensorType>(panels.getType())
+            .getDimSize(contraction.batches.size()));
     sizes.push_back(builder.getIndexAttr(panel));
     Value empty = tensor::EmptyOp::create(builder, loc, sizes,
                                           type.getElementType());

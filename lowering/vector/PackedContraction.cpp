@@ -100,11 +100,25 @@ SmallVector<unsigned> PackedContraction::getPositions() const {
   return loops;
 }
 
-SmallVector<unsigned> PackedContraction::getReductions() const {
-  auto op = product;
-  AffineMap map = op.getMatchingIndexingMap(op.getDpsInputOperand(1));
+/// The loops of one kind that the panels' dimensions have, in their order.
+static SmallVector<unsigned> getPanelLoops(linalg::GenericOp product,
+                                           utils::IteratorType kind) {
+  AffineMap map = product.getMatchingIndexingMap(product.getDpsInputOperand(1));
   SmallVector<unsigned> loops;
-  for (unsigned dim = 1; dim + 1 < map.getNumResults(); ++dim)
-    loops.push_back(map.getDimPosition(dim));
+  for (unsigned dim = 0; dim < map.getNumResults(); ++dim)
+    if (product.getIteratorTypesArray()[map.getDimPosition(dim)] == kind)
+      loops.push_back(map.getDimPosition(dim));
+  return loops;
+}
+
+SmallVector<unsigned> PackedContraction::getReductions() const {
+  return getPanelLoops(product, utils::IteratorType::reduction);
+}
+
+SmallVector<unsigned> PackedContraction::getBatches() const {
+  // The last two count the panels and go through one.
+  SmallVector<unsigned> loops =
+      getPanelLoops(product, utils::IteratorType::parallel);
+  loops.pop_back_n(2);
   return loops;
 }

@@ -9,7 +9,8 @@ namespace omb::kernels {
 
 /// What omb-pack-contractions makes of a product:
 ///
-///   packed[p..., j, v] += input[f(p..., r...)] * panels[j, r..., v]
+///   packed[b..., p..., j, v] += input[b..., f(p..., r...)]
+///                               * panels[b..., j, r..., v]
 ///   out = linalg.unpack packed
 ///
 /// and what is done to each element of `out` before anything else is.
@@ -33,6 +34,11 @@ struct PackedContraction {
   llvm::SmallVector<unsigned> getPositions() const;
   /// The loops of the sum, in the order of the panels' dimensions.
   llvm::SmallVector<unsigned> getReductions() const;
+  /// The loops of positions for which there are panels of their own: the first
+  /// of the panels' dimensions.
+  llvm::SmallVector<unsigned> getBatches() const;
+  /// The dimension of the panels that counts them.
+  unsigned getPanelDim() const { return getBatches().size(); }
 
 private:
   mlir::Value operand(unsigned index) const;

@@ -3,6 +3,7 @@
 #include "lowering/vector/PackedWeights.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/Matchers.h"
@@ -46,8 +47,9 @@ namespace {
 class Packer {
 public:
   Packer(const Source &source, ArrayRef<int64_t> shape, unsigned width,
-         int64_t panel, ArrayRef<int64_t> order, char *out)
-      : source(source), width(width), panel(panel), out(out) {
+         int64_t panel, ArrayRef<int64_t> order, size_t batches, char *out)
+      : source(source), width(width), panel(panel), batches(batches),
+        out(out) {
     SmallVector<int64_t> strides(shape.size(), 1);
     for (size_t dim = shape.size(); dim-- > 1;)
       strides[dim - 1] = strides[dim] * shape[dim];
@@ -57,13 +59,20 @@ public:
     }
   }
 
-  void pack() {
-    for (int64_t first = 0; first < sizes[0]; first += panel)
-      packSums(1, first * steps[0],
-               std::min(panel, sizes[0] - first));
-  }
+  void pack() { packBatches(0, 0); }
 
 private:
+  void packBatches(size_t dim, int64_t offset) {
+    if (dim < batches) {
+      for (int64_t index = 0; index < sizes[dim]; ++index)
+        packBatches(dim + 1, offset + index * steps[dim]);
+      return;
+    }
+    for (int64_t first = 0; first < sizes[dim]; first += panel)
+      packSums(dim + 1, offset + first * steps[dim],
+               std::min(panel, sizes[dim] - first));
+  }
+
   void packSums(size_t dim, int64_t offset, int64_t channels) {
     if (dim < sizes.size()) {
       for (int64_t index = 0; index < sizes[dim]; ++index)
@@ -71,7 +80,7 @@ private:
       return;
     }
     for (int64_t channel = 0; channel < channels; ++channel) {
-      int64_t element = source.isSplat ? 0 : offset + channel * steps[0];
+      int64_t element = source.isSplat ? 0 : offset + channel * steps[batches];
       std::memcpy(out + channel * width,
                   source.bytes.data() + element * width, width);
     }
@@ -82,6 +91,7 @@ private:
   const Source &source;
   unsigned width;
   int64_t panel;
+  size_t batches;
   char *out;
   SmallVector<int64_t> sizes, steps;
 };
@@ -90,7 +100,8 @@ private:
 
 FailureOr<Value> omb::kernels::packWeights(OpBuilder &builder, Value weights,
                                           int64_t panel,
-                                          ArrayRef<int64_t> order) {
+                                          ArrayRef<int64_t> order,
+                                          size_t batches) {
   ElementsAttr elements;
   if (!matchPattern(weights, m_Constant(&elements)))
     return failure();
@@ -100,16 +111,14 @@ FailureOr<Value> omb::kernels::packWeights(OpBuilder &builder, Value weights,
   auto type = cast<RankedTensorType>(weights.getType());
   unsigned width = type.getElementTypeBitWidth() / 8;
 
-  SmallVector<int64_t> shape{llvm::divideCeilSigned(
-      type.getDimSize(order[0]), panel)};
-  for (int64_t dim : order.drop_front())
-    shape.push_back(type.getDimSize(dim));
+  SmallVector<int64_t> shape = applyPermutation(type.getShape(), order);
+  shape[batches] = llvm::divideCeilSigned(shape[batches], panel);
   shape.push_back(panel);
   auto packedType = RankedTensorType::get(shape, type.getElementType());
 
   AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
       packedType.getNumElements() * width, /*align=*/64);
-  Packer(*source, type.getShape(), width, panel, order,
+  Packer(*source, type.getShape(), width, panel, order, batches,
          blob.getMutableData().data())
       .pack();
   auto packed = DenseResourceElementsAttr::get(

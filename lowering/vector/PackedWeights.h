@@ -7,13 +7,14 @@
 
 namespace omb::kernels {
 
-/// A constant of [ceil(size of dimension order[0] / panel), sizes of the
-/// dimensions order[1:]..., panel] with the values of `weights`, a constant of
-/// floats; zeros where the last panel has no value. Fails where the weights
-/// have no bytes.
+/// A constant of [`batches` dimensions, ceil(channels / panel), dimensions that
+/// are summed..., panel] with the values of `weights`, a constant of floats;
+/// zeros where the last panel has no value. `order` are the weights' dimensions
+/// in this order. Fails where the weights have no bytes.
 mlir::FailureOr<mlir::Value> packWeights(mlir::OpBuilder &builder,
                                          mlir::Value weights, int64_t panel,
-                                         llvm::ArrayRef<int64_t> order);
+                                         llvm::ArrayRef<int64_t> order,
+                                         size_t batches);
 
 } // namespace omb::kernels
 

@@ -67,7 +67,8 @@ TileEmitter::Values TileEmitter::emitSumLoops(ArrayRef<unsigned> loops,
                                               unsigned count) {
   if (loops.empty())
     return emitStep(indices, sums, count);
-  unsigned dim = contraction.getReductions().size() - loops.size() + 1;
+  unsigned dim = contraction.getPanelDim() + 1 +
+                 contraction.getReductions().size() - loops.size();
   int64_t size = contraction.getPanelsType().getDimSize(dim);
   if (size == 1) {
     indices[loops.front()] = constant(0);
@@ -109,7 +110,10 @@ TileEmitter::Values TileEmitter::getInputIndices(ArrayRef<Value> indices,
 TileEmitter::Values TileEmitter::emitStep(ArrayRef<Value> indices,
                                           ArrayRef<Value> sums,
                                           unsigned count) {
-  Values at{panel};
+  Values at;
+  for (unsigned loop : contraction.getBatches())
+    at.push_back(indices[loop]);
+  at.push_back(panel);
   for (unsigned loop : contraction.getReductions())
     at.push_back(indices[loop]);
   at.push_back(nullptr);

@@ -2,8 +2,8 @@
 
 The steps, one module each: `load` (bytes to protobuf, weights left where they are), `check`,
 `functions` (inlining), `normalize`, `compositions` (of operators that have no lowering),
-`upgrade` (to the newest opset), `types` (inference), `sequence_ranks`, `emit`. Between the last two, models for which
-the host is needed are cut: `string_labels`, `segments`.
+`upgrade` (to the newest opset), `types` (inference), `sequence_ranks`, `emit`. Before the last one,
+models for which the host is needed are cut: `string_labels`, `segments`.
 """
 
 from __future__ import annotations
