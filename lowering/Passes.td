@@ -130,18 +130,24 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
                        VectorUnitOptions {
   let summary = "Put constant weights into the order in which kernels read them";
   let description = [{
-    Takes products of matrices and convolutions in f32 and f64 whose weights are
-    constant and whose output has the weights' channels last. The channels are
-    divided into panels of a few vectors each; the constant is stored panel by
-    panel, with zeros beyond the last channel:
+    Takes products of matrices and convolutions in f32 and f64 whose output has
+    the weights' channels last. The channels are divided into panels of a few
+    vectors each; the weights, usually a constant, are stored panel by panel,
+    with zeros beyond the last channel:
 
-        packed[p..., j, v] += input[f(p..., r...)] * panels[j, r..., v]
+        packed[b..., p..., j, v] += input[b..., f(p..., r...)]
+                                    * panels[b..., j, r..., v]
         out = linalg.unpack packed
 
     The panel's size follows from the registers of the CPU and the sizes of the
-    output. A start of the sum other than zero is added afterwards.
+    output. A start of the sum other than zero is added afterwards. Weights that
+    aren't constant are packed with `linalg.pack` where their sizes are known and
+    they are used for some positions at least.
   }];
-  let options = vectorUnit;
+  let options = vectorUnit # [
+    Option<"explain", "explain", "bool", /*default=*/"false",
+           "Remark of each sum that isn't packed why it isn't">
+  ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect",
     "::mlir::linalg::LinalgDialect",

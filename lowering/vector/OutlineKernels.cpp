@@ -58,6 +58,8 @@ private:
                                      const PackedContraction &contraction) {
     auto unpack = contraction.unpack;
     SmallVector<Value> sizes;
+    if (auto empty = unpack.getDest().getDefiningOp<tensor::EmptyOp>())
+      return SmallVector<Value>(empty.getDynamicSizes());
     for (OpFoldResult size : tensor::getMixedSizes(builder, unpack.getLoc(),
                                                    unpack.getDest()))
       if (auto value = dyn_cast<Value>(size))

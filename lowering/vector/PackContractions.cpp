@@ -202,7 +202,19 @@ struct PackContractions : omb::impl::PackContractionsBase<PackContractions> {
     RewritePatternSet patterns(&getContext());
     patterns.add<PackContraction>(&getContext(),
                                   VectorUnit{vectorBytes, vectorRegisters});
+    if (explain)
+      remarkOthers();
     walkAndApplyPatterns(getOperation(), std::move(patterns));
+  }
+
+private:
+  /// Says of each sum that isn't packed why it isn't.
+  void remarkOthers() {
+    getOperation().walk([](linalg::LinalgOp op) {
+      if (op.getNumReductionLoops() > 0)
+        (void)ChannelContraction::match(
+            op, [&](const Twine &why) { op->emitRemark() << why; });
+    });
   }
 };
 

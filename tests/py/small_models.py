@@ -55,6 +55,23 @@ def affine() -> onnx.ModelProto:
     return made
 
 
+def product(dims: Dims = ("n", 5), channels: int = 7) -> onnx.ModelProto:
+    """y = relu(x @ w + b), for w and b of seeded random numbers."""
+    rng = np.random.default_rng(7)
+    weights = rng.standard_normal((dims[-1], channels)).astype(np.float32)
+    bias = rng.standard_normal(channels).astype(np.float32)
+    return model(
+        [
+            helper.make_node("MatMul", ["x", "w"], ["xw"], name="product"),
+            helper.make_node("Add", ["xw", "b"], ["sum"], name="add_bias"),
+            helper.make_node("Relu", ["sum"], ["y"], name="activate"),
+        ],
+        [tensor("x", TensorProto.FLOAT, dims)],
+        [tensor("y", TensorProto.FLOAT, [*dims[:-1], channels])],
+        {"w": weights, "b": bias},
+    )
+
+
 def identity(element: int, dims: Dims) -> onnx.ModelProto:
     """Y = x, copied by a Reshape of any shape to a vector and back by the caller."""
     return model(

@@ -399,7 +399,7 @@ def test_compile_saves(run, folder: Path, tmp_path: Path) -> None:
 MARKS = {
     "onnx": "onnx.Add",
     "linalg": "linalg.generic",
-    "vector": "vector<",
+    "vector": "linalg.generic",
     "iree": '"linalg.generic"',
 }
 

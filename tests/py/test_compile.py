@@ -110,10 +110,21 @@ def test_emit_linalg(weighted: omb.CompiledModel) -> None:
     assert len(text) < 4000
 
 
-def test_emit_vector(weighted: omb.CompiledModel) -> None:
-    text = weighted.emit("vector")
-    assert "vector<" in text
-    assert "linalg.generic" not in text
+@pytest.mark.skipif(not X86, reason="the named CPU is an x86-64")
+def test_emit_vector() -> None:
+    compiled = omb.compile(small_models.product(), cpu="x86-64-v3")
+    text = compiled.emit("vector")
+    assert "vector.fma" in text
+    assert "vector<8xf32>" in text
+    assert "linalg.matmul" not in text
+
+
+@pytest.mark.parametrize("options", [{"cpu": "generic"}, {"opt_level": 0}])
+def test_emit_vector_without_kernels(options: dict[str, object]) -> None:
+    if options.get("cpu") == "generic" and not X86:
+        pytest.skip("generic CPUs of other architectures may have what kernels need")
+    compiled = omb.compile(small_models.product(), **options)
+    assert compiled.emit("vector") == compiled.emit("linalg")
 
 
 def test_emit_iree(weighted: omb.CompiledModel) -> None:

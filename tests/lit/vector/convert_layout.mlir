@@ -1,0 +1,95 @@
+// RUN: omb-opt %s --split-input-file --omb-convert-layout | FileCheck %s
+
+// Two convolutions with what is between them: one transposition before, one after.
+// CHECK-LABEL: func.func @chain
+// CHECK-SAME:    %[[X:.*]]: tensor<?x3x8x8xf32>
+// CHECK:         linalg.broadcast {{.*}} outs({{.*}} : tensor<?x6x6x4xf32>) dimensions = [0, 1, 2]
+// CHECK:         %[[LAST:.*]] = linalg.transpose ins(%[[X]] : {{.*}} permutation = [0, 2, 3, 1]
+// CHECK:         linalg.generic {{.*}} ins(%[[LAST]], %{{.*}} : tensor<?x8x8x3xf32>, tensor<4x3x3x3xf32>)
+// CHECK:         linalg.generic {{.*}} ins(%{{.*}} : tensor<?x6x6x4xf32>)
+// CHECK-NEXT:    ^bb0
+// CHECK-NEXT:      arith.maximumf
+// CHECK:         %[[PAD:.*]] = tensor.pad %{{.*}} low[0, 1, 1, 0] high[0, 1, 1, 0]
+// CHECK:         linalg.pooling_nhwc_max {{.*}} ins(%[[PAD]], {{.*}} -> tensor<?x6x6x4xf32>
+// CHECK-NOT:     linalg.transpose
+// CHECK:         %[[LINEAR:.*]] = linalg.generic {{.*}} tensor<2x4x1x1xf32>)
+// CHECK-NOT:     linalg.transpose
+// CHECK:         %[[OUT:.*]] = linalg.transpose ins(%[[LINEAR]] : {{.*}} permutation = [0, 3, 1, 2]
+// CHECK-NOT:     omb.channels_second
+// CHECK:         return %[[OUT]]
+func.func @chain(%x: tensor<?x3x8x8xf32>, %bias: tensor<4xf32>, %n: index) -> tensor<?x2x6x6xf32> {
+  %w = arith.constant dense<1.0> : tensor<4x3x3x3xf32>
+  %v = arith.constant dense<1.0> : tensor<2x4x1x1xf32>
+  %zero = arith.constant 0.0 : f32
+  %low = arith.constant -1.0 : f32
+  %e = tensor.empty(%n) : tensor<?x4x6x6xf32>
+  %b = linalg.broadcast ins(%bias : tensor<4xf32>) outs(%e : tensor<?x4x6x6xf32>) dimensions = [0, 2, 3]
+  %c = linalg.conv_2d_nchw_fchw {dilations = dense<1> : tensor<2xi64>, strides = dense<1> : tensor<2xi64>}
+    ins(%x, %w : tensor<?x3x8x8xf32>, tensor<4x3x3x3xf32>) outs(%b : tensor<?x4x6x6xf32>) -> tensor<?x4x6x6xf32>
+  %r = linalg.generic {indexing_maps = [affine_map<(a, b, c, d) -> (a, b, c, d)>, affine_map<(a, b, c, d) -> (a, b, c, d)>],
+    iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+    ins(%c : tensor<?x4x6x6xf32>) outs(%e : tensor<?x4x6x6xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %m = arith.maximumf %in, %zero : f32
+    linalg.yield %m : f32
+  } -> tensor<?x4x6x6xf32>
+  %p = tensor.pad %r low[0, 0, 1, 1] high[0, 0, 1, 1] {
+  ^bb0(%i0: index, %i1: index, %i2: index, %i3: index):
+    tensor.yield %low : f32
+  } : tensor<?x4x6x6xf32> to tensor<?x4x8x8xf32>
+  %window = tensor.empty() : tensor<3x3xf32>
+  %start = linalg.fill ins(%low : f32) outs(%e : tensor<?x4x6x6xf32>) -> tensor<?x4x6x6xf32>
+  %q = linalg.pooling_nchw_max {dilations = dense<1> : tensor<2xi64>, strides = dense<1> : tensor<2xi64>}
+    ins(%p, %window : tensor<?x4x8x8xf32>, tensor<3x3xf32>) outs(%start : tensor<?x4x6x6xf32>) -> tensor<?x4x6x6xf32>
+  %f = tensor.empty(%n) : tensor<?x2x6x6xf32>
+  %g = linalg.fill ins(%zero : f32) outs(%f : tensor<?x2x6x6xf32>) -> tensor<?x2x6x6xf32>
+  %d = linalg.conv_2d_nchw_fchw {dilations = dense<1> : tensor<2xi64>, strides = dense<1> : tensor<2xi64>}
+    ins(%q, %v : tensor<?x4x6x6xf32>, tensor<2x4x1x1xf32>) outs(%g : tensor<?x2x6x6xf32>) -> tensor<?x2x6x6xf32>
+  return %d : tensor<?x2x6x6xf32>
+}
+
+// -----
+
+// A sum over the positions reads what the convolution gives; its result isn't an image.
+// CHECK-LABEL: func.func @sum
+// CHECK:         %[[CONV:.*]] = linalg.generic
+// CHECK:         linalg.generic {indexing_maps = [#{{.*}}, #{{.*}}], iterator_types = ["parallel", "parallel", "reduction"]}
+// CHECK-SAME:      ins(%[[CONV]] : tensor<2x5x4xf32>) outs(%{{.*}} : tensor<2x4xf32>)
+// CHECK-NOT:     linalg.transpose
+func.func @sum(%x: tensor<2x3x7xf32>) -> tensor<2x4xf32> {
+  %w = arith.constant dense<1.0> : tensor<4x3x3xf32>
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<2x4x5xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<2x4x5xf32>) -> tensor<2x4x5xf32>
+  %c = linalg.conv_1d_ncw_fcw {dilations = dense<1> : tensor<1xi64>, strides = dense<1> : tensor<1xi64>}
+    ins(%x, %w : tensor<2x3x7xf32>, tensor<4x3x3xf32>) outs(%f : tensor<2x4x5xf32>) -> tensor<2x4x5xf32>
+  %g = tensor.empty() : tensor<2x4xf32>
+  %h = linalg.fill ins(%zero : f32) outs(%g : tensor<2x4xf32>) -> tensor<2x4xf32>
+  %r = linalg.reduce {arith.addf} ins(%c : tensor<2x4x5xf32>) outs(%h : tensor<2x4xf32>) dimensions = [2]
+  return %r : tensor<2x4xf32>
+}
+
+// -----
+
+// Left alone: weights that aren't constant, and a model's own transposition.
+// CHECK-LABEL: func.func @alone
+// CHECK:         linalg.conv_2d_nchw_fchw
+// CHECK:         %[[T:.*]] = linalg.transpose {{.*}} permutation = [0, 2, 1]
+// CHECK:         linalg.generic {{.*}} ins(%[[T]] :
+func.func @alone(%x: tensor<1x3x8x8xf32>, %w: tensor<4x3x3x3xf32>, %y: tensor<2x3x4xf32>)
+    -> (tensor<1x4x6x6xf32>, tensor<2x4x3xf32>) {
+  %e = tensor.empty() : tensor<1x4x6x6xf32>
+  %zero = arith.constant 0.0 : f32
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x4x6x6xf32>) -> tensor<1x4x6x6xf32>
+  %c = linalg.conv_2d_nchw_fchw {dilations = dense<1> : tensor<2xi64>, strides = dense<1> : tensor<2xi64>}
+    ins(%x, %w : tensor<1x3x8x8xf32>, tensor<4x3x3x3xf32>) outs(%f : tensor<1x4x6x6xf32>) -> tensor<1x4x6x6xf32>
+  %g = tensor.empty() : tensor<2x4x3xf32>
+  %t = linalg.transpose ins(%y : tensor<2x3x4xf32>) outs(%g : tensor<2x4x3xf32>) permutation = [0, 2, 1]
+  %n = linalg.generic {indexing_maps = [affine_map<(a, b, c) -> (a, b, c)>, affine_map<(a, b, c) -> (a, b, c)>],
+    iterator_types = ["parallel", "parallel", "parallel"]} ins(%t : tensor<2x4x3xf32>) outs(%g : tensor<2x4x3xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %m = arith.negf %in : f32
+    linalg.yield %m : f32
+  } -> tensor<2x4x3xf32>
+  return %c, %n : tensor<1x4x6x6xf32>, tensor<2x4x3xf32>
+}

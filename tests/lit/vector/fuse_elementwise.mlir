@@ -1,0 +1,43 @@
+// RUN: omb-opt %s --split-input-file --omb-fuse-elementwise | FileCheck %s
+
+// What is done to a reshaped product moves before the reshape; bias, product and activation are one op.
+// CHECK-LABEL: func.func @epilogue
+// CHECK:         %[[U:.*]] = linalg.unpack
+// CHECK:         %[[E:.*]] = linalg.generic {{.*}} ins(%[[U]], %{{.*}} : tensor<?x8xf32>, tensor<8xf32>)
+// CHECK-NEXT:    ^bb0
+// CHECK-NEXT:      arith.addf
+// CHECK-NEXT:      arith.maximumf
+// CHECK:         tensor.expand_shape %[[E]]
+// CHECK-NOT:     linalg.generic
+func.func @epilogue(%p: tensor<?x2x4xf32>, %bias: tensor<8xf32>, %mn: index, %m: index, %n: index) -> tensor<?x?x8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty(%mn) : tensor<?x8xf32>
+  %u = linalg.unpack %p inner_dims_pos = [1] inner_tiles = [4] into %e : tensor<?x2x4xf32> -> tensor<?x8xf32>
+  %x = tensor.expand_shape %u [[0, 1], [2]] output_shape [%m, %n, 8] : tensor<?x8xf32> into tensor<?x?x8xf32>
+  %f = tensor.empty(%m, %n) : tensor<?x?x8xf32>
+  %b = linalg.broadcast ins(%bias : tensor<8xf32>) outs(%f : tensor<?x?x8xf32>) dimensions = [0, 1]
+  %s = linalg.add ins(%x, %b : tensor<?x?x8xf32>, tensor<?x?x8xf32>) outs(%f : tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
+  %r = linalg.generic {indexing_maps = [affine_map<(a, b, c) -> (a, b, c)>, affine_map<(a, b, c) -> (a, b, c)>],
+    iterator_types = ["parallel", "parallel", "parallel"]} ins(%s : tensor<?x?x8xf32>) outs(%f : tensor<?x?x8xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %v = arith.maximumf %in, %zero : f32
+    linalg.yield %v : f32
+  } -> tensor<?x?x8xf32>
+  return %r : tensor<?x?x8xf32>
+}
+
+// -----
+
+// Not into a sum, which would compute it once for each of its steps; nor what has two uses.
+// CHECK-LABEL: func.func @alone
+// CHECK:         %[[EXP:.*]] = linalg.generic
+// CHECK:           math.exp
+// CHECK:         linalg.matmul ins(%[[EXP]]
+// CHECK:         linalg.generic {{.*}} ins(%[[EXP]]
+func.func @alone(%x: tensor<4x4xf32>, %w: tensor<4x4xf32>) -> (tensor<4x4xf32>, tensor<4x4xf32>) {
+  %e = tensor.empty() : tensor<4x4xf32>
+  %y = linalg.exp ins(%x : tensor<4x4xf32>) outs(%e : tensor<4x4xf32>) -> tensor<4x4xf32>
+  %r = linalg.matmul ins(%y, %w : tensor<4x4xf32>, tensor<4x4xf32>) outs(%e : tensor<4x4xf32>) -> tensor<4x4xf32>
+  %n = linalg.negf ins(%y : tensor<4x4xf32>) outs(%e : tensor<4x4xf32>) -> tensor<4x4xf32>
+  return %r, %n : tensor<4x4xf32>, tensor<4x4xf32>
+}

@@ -1,0 +1,85 @@
+// RUN: omb-opt %s --split-input-file --omb-pack-contractions=explain --verify-diagnostics -o /dev/null
+
+func.func @integers(%x: tensor<9x2xi32>, %w: tensor<2x5xi32>, %e: tensor<9x5xi32>) -> tensor<9x5xi32> {
+  // expected-remark@+1 {{doesn't sum products of floats}}
+  %r = linalg.matmul ins(%x, %w : tensor<9x2xi32>, tensor<2x5xi32>) outs(%e : tensor<9x5xi32>) -> tensor<9x5xi32>
+  return %r : tensor<9x5xi32>
+}
+
+// -----
+
+func.func @half(%x: tensor<9x2xf16>, %w: tensor<2x5xf16>, %e: tensor<9x5xf16>) -> tensor<9x5xf16> {
+  // expected-remark@+1 {{isn't of f32 or f64}}
+  %r = linalg.matmul ins(%x, %w : tensor<9x2xf16>, tensor<2x5xf16>) outs(%e : tensor<9x5xf16>) -> tensor<9x5xf16>
+  return %r : tensor<9x5xf16>
+}
+
+// -----
+
+func.func @channels_second(%x: tensor<1x3x8x8xf32>, %w: tensor<4x3x3x3xf32>, %e: tensor<1x4x6x6xf32>) -> tensor<1x4x6x6xf32> {
+  // expected-remark@+1 {{has weights that aren't a permutation of its loops}}
+  %c = linalg.conv_2d_nchw_fchw ins(%x, %w : tensor<1x3x8x8xf32>, tensor<4x3x3x3xf32>) outs(%e : tensor<1x4x6x6xf32>) -> tensor<1x4x6x6xf32>
+  return %c : tensor<1x4x6x6xf32>
+}
+
+// -----
+
+func.func @sum(%x: tensor<9x2xf32>, %w: tensor<9x2xf32>, %e: tensor<9xf32>) -> tensor<9xf32> {
+  // expected-remark@+1 {{has no channels of the weights last in its output}}
+  %r = linalg.generic {indexing_maps = [affine_map<(m, k) -> (m, k)>, affine_map<(m, k) -> (m, k)>, affine_map<(m, k) -> (m)>],
+    iterator_types = ["parallel", "reduction"]}
+    ins(%x, %w : tensor<9x2xf32>, tensor<9x2xf32>) outs(%e : tensor<9xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %p = arith.mulf %a, %b : f32
+    %s = arith.addf %c, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<9xf32>
+  return %r : tensor<9xf32>
+}
+
+// -----
+
+func.func @few(%x: tensor<7x2xf32>, %w: tensor<2x5xf32>, %e: tensor<7x5xf32>) -> tensor<7x5xf32> {
+  // expected-remark@+1 {{has too few positions for weights that aren't constant}}
+  %r = linalg.matmul ins(%x, %w : tensor<7x2xf32>, tensor<2x5xf32>) outs(%e : tensor<7x5xf32>) -> tensor<7x5xf32>
+  return %r : tensor<7x5xf32>
+}
+
+// -----
+
+func.func @perhaps_few(%x: tensor<?x2xf32>, %w: tensor<2x5xf32>, %e: tensor<?x5xf32>) -> tensor<?x5xf32> {
+  // expected-remark@+1 {{may have too few positions for weights that aren't constant}}
+  %r = linalg.matmul ins(%x, %w : tensor<?x2xf32>, tensor<2x5xf32>) outs(%e : tensor<?x5xf32>) -> tensor<?x5xf32>
+  return %r : tensor<?x5xf32>
+}
+
+// -----
+
+func.func @unknown(%x: tensor<9x?xf32>, %w: tensor<?x5xf32>, %e: tensor<9x5xf32>) -> tensor<9x5xf32> {
+  // expected-remark@+1 {{has weights of unknown size that aren't constant}}
+  %r = linalg.matmul ins(%x, %w : tensor<9x?xf32>, tensor<?x5xf32>) outs(%e : tensor<9x5xf32>) -> tensor<9x5xf32>
+  return %r : tensor<9x5xf32>
+}
+
+// -----
+
+func.func @each(%x: tensor<9x2xf32>, %w: tensor<9x2x5xf32>, %e: tensor<9x5xf32>) -> tensor<9x5xf32> {
+  // expected-remark@+1 {{has weights for each position}}
+  %r = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (m, k, n)>, affine_map<(m, n, k) -> (m, n)>],
+    iterator_types = ["parallel", "parallel", "reduction"]}
+    ins(%x, %w : tensor<9x2xf32>, tensor<9x2x5xf32>) outs(%e : tensor<9x5xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %p = arith.mulf %a, %b : f32
+    %s = arith.addf %c, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<9x5xf32>
+  return %r : tensor<9x5xf32>
+}
+
+// -----
+
+func.func @pool(%x: tensor<1x8x8x4xf32>, %w: tensor<3x3xf32>, %e: tensor<1x6x6x4xf32>) -> tensor<1x6x6x4xf32> {
+  // expected-remark@+1 {{doesn't sum products of floats}}
+  %r = linalg.pooling_nhwc_sum ins(%x, %w : tensor<1x8x8x4xf32>, tensor<3x3xf32>) outs(%e : tensor<1x6x6x4xf32>) -> tensor<1x6x6x4xf32>
+  return %r : tensor<1x6x6x4xf32>
+}
