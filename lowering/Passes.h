@@ -22,9 +22,9 @@ struct ToVectorOptions : mlir::PassPipelineOptions<ToVectorOptions> {
   Option<unsigned> vectorBytes{*this, "vector-bytes",
                                llvm::cl::desc("Bytes of a vector register"),
                                llvm::cl::init(64)};
-  Option<unsigned> vectorRegisters{
-      *this, "vector-registers",
-      llvm::cl::desc("Number of vector registers"), llvm::cl::init(32)};
+  Option<unsigned> vectorRegisters{*this, "vector-registers",
+                                   llvm::cl::desc("Number of vector registers"),
+                                   llvm::cl::init(32)};
 };
 
 /// Adds `omb-to-vector`: kernels of vector code for what decides the speed on

@@ -52,19 +52,23 @@ static StringRef getObstacle(const ChannelContraction &found) {
   auto type = cast<RankedTensorType>(found.weights->get().getType());
   if (found.hasConstantWeights())
     return type.getNumElements() == 0 ? "has empty weights" : "";
+  if (llvm::is_contained(type.getShape(), 0))
+    return "has empty weights";
   int64_t uses = 1;
+  bool isDynamic = false;
   for (unsigned position : found.positions) {
     if (llvm::is_contained(found.batches, position))
       continue;
     if (ShapedType::isDynamic(found.getSize(position)))
-      return "may have too few positions for weights that aren't constant";
-    uses *= found.getSize(position);
+      isDynamic = true;
+    else
+      uses *= found.getSize(position);
   }
-  if (uses < kWorthPacking)
+  // Sequences of any length are multiplied with each other: both are dynamic.
+  if (isDynamic && type.hasStaticShape())
+    return "may have too few positions for weights that aren't constant";
+  if (!isDynamic && uses < kWorthPacking)
     return "has too few positions for weights that aren't constant";
-  for (auto [dim, size] : llvm::enumerate(type.getShape()))
-    if (size == 0 || ShapedType::isDynamic(size))
-      return "has weights of unknown size that aren't constant";
   return "";
 }
 

@@ -11,7 +11,8 @@ namespace omb::kernels {
 /// which only the weights have, as its last dimension: products of matrices and
 /// convolutions of images with the channels last.
 ///
-///   output[b..., p..., n] += input[b..., f(p..., r...)] * weights[b..., n, r...]
+///   output[b..., p..., n] += input[b..., f(p..., r...)] * weights[b..., n,
+///   r...]
 ///
 /// The weights are constant, or have as many positions to be used for that
 /// putting them into another order first pays.

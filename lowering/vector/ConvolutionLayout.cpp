@@ -102,9 +102,10 @@ private:
     from.push_back(channel);
     of.insert(of.begin(), {feature, channel});
     SmallVector<AffineMap> maps;
-    for (ArrayRef<AffineExpr> exprs : {ArrayRef<AffineExpr>(from), ArrayRef<AffineExpr>(of), ArrayRef<AffineExpr>(to)})
-      maps.push_back(
-          AffineMap::get(loops, 0, exprs, builder.getContext()));
+    for (ArrayRef<AffineExpr> exprs :
+         {ArrayRef<AffineExpr>(from), ArrayRef<AffineExpr>(of),
+          ArrayRef<AffineExpr>(to)})
+      maps.push_back(AffineMap::get(loops, 0, exprs, builder.getContext()));
     return maps;
   }
 };
@@ -126,15 +127,15 @@ struct DepthwiseToChannelsLast
     SmallVector<OpFoldResult> sizes =
         tensor::getMixedSizes(rewriter, loc, weights);
     applyPermutationToVector(sizes, order);
-    Value empty = tensor::EmptyOp::create(rewriter, loc, sizes,
-                                          type.getElementType());
+    Value empty =
+        tensor::EmptyOp::create(rewriter, loc, sizes, type.getElementType());
     weights = linalg::TransposeOp::create(rewriter, loc, weights, empty, order)
                   ->getResult(0);
-    Value result = linalg::DepthwiseConv2DNhwcHwcOp::create(
-                       rewriter, loc, start.getType(),
-                       ValueRange{input, weights}, start, op.getStridesAttr(),
-                       op.getDilationsAttr())
-                       .getResult(0);
+    Value result =
+        linalg::DepthwiseConv2DNhwcHwcOp::create(
+            rewriter, loc, start.getType(), ValueRange{input, weights}, start,
+            op.getStridesAttr(), op.getDilationsAttr())
+            .getResult(0);
     rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, result));
     return success();
   }

@@ -48,8 +48,8 @@ Executable Executable::create(OpBuilder &builder, Location loc, StringRef name,
   createForeign(builder, loc, "stream.executable.end", {}, {});
   builder.setInsertionPointToStart(module.getBody());
   SmallVector<Type> types = indices;
-  types.append(tensors, OpaqueType::get(builder.getStringAttr("stream"),
-                                        "binding"));
+  types.append(tensors,
+               OpaqueType::get(builder.getStringAttr("stream"), "binding"));
   auto function = func::FuncOp::create(builder, loc, symbol,
                                        FunctionType::get(context, types, {}));
   made.entry = function.addEntryBlock();
@@ -93,12 +93,11 @@ Value Executable::createDispatch(OpBuilder &builder, Location loc,
   Attribute segments = builder.getDenseI32ArrayAttr(
       {count(sizes.size()), count(sizes.size() + tensors.size()),
        count(sizes.size()) - resultSizes, resultSizes});
-  return createForeign(
-             builder, loc, "flow.dispatch", operands, result,
-             {builder.getNamedAttr("entry_points",
-                                   builder.getArrayAttr(symbol)),
-              builder.getNamedAttr("operandSegmentSizes", segments),
-              builder.getNamedAttr("tied_operands",
-                                   builder.getIndexArrayAttr({-1}))})
+  return createForeign(builder, loc, "flow.dispatch", operands, result,
+                       {builder.getNamedAttr("entry_points",
+                                             builder.getArrayAttr(symbol)),
+                        builder.getNamedAttr("operandSegmentSizes", segments),
+                        builder.getNamedAttr("tied_operands",
+                                             builder.getIndexArrayAttr({-1}))})
       ->getResult(0);
 }

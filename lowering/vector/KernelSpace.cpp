@@ -28,6 +28,15 @@ static int64_t getUnitCount(ArrayRef<int64_t> positions, int64_t tileRows) {
   return llvm::product_of(positions.drop_back());
 }
 
+/// The values of a panel; where a size isn't known, with a usual one.
+static int64_t getPanelSize(ArrayRef<int64_t> shape) {
+  constexpr int64_t usual = 128;
+  int64_t size = 1;
+  for (int64_t each : shape)
+    size *= ShapedType::isDynamic(each) ? usual : each;
+  return size;
+}
+
 KernelSpace KernelSpace::get(const PackedContraction &contraction,
                              const VectorUnit &unit) {
   RankedTensorType panels = contraction.getPanelsType();
@@ -36,20 +45,21 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
   KernelSpace space;
   space.lanes = unit.getLanes(panels.getElementTypeBitWidth() / 8);
   unsigned panelDim = contraction.getPanelDim();
-  space.panels = panels.getDimSize(panelDim);
   space.vectors = panels.getShape().back() / space.lanes;
   int64_t columns = positions.empty() ? 1 : positions.back();
   space.tileRows = selectRows(unit, space.vectors, columns);
 
   int64_t perUnit =
-      llvm::product_of(panels.getShape().drop_front(panelDim + 1)) *
+      getPanelSize(panels.getShape().drop_front(panelDim + 1)) *
       (positions.size() < 2 || ShapedType::isDynamic(columns) ? space.tileRows
                                                               : columns);
-  space.block = std::max<int64_t>(1, kBlockWork / std::max<int64_t>(perUnit, 1));
+  space.block =
+      std::max<int64_t>(1, kBlockWork / std::max<int64_t>(perUnit, 1));
   int64_t units = getUnitCount(positions, space.tileRows);
-  if (!ShapedType::isDynamic(units))
-    space.block = std::clamp<int64_t>(units * space.panels / kWorkgroups, 1,
-                                      space.block);
+  int64_t count = panels.getDimSize(panelDim);
+  if (!ShapedType::isDynamic(units) && !ShapedType::isDynamic(count))
+    space.block =
+        std::clamp<int64_t>(units * count / kWorkgroups, 1, space.block);
   return space;
 }
 

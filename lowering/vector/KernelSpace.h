@@ -21,7 +21,6 @@ struct KernelSpace {
   unsigned lanes;
   unsigned vectors;
   unsigned tileRows;
-  int64_t panels;
   int64_t block;
 
   static KernelSpace get(const PackedContraction &contraction,

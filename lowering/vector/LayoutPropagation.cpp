@@ -68,9 +68,9 @@ struct MoveElementwise : OpRewritePattern<linalg::GenericOp> {
         permuted<OpFoldResult>(tensor::getMixedSizes(rewriter, loc, start));
     Value empty =
         tensor::EmptyOp::create(rewriter, loc, sizes, type.getElementType());
-    auto moved = linalg::GenericOp::create(
-        rewriter, loc, empty.getType(), inputs, empty, maps,
-        op.getIteratorTypesArray());
+    auto moved =
+        linalg::GenericOp::create(rewriter, loc, empty.getType(), inputs, empty,
+                                  maps, op.getIteratorTypesArray());
     rewriter.inlineRegionBefore(op.getRegion(), moved.getRegion(),
                                 moved.getRegion().begin());
     rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, moved.getResult(0)));
@@ -94,10 +94,10 @@ struct MovePooling : OpRewritePattern<FromOp> {
     Location loc = op.getLoc();
     SmallVector<OpFoldResult> sizes = permuted<OpFoldResult>(
         tensor::getMixedSizes(rewriter, loc, op.getOutputs()[0]));
-    Value empty = tensor::EmptyOp::create(
-        rewriter, loc, sizes, getElementTypeOrSelf(fill.value()));
-    Value start = linalg::FillOp::create(rewriter, loc, fill.value(), empty)
-                      .getResult(0);
+    Value empty = tensor::EmptyOp::create(rewriter, loc, sizes,
+                                          getElementTypeOrSelf(fill.value()));
+    Value start =
+        linalg::FillOp::create(rewriter, loc, fill.value(), empty).getResult(0);
     Value moved = ToOp::create(rewriter, loc, start.getType(),
                                ValueRange{image, op.getInputs()[1]}, start,
                                op.getStridesAttr(), op.getDilationsAttr())
@@ -124,9 +124,9 @@ struct MoveReduction : OpInterfaceRewritePattern<linalg::LinalgOp> {
     rewriter.modifyOpInPlace(op, [&] {
       OpOperand *input = op.getDpsInputOperand(0);
       SmallVector<AffineMap> maps = op.getIndexingMapsArray();
-      maps[0] = AffineMap::get(maps[0].getNumDims(), 0,
-                               permuted(maps[0].getResults()),
-                               rewriter.getContext());
+      maps[0] =
+          AffineMap::get(maps[0].getNumDims(), 0,
+                         permuted(maps[0].getResults()), rewriter.getContext());
       input->set(image);
       cast<linalg::GenericOp>(op.getOperation())
           .setIndexingMapsAttr(rewriter.getAffineMapArrayAttr(maps));
@@ -145,9 +145,8 @@ struct MovePad : OpRewritePattern<tensor::PadOp> {
     if (!image || !padding)
       return rewriter.notifyMatchFailure(op, "doesn't pad a moved image");
     Location loc = op.getLoc();
-    auto type =
-        RankedTensorType::get(permuted(op.getType().getShape()),
-                              op.getType().getElementType());
+    auto type = RankedTensorType::get(permuted(op.getType().getShape()),
+                                      op.getType().getElementType());
     Value moved = tensor::PadOp::create(
         rewriter, loc, type, image, permuted<OpFoldResult>(op.getMixedLowPad()),
         permuted<OpFoldResult>(op.getMixedHighPad()), padding, op.getNofold());
@@ -202,11 +201,11 @@ struct MoveSlice : OpRewritePattern<tensor::ExtractSliceOp> {
 
 void omb::kernels::populateLayoutPropagationPatterns(
     RewritePatternSet &patterns) {
-  patterns.add<
-      MoveElementwise,
-      MovePooling<linalg::PoolingNcwMaxOp, linalg::PoolingNwcMaxOp>,
-      MovePooling<linalg::PoolingNchwMaxOp, linalg::PoolingNhwcMaxOp>,
-      MovePooling<linalg::PoolingNcwSumOp, linalg::PoolingNwcSumOp>,
-      MovePooling<linalg::PoolingNchwSumOp, linalg::PoolingNhwcSumOp>,
-      MoveReduction, MovePad, MoveConcat, MoveSlice>(patterns.getContext());
+  patterns.add<MoveElementwise,
+               MovePooling<linalg::PoolingNcwMaxOp, linalg::PoolingNwcMaxOp>,
+               MovePooling<linalg::PoolingNchwMaxOp, linalg::PoolingNhwcMaxOp>,
+               MovePooling<linalg::PoolingNcwSumOp, linalg::PoolingNwcSumOp>,
+               MovePooling<linalg::PoolingNchwSumOp, linalg::PoolingNhwcSumOp>,
+               MoveReduction, MovePad, MoveConcat, MoveSlice>(
+      patterns.getContext());
 }

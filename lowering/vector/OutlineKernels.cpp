@@ -33,8 +33,7 @@ public:
     SmallVector<Value> sizes = getSizes(builder, contraction);
     func::FuncOp kernel = getKernel(contraction, operands, sizes.size());
     operands.append(sizes);
-    auto call =
-        func::CallOp::create(builder, last->getLoc(), kernel, operands);
+    auto call = func::CallOp::create(builder, last->getLoc(), kernel, operands);
     contraction.getResult().replaceAllUsesWith(call.getResult(0));
     erase(contraction);
   }
@@ -42,8 +41,7 @@ public:
 private:
   /// What the kernel reads: the input, the panels, and the epilogue's others.
   static SmallVector<Value> getTensors(const PackedContraction &contraction) {
-    SmallVector<Value> tensors{contraction.getInput(),
-                               contraction.getPanels()};
+    SmallVector<Value> tensors{contraction.getInput(), contraction.getPanels()};
     if (auto epilogue = contraction.epilogue) {
       for (Value operand : epilogue.getDpsInputs())
         if (operand != contraction.unpack->getResult(0) &&
@@ -60,8 +58,8 @@ private:
     SmallVector<Value> sizes;
     if (auto empty = unpack.getDest().getDefiningOp<tensor::EmptyOp>())
       return SmallVector<Value>(empty.getDynamicSizes());
-    for (OpFoldResult size : tensor::getMixedSizes(builder, unpack.getLoc(),
-                                                   unpack.getDest()))
+    for (OpFoldResult size :
+         tensor::getMixedSizes(builder, unpack.getLoc(), unpack.getDest()))
       if (auto value = dyn_cast<Value>(size))
         sizes.push_back(value);
     return sizes;
@@ -104,9 +102,9 @@ private:
     auto fill = contraction.fill;
     auto mapEmpty = [&](Value destination) {
       auto type = cast<RankedTensorType>(destination.getType());
-      map.map(destination, tensor::EmptyOp::create(
-                               builder, kernel.getLoc(), type, sizes)
-                               .getResult());
+      map.map(destination,
+              tensor::EmptyOp::create(builder, kernel.getLoc(), type, sizes)
+                  .getResult());
     };
     mapEmpty(fill.output());
     auto captureConstants = [&](Operation *op) {

@@ -25,7 +25,6 @@ static bool isZeroFill(Value value) {
   return fill && matchPattern(fill.value(), m_AnyZeroFloat());
 }
 
-
 /// The rows that a tile can take of an image: those of the innermost position.
 static int64_t getRowCount(const ChannelContraction &contraction) {
   return contraction.positions.empty()
@@ -48,8 +47,7 @@ static Value addStart(OpBuilder &builder, Location loc, Value product,
              builder, loc, type, ValueRange{product, start}, out,
              ArrayRef{identity, identity, identity}, parallel,
              [](OpBuilder &inner, Location at, ValueRange args) {
-               Value sum =
-                   arith::AddFOp::create(inner, at, args[0], args[1]);
+               Value sum = arith::AddFOp::create(inner, at, args[0], args[1]);
                linalg::YieldOp::create(inner, at, sum);
              })
       .getResult(0);
@@ -72,15 +70,14 @@ struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
 
   LogicalResult matchAndRewrite(linalg::LinalgOp op,
                                 PatternRewriter &rewriter) const override {
-    FailureOr<ChannelContraction> contraction = ChannelContraction::match(
-        op, [&](const Twine &why) {
+    FailureOr<ChannelContraction> contraction =
+        ChannelContraction::match(op, [&](const Twine &why) {
           (void)rewriter.notifyMatchFailure(op, why);
         });
     if (failed(contraction))
       return failure();
     int64_t panel = getPanel(*contraction);
-    FailureOr<Value> panels =
-        createPanels(rewriter, *contraction, panel);
+    FailureOr<Value> panels = createPanels(rewriter, *contraction, panel);
     if (failed(panels))
       return rewriter.notifyMatchFailure(op, "has weights without values");
 
@@ -90,13 +87,13 @@ struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
     SmallVector<OpFoldResult> sizes =
         tensor::getMixedSizes(rewriter, loc, start);
     auto type = cast<RankedTensorType>(start.getType());
-    Value out = tensor::EmptyOp::create(rewriter, loc, sizes,
-                                        type.getElementType());
-    Value result = linalg::UnPackOp::create(
-                       rewriter, loc, packed, out,
-                       ArrayRef<int64_t>{type.getRank() - 1},
-                       ArrayRef<OpFoldResult>{rewriter.getIndexAttr(panel)})
-                       ->getResult(0);
+    Value out =
+        tensor::EmptyOp::create(rewriter, loc, sizes, type.getElementType());
+    Value result =
+        linalg::UnPackOp::create(
+            rewriter, loc, packed, out, ArrayRef<int64_t>{type.getRank() - 1},
+            ArrayRef<OpFoldResult>{rewriter.getIndexAttr(panel)})
+            ->getResult(0);
     if (!isZeroFill(start))
       result = addStart(rewriter, loc, result, start);
     rewriter.replaceOp(op, result);
@@ -123,16 +120,18 @@ private:
       return packWeights(builder, weights, panel, order, batches);
     Location loc = weights.getLoc();
     auto type = cast<RankedTensorType>(weights.getType());
-    SmallVector<int64_t> shape = applyPermutation(type.getShape(), order);
-    shape[batches] = llvm::divideCeilSigned(shape[batches], panel);
-    shape.push_back(panel);
-    Value empty = tensor::EmptyOp::create(builder, loc, shape,
-                                          type.getElementType());
+    SmallVector<OpFoldResult> sizes =
+        tensor::getMixedSizes(builder, loc, weights);
+    SmallVector<int64_t> dims{order[batches]};
+    SmallVector<OpFoldResult> tiles{builder.getIndexAttr(panel)};
+    Value empty = tensor::EmptyOp::create(
+        builder, loc,
+        linalg::PackOp::getResultShape(builder, loc, sizes, tiles, dims, order),
+        type.getElementType());
     Value zero = arith::ConstantOp::create(
         builder, loc, builder.getZeroAttr(type.getElementType()));
-    return linalg::PackOp::create(builder, loc, weights, empty,
-                                  ArrayRef<int64_t>{order[batches]},
-                                  {builder.getIndexAttr(panel)}, zero, order)
+    return linalg::PackOp::create(builder, loc, weights, empty, dims, tiles,
+                                  zero, order)
         ->getResult(0);
   }
 
@@ -169,12 +168,11 @@ private:
     auto type = cast<RankedTensorType>(init->get().getType());
     SmallVector<OpFoldResult> sizes =
         tensor::getMixedSizes(builder, loc, init->get());
-    sizes.back() = builder.getIndexAttr(
-        cast<RankedTensorType>(panels.getType())
-            .getDimSize(contraction.batches.size()));
+    sizes.back() =
+        tensor::getMixedSize(builder, loc, panels, contraction.batches.size());
     sizes.push_back(builder.getIndexAttr(panel));
-    Value empty = tensor::EmptyOp::create(builder, loc, sizes,
-                                          type.getElementType());
+    Value empty =
+        tensor::EmptyOp::create(builder, loc, sizes, type.getElementType());
     Value zero = arith::ConstantOp::create(
         builder, loc, builder.getZeroAttr(type.getElementType()));
     Value fill = linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
@@ -185,8 +183,7 @@ private:
                [](OpBuilder &inner, Location at, ValueRange args) {
                  Value product =
                      arith::MulFOp::create(inner, at, args[0], args[1]);
-                 Value sum =
-                     arith::AddFOp::create(inner, at, args[2], product);
+                 Value sum = arith::AddFOp::create(inner, at, args[2], product);
                  linalg::YieldOp::create(inner, at, sum);
                })
         .getResult(0);

@@ -19,11 +19,12 @@ static bool isVectorElement(Type type) {
 /// channels, or as one value for all.
 static bool isReadable(AffineMap map, Type type) {
   if (!isa<RankedTensorType>(type) ||
-      !isVectorElement(getElementTypeOrSelf(type)) || !map.isProjectedPermutation())
+      !isVectorElement(getElementTypeOrSelf(type)) ||
+      !map.isProjectedPermutation())
     return false;
   unsigned channel = map.getNumDims() - 1;
-  std::optional<unsigned> at = map.getResultPosition(
-      getAffineDimExpr(channel, map.getContext()));
+  std::optional<unsigned> at =
+      map.getResultPosition(getAffineDimExpr(channel, map.getContext()));
   return !at || *at + 1 == map.getNumResults();
 }
 

@@ -48,8 +48,7 @@ class Packer {
 public:
   Packer(const Source &source, ArrayRef<int64_t> shape, unsigned width,
          int64_t panel, ArrayRef<int64_t> order, size_t batches, char *out)
-      : source(source), width(width), panel(panel), batches(batches),
-        out(out) {
+      : source(source), width(width), panel(panel), batches(batches), out(out) {
     SmallVector<int64_t> strides(shape.size(), 1);
     for (size_t dim = shape.size(); dim-- > 1;)
       strides[dim - 1] = strides[dim] * shape[dim];
@@ -81,8 +80,8 @@ private:
     }
     for (int64_t channel = 0; channel < channels; ++channel) {
       int64_t element = source.isSplat ? 0 : offset + channel * steps[batches];
-      std::memcpy(out + channel * width,
-                  source.bytes.data() + element * width, width);
+      std::memcpy(out + channel * width, source.bytes.data() + element * width,
+                  width);
     }
     std::memset(out + channels * width, 0, (panel - channels) * width);
     out += panel * width;
@@ -99,9 +98,9 @@ private:
 } // namespace
 
 FailureOr<Value> omb::kernels::packWeights(OpBuilder &builder, Value weights,
-                                          int64_t panel,
-                                          ArrayRef<int64_t> order,
-                                          size_t batches) {
+                                           int64_t panel,
+                                           ArrayRef<int64_t> order,
+                                           size_t batches) {
   ElementsAttr elements;
   if (!matchPattern(weights, m_Constant(&elements)))
     return failure();

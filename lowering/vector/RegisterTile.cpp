@@ -9,7 +9,7 @@ using namespace mlir;
 using namespace omb::kernels;
 
 unsigned omb::kernels::selectRows(const VectorUnit &unit, unsigned vectors,
-                                 int64_t rows) {
+                                  int64_t rows) {
   int64_t most = unit.getMaxRows(vectors);
   if (ShapedType::isDynamic(rows) || rows == 0)
     return most;
@@ -27,7 +27,7 @@ static double getCycles(int64_t rows, unsigned vectors) {
 }
 
 unsigned omb::kernels::selectVectors(const VectorUnit &unit, unsigned lanes,
-                                    int64_t rows, int64_t channels) {
+                                     int64_t rows, int64_t channels) {
   constexpr unsigned mostVectors = 4;
   unsigned best = 1;
   double bestCycles = 0;
@@ -40,8 +40,12 @@ unsigned omb::kernels::selectVectors(const VectorUnit &unit, unsigned lanes,
       cycles += getCycles(rest, vectors);
     // What the loads of a tile's weights cost beyond the first cache.
     cycles += 0.25 * vectors * llvm::divideCeil(total, tileRows);
-    cycles = cycles / total *
-             static_cast<double>(llvm::divideCeil(channels, vectors * lanes));
+    int64_t columns =
+        ShapedType::isDynamic(channels)
+            ? 16 * vectors * lanes
+            : llvm::divideCeil(channels, vectors * lanes) * vectors * lanes;
+    int64_t all = ShapedType::isDynamic(channels) ? columns : channels;
+    cycles = cycles / total / (vectors * lanes) * columns / all;
     if (vectors == 1 || cycles < bestCycles) {
       best = vectors;
       bestCycles = cycles;

@@ -56,8 +56,8 @@ TileEmitter::Values TileEmitter::emitSums(ValueRange row, Value column,
     indices[loop] = index;
   if (column)
     indices[positions.back()] = column;
-  Value zero = arith::ConstantOp::create(builder, loc,
-                                         builder.getZeroAttr(type));
+  Value zero =
+      arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
   return emitSumLoops(contraction.getReductions(), indices,
                       Values(count * space.vectors, zero), count);
 }
@@ -69,13 +69,14 @@ TileEmitter::Values TileEmitter::emitSumLoops(ArrayRef<unsigned> loops,
     return emitStep(indices, sums, count);
   unsigned dim = contraction.getPanelDim() + 1 +
                  contraction.getReductions().size() - loops.size();
-  int64_t size = contraction.getPanelsType().getDimSize(dim);
-  if (size == 1) {
+  if (contraction.getPanelsType().getDimSize(dim) == 1) {
     indices[loops.front()] = constant(0);
     return emitSumLoops(loops.drop_front(), indices, sums, count);
   }
-  auto loop = scf::ForOp::create(builder, loc, constant(0), constant(size),
-                                 constant(1), sums);
+  Value size =
+      getValueOrCreateConstantIndexOp(builder, loc, memory.panelSizes[dim]);
+  auto loop =
+      scf::ForOp::create(builder, loc, constant(0), size, constant(1), sums);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
   indices[loops.front()] = loop.getInductionVar();
@@ -130,19 +131,20 @@ TileEmitter::Values TileEmitter::emitStep(ArrayRef<Value> indices,
                                          getInputIndices(indices, number));
     Value repeated = vec::BroadcastOp::create(builder, loc, type, value);
     for (unsigned vector = 0; vector < space.vectors; ++vector)
-      next.push_back(vec::FMAOp::create(
-          builder, loc, repeated, weights[vector],
-          sums[number * space.vectors + vector]));
+      next.push_back(vec::FMAOp::create(builder, loc, repeated, weights[vector],
+                                        sums[number * space.vectors + vector]));
   }
   return next;
 }
 
 Value TileEmitter::getMask(Value channel) {
-  int64_t channels = contraction.getResultType().getShape().back();
-  if (channels % (space.vectors * space.lanes) == 0)
+  OpFoldResult channels = memory.resultSizes.back();
+  std::optional<int64_t> known = getConstantIntValue(channels);
+  if (known && *known % (space.vectors * space.lanes) == 0)
     return nullptr;
-  Value left =
-      arith::SubIOp::create(builder, loc, constant(channels), channel);
+  Value left = arith::SubIOp::create(
+      builder, loc, getValueOrCreateConstantIndexOp(builder, loc, channels),
+      channel);
   return vec::CreateMaskOp::create(
       builder, loc, VectorType::get(space.lanes, builder.getI1Type()), left);
 }

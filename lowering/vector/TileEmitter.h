@@ -13,6 +13,8 @@ namespace omb::kernels {
 struct KernelMemory {
   llvm::DenseMap<mlir::Value, mlir::Value> operands;
   mlir::Value result;
+  /// The sizes of the panels' dimensions and of the result's.
+  llvm::SmallVector<mlir::OpFoldResult> panelSizes, resultSizes;
 };
 
 /// Writes the code that computes tiles of a packed product.

@@ -44,15 +44,17 @@ public:
   }
 
   Executable write() {
-    Executable executable = Executable::create(
-        builder, loc, kernel.getName(), sizeCount, tensors.size() + 1);
+    Executable executable = Executable::create(builder, loc, kernel.getName(),
+                                               sizeCount, tensors.size() + 1);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToEnd(executable.count);
-    Executable::createCount(
-        builder, loc,
-        space.getBlockCount(builder, loc,
-                            getPositionSizes(executable.count)),
-        arith::ConstantIndexOp::create(builder, loc, space.panels));
+    SmallVector<OpFoldResult> sizes =
+        getSizes(executable.count, contraction.getResult());
+    Value blocks =
+        space.getBlockCount(builder, loc, ArrayRef(sizes).drop_back());
+    sizes = getSizes(executable.count, contraction.getPanels());
+    Executable::createCount(builder, loc, blocks,
+                            asValue(sizes[contraction.getPanelDim()]));
     builder.setInsertionPointToEnd(executable.entry);
     writeEntry(executable.entry);
     func::ReturnOp::create(builder, loc);
@@ -60,11 +62,17 @@ public:
   }
 
 private:
-  /// The result's sizes without the channels', of a block that takes the sizes.
-  SmallVector<OpFoldResult> getPositionSizes(Block *block) {
+  /// The sizes of a tensor that the kernel reads or of its result, in a block
+  /// that takes the dynamic ones.
+  SmallVector<OpFoldResult> getSizes(Block *block, Value tensor) {
+    unsigned next = 0;
+    for (Value other : tensors) {
+      if (other == tensor)
+        break;
+      next += cast<RankedTensorType>(other.getType()).getNumDynamicDims();
+    }
     SmallVector<OpFoldResult> sizes;
-    unsigned next = sizeCount - result.getNumDynamicDims();
-    for (int64_t size : result.getShape().drop_back())
+    for (int64_t size : cast<RankedTensorType>(tensor.getType()).getShape())
       sizes.push_back(ShapedType::isDynamic(size)
                           ? OpFoldResult(block->getArgument(next++))
                           : OpFoldResult(builder.getIndexAttr(size)));
@@ -76,9 +84,9 @@ private:
     ValueRange sizes = entry->getArguments().take_front(sizeCount);
     ValueRange bindings = entry->getArguments().drop_front(sizeCount);
     auto getNext = [&](RankedTensorType type) {
-      Value subspan = Executable::createSubspan(
-          builder, loc, bindings.front(), type,
-          sizes.take_front(type.getNumDynamicDims()));
+      Value subspan =
+          Executable::createSubspan(builder, loc, bindings.front(), type,
+                                    sizes.take_front(type.getNumDynamicDims()));
       sizes = sizes.drop_front(type.getNumDynamicDims());
       bindings = bindings.drop_front();
       return subspan;
@@ -87,6 +95,8 @@ private:
       memory.operands[tensor] =
           getNext(cast<RankedTensorType>(tensor.getType()));
     memory.result = getNext(result);
+    memory.panelSizes = getSizes(entry, contraction.getPanels());
+    memory.resultSizes = getSizes(entry, contraction.getResult());
     return memory;
   }
 
@@ -95,15 +105,15 @@ private:
     Value panel = Executable::createWorkgroupId(builder, loc, 1);
     KernelMemory memory = getMemory(entry);
     TileEmitter tiles(builder, contraction, space, memory, panel);
-    SmallVector<OpFoldResult> sizes = getPositionSizes(entry);
+    ArrayRef<OpFoldResult> sizes = ArrayRef(memory.resultSizes).drop_back();
     if (sizes.empty())
       return tiles.emit({}, nullptr, 1);
     if (sizes.size() == 1) {
-      auto [begin, end] = getRange(block, space.block * space.tileRows,
-                                   asValue(sizes[0]));
+      auto [begin, end] =
+          getRange(block, space.block * space.tileRows, asValue(sizes[0]));
       return writeColumns(tiles, {}, begin, end);
     }
-    ArrayRef<OpFoldResult> rowSizes = ArrayRef(sizes).drop_back();
+    ArrayRef<OpFoldResult> rowSizes = sizes.drop_back();
     auto [begin, end] = getRange(block, space.block, getProduct(rowSizes));
     auto loop = scf::ForOp::create(builder, loc, begin, end, constant(1));
     OpBuilder::InsertionGuard guard(builder);
@@ -137,8 +147,8 @@ private:
     for (int64_t rest = llvm::PowerOf2Ceil(step) / 2; rest > 0; rest /= 2) {
       Value bit = arith::AndIOp::create(builder, loc, left, constant(rest));
       // The larger tiles, whose bits are above, come first.
-      Value above = arith::AndIOp::create(builder, loc, left,
-                                          constant(-2 * rest));
+      Value above =
+          arith::AndIOp::create(builder, loc, left, constant(-2 * rest));
       Value first = arith::AddIOp::create(builder, loc, full, above);
       writeIf(isEqual(bit, rest), [&] { tiles.emit(row, first, rest); });
     }

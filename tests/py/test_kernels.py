@@ -224,6 +224,27 @@ def test_batches_of_products(element: int) -> None:
     assert text.count('"flow.dispatch"') == 2
 
 
+def test_sequences_of_any_length() -> None:
+    model = small_models.model(
+        [
+            helper.make_node("Transpose", ["b"], ["t"], "transpose", perm=[0, 1, 3, 2]),
+            helper.make_node("MatMul", ["a", "t"], ["s"], "scores"),
+            helper.make_node("Softmax", ["s"], ["p"], "softmax"),
+            helper.make_node("MatMul", ["p", "c"], ["y"], "mix"),
+        ],
+        [small_models.tensor("a", FLOAT, ["n", 3, "m", 8])]
+        + [small_models.tensor(name, FLOAT, ["n", 3, "k", 8]) for name in "bc"],
+        [small_models.tensor("y", FLOAT, ["n", 3, "m", 8])],
+    )
+    sizes = [(2, 5, 7), (1, 1, 1), (1, 20, 33), (3, 1, 40), (0, 4, 4), (2, 16, 64)]
+    feeds = (
+        {"a": _random(n, 3, m, 8), "b": _random(n, 3, k, 8), "c": _random(n, 3, k, 8) + 1}
+        for n, m, k in sizes
+    )
+    text = _agree(model, *feeds)
+    assert text.count('"flow.dispatch"') == 2
+
+
 def test_the_same_kernel_for_layers_that_are_alike() -> None:
     nodes, constants = [], {}
     for layer in range(4):

@@ -55,9 +55,9 @@ func.func @perhaps_few(%x: tensor<?x2xf32>, %w: tensor<2x5xf32>, %e: tensor<?x5x
 
 // -----
 
-func.func @unknown(%x: tensor<9x?xf32>, %w: tensor<?x5xf32>, %e: tensor<9x5xf32>) -> tensor<9x5xf32> {
-  // expected-remark@+1 {{has weights of unknown size that aren't constant}}
-  %r = linalg.matmul ins(%x, %w : tensor<9x?xf32>, tensor<?x5xf32>) outs(%e : tensor<9x5xf32>) -> tensor<9x5xf32>
+func.func @empty(%x: tensor<9x0xf32>, %w: tensor<0x5xf32>, %e: tensor<9x5xf32>) -> tensor<9x5xf32> {
+  // expected-remark@+1 {{has empty weights}}
+  %r = linalg.matmul ins(%x, %w : tensor<9x0xf32>, tensor<0x5xf32>) outs(%e : tensor<9x5xf32>) -> tensor<9x5xf32>
   return %r : tensor<9x5xf32>
 }
 

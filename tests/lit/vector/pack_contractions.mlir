@@ -53,3 +53,19 @@ func.func @batches(%a: tensor<2x9x6xf32>, %b: tensor<2x6x5xf32>) -> tensor<2x9x5
   %r = linalg.batch_matmul ins(%a, %b : tensor<2x9x6xf32>, tensor<2x6x5xf32>) outs(%f : tensor<2x9x5xf32>) -> tensor<2x9x5xf32>
   return %r : tensor<2x9x5xf32>
 }
+
+// -----
+
+// Two sequences of any length: the number of panels is computed.
+// CHECK-LABEL: func.func @sequences
+// CHECK-SAME:    %{{.*}}: tensor<2x?x6xf32>, %[[B:.*]]: tensor<2x6x?xf32>
+// CHECK:         %[[P:.*]] = linalg.pack %[[B]] {{.*}} tensor<2x6x?xf32> -> tensor<2x?x6x[[V:.*]]xf32>
+// CHECK:         linalg.generic {{.*}} outs(%{{.*}} : tensor<2x?x?x[[V]]xf32>)
+// CHECK:         linalg.unpack {{.*}} tensor<2x?x?x[[V]]xf32> -> tensor<2x?x?xf32>
+func.func @sequences(%a: tensor<2x?x6xf32>, %b: tensor<2x6x?xf32>, %m: index, %n: index) -> tensor<2x?x?xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty(%m, %n) : tensor<2x?x?xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<2x?x?xf32>) -> tensor<2x?x?xf32>
+  %r = linalg.batch_matmul ins(%a, %b : tensor<2x?x6xf32>, tensor<2x6x?xf32>) outs(%f : tensor<2x?x?xf32>) -> tensor<2x?x?xf32>
+  return %r : tensor<2x?x?xf32>
+}
