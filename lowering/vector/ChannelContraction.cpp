@@ -44,8 +44,15 @@ bool ChannelContraction::hasConstantWeights() const {
   return matchPattern(weights->get(), m_Constant());
 }
 
-/// Positions that weights in their order must be used for.
-static constexpr int64_t kWorthPacking = 8;
+unsigned ChannelContraction::getElementBytes() const {
+  return getElementTypeOrSelf(weights->get().getType())
+             .getIntOrFloatBitWidth() /
+         8;
+}
+
+/// Positions that weights must be used for if they are put into their order at
+/// run time: that takes as long as using them for about a hundred does.
+static constexpr int64_t kWorthPacking = 128;
 
 /// Why the weights can't be put into the order of kernels; empty if they can.
 static StringRef getObstacle(const ChannelContraction &found) {
@@ -80,7 +87,10 @@ ChannelContraction::match(linalg::LinalgOp op,
     return failure();
   };
   if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 ||
-      !op.hasPureTensorSemantics())
+      !op.hasPureTensorSemantics() ||
+      !llvm::all_of(op.getDpsInputs(), [](Value input) {
+        return isa<RankedTensorType>(input.getType());
+      }))
     return fail("isn't a product of two tensors");
   if (!multipliesAndAdds(op))
     return fail("doesn't sum products of floats");
@@ -126,6 +136,10 @@ ChannelContraction::match(linalg::LinalgOp op,
   for (OpOperand *operand : {found.input, found.weights})
     if (getElementTypeOrSelf(operand->get().getType()) != element)
       return fail("has operands of several types");
+  auto type = cast<RankedTensorType>(op.getDpsInits()[0].getType());
+  if (type.isDynamicDim(type.getRank() - 1) &&
+      !ShapedType::isDynamic(found.getSize(found.channel)))
+    return fail("has an output of an unknown number of channels");
   if (StringRef obstacle = getObstacle(found); !obstacle.empty())
     return fail(obstacle);
   return found;

@@ -37,6 +37,7 @@ struct ChannelContraction {
   /// The weights' dimensions in the order batches, channels, what is summed.
   llvm::SmallVector<int64_t> getWeightsOrder() const;
   bool hasConstantWeights() const;
+  unsigned getElementBytes() const;
 };
 
 } // namespace omb::kernels

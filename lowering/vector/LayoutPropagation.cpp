@@ -155,20 +155,31 @@ struct MovePad : OpRewritePattern<tensor::PadOp> {
   }
 };
 
+/// The elements of `value`; those of one position where sizes aren't known.
+static int64_t countElements(Value value) {
+  int64_t count = 1;
+  for (int64_t size : cast<RankedTensorType>(value.getType()).getShape())
+    count *= ShapedType::isDynamic(size) ? 1 : size;
+  return count;
+}
+
 struct MoveConcat : OpRewritePattern<tensor::ConcatOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(tensor::ConcatOp op,
                                 PatternRewriter &rewriter) const override {
-    if (!llvm::any_of(op.getInputs(), getChannelsLastSource))
-      return rewriter.notifyMatchFailure(op, "has no moved image");
+    int64_t moved = 0, others = 0;
+    for (Value input : op.getInputs())
+      (getChannelsLastSource(input) ? moved : others) += countElements(input);
+    if (moved == 0 || moved < others)
+      return rewriter.notifyMatchFailure(op, "has more that isn't moved");
     Location loc = op.getLoc();
     SmallVector<Value> images;
     for (Value input : op.getInputs())
       images.push_back(toChannelsLast(rewriter, loc, input));
     int64_t dim = getChannelsSecond(getRank(images[0]))[op.getDim()];
-    Value moved = tensor::ConcatOp::create(rewriter, loc, dim, images);
-    Value result = toChannelsSecond(rewriter, loc, moved);
+    Value joined = tensor::ConcatOp::create(rewriter, loc, dim, images);
+    Value result = toChannelsSecond(rewriter, loc, joined);
     if (result.getType() != op.getType())
       result = tensor::CastOp::create(rewriter, loc, op.getType(), result);
     rewriter.replaceOp(op, result);

@@ -53,6 +53,30 @@ static Value addStart(OpBuilder &builder, Location loc, Value product,
       .getResult(0);
 }
 
+/// Whether a vector of channels, most of which don't exist, takes longer than
+/// another vector would: unless there are several loops to sum over.
+static bool hasTooFewChannels(const ChannelContraction &contraction,
+                              const VectorUnit &unit) {
+  int64_t channels = contraction.getSize(contraction.channel);
+  auto isLoop = [&](unsigned loop) { return contraction.getSize(loop) != 1; };
+  return !ShapedType::isDynamic(channels) &&
+         channels * 4 <= unit.getLanes(contraction.getElementBytes()) &&
+         llvm::count_if(contraction.reductions, isLoop) < 2;
+}
+
+/// What is packed; fails with the reason where `op` is better left alone.
+static FailureOr<ChannelContraction>
+matchPackable(linalg::LinalgOp op, const VectorUnit &unit,
+              function_ref<void(const Twine &)> why) {
+  FailureOr<ChannelContraction> contraction =
+      ChannelContraction::match(op, why);
+  if (succeeded(contraction) && hasTooFewChannels(*contraction, unit)) {
+    why("has too few channels for a vector");
+    return failure();
+  }
+  return contraction;
+}
+
 namespace {
 
 /// Makes of
@@ -71,7 +95,7 @@ struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
   LogicalResult matchAndRewrite(linalg::LinalgOp op,
                                 PatternRewriter &rewriter) const override {
     FailureOr<ChannelContraction> contraction =
-        ChannelContraction::match(op, [&](const Twine &why) {
+        matchPackable(op, unit, [&](const Twine &why) {
           (void)rewriter.notifyMatchFailure(op, why);
         });
     if (failed(contraction))
@@ -103,8 +127,7 @@ struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
 private:
   /// The channels of a panel: those of a tile.
   int64_t getPanel(const ChannelContraction &contraction) const {
-    auto type = cast<RankedTensorType>(contraction.weights->get().getType());
-    unsigned lanes = unit.getLanes(type.getElementTypeBitWidth() / 8);
+    unsigned lanes = unit.getLanes(contraction.getElementBytes());
     return lanes * selectVectors(unit, lanes, getRowCount(contraction),
                                  contraction.getSize(contraction.channel));
   }
@@ -196,21 +219,22 @@ struct PackContractions : omb::impl::PackContractionsBase<PackContractions> {
   using PackContractionsBase::PackContractionsBase;
 
   void runOnOperation() override {
-    RewritePatternSet patterns(&getContext());
-    patterns.add<PackContraction>(&getContext(),
-                                  VectorUnit{vectorBytes, vectorRegisters});
+    VectorUnit unit{vectorBytes, vectorRegisters};
     if (explain)
-      remarkOthers();
+      remarkOthers(unit);
+    RewritePatternSet patterns(&getContext());
+    patterns.add<PackContraction>(&getContext(), unit);
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
 
 private:
   /// Says of each sum that isn't packed why it isn't.
-  void remarkOthers() {
-    getOperation().walk([](linalg::LinalgOp op) {
+  void remarkOthers(const VectorUnit &unit) {
+    getOperation().walk([&](linalg::LinalgOp op) {
       if (op.getNumReductionLoops() > 0)
-        (void)ChannelContraction::match(
-            op, [&](const Twine &why) { op->emitRemark() << why; });
+        (void)matchPackable(op, unit, [&](const Twine &why) {
+          op->emitRemark() << why;
+        });
     });
   }
 };

@@ -34,6 +34,8 @@ static bool isEpilogue(linalg::GenericOp op, Value product) {
       !op.hasPureTensorSemantics() ||
       !op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity() ||
       !isVectorElement(getElementTypeOrSelf(op.getResultTypes()[0])) ||
+      cast<RankedTensorType>(op.getResultTypes()[0]).getShape() !=
+          cast<RankedTensorType>(product.getType()).getShape() ||
       !op.getBody()->getArguments().back().use_empty())
     return false;
   for (OpOperand *operand : op.getDpsInputOperands()) {

@@ -4,6 +4,7 @@
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -14,6 +15,16 @@ using namespace mlir;
 using namespace omb::kernels;
 namespace vec = mlir::vector;
 
+/// Whether an epilogue calls functions, which become some dozen instructions
+/// for each vector.
+static bool isLong(linalg::GenericOp epilogue) {
+  return epilogue && llvm::any_of(*epilogue.getBody(), [](Operation &op) {
+           return isa<math::MathDialect>(op.getDialect()) &&
+                  !isa<math::AbsFOp, math::SqrtOp, math::FloorOp, math::CeilOp,
+                       math::FmaOp>(op);
+         });
+}
+
 TileEmitter::TileEmitter(OpBuilder &builder,
                          const PackedContraction &contraction,
                          const KernelSpace &space, const KernelMemory &memory,
@@ -21,7 +32,14 @@ TileEmitter::TileEmitter(OpBuilder &builder,
     : builder(builder), loc(contraction.getResult().getLoc()),
       contraction(contraction), space(space), memory(memory), panel(panel),
       type(VectorType::get(space.lanes,
-                           contraction.getPanelsType().getElementType())) {}
+                           contraction.getPanelsType().getElementType())) {
+  if (!isLong(contraction.epilogue))
+    return;
+  int64_t vectors = space.tileRows * space.vectors;
+  buffer = memref::AllocaOp::create(
+      builder, loc,
+      MemRefType::get({vectors, space.lanes}, type.getElementType()));
+}
 
 Value TileEmitter::constant(int64_t value) {
   return arith::ConstantIndexOp::create(builder, loc, value);
@@ -37,7 +55,8 @@ void TileEmitter::emit(ValueRange row, Value column, unsigned count) {
   Values sums = emitSums(row, column, count);
   Value first = arith::MulIOp::create(builder, loc, panel,
                                       constant(space.vectors * space.lanes));
-  Values results, places;
+  if (buffer)
+    return emitEpilogueLoop(row, column, first, sums);
   for (auto [number, sum] : llvm::enumerate(sums)) {
     Values at(row);
     if (column)
@@ -45,6 +64,32 @@ void TileEmitter::emit(ValueRange row, Value column, unsigned count) {
     at.push_back(add(first, number % space.vectors * space.lanes));
     store(emitEpilogue(sum, at), at);
   }
+}
+
+void TileEmitter::emitEpilogueLoop(ValueRange row, Value column, Value first,
+                                   ArrayRef<Value> sums) {
+  Value zero = constant(0);
+  for (auto [number, sum] : llvm::enumerate(sums))
+    vec::StoreOp::create(builder, loc, sum, buffer,
+                         ValueRange{constant(number), zero});
+  auto loop = scf::ForOp::create(builder, loc, zero, constant(sums.size()),
+                                 constant(1));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  Value number = loop.getInductionVar();
+  auto split = affine::AffineDelinearizeIndexOp::create(
+      builder, loc, number, ArrayRef<int64_t>{int64_t(space.vectors)},
+      /*hasOuterBound=*/false);
+  Value sum = vec::LoadOp::create(builder, loc, type, buffer,
+                                  ValueRange{number, zero});
+  Values at(row);
+  if (column)
+    at.push_back(
+        arith::AddIOp::create(builder, loc, column, split.getResult(0)));
+  Value within = arith::MulIOp::create(builder, loc, split.getResult(1),
+                                       constant(space.lanes));
+  at.push_back(arith::AddIOp::create(builder, loc, first, within));
+  store(emitEpilogue(sum, at), at);
 }
 
 TileEmitter::Values TileEmitter::emitSums(ValueRange row, Value column,

@@ -40,6 +40,10 @@ private:
   /// Where the input of column `number` of the tile is.
   Values getInputIndices(llvm::ArrayRef<mlir::Value> indices, unsigned number);
 
+  /// Has the epilogue done to the sums one after the other, in a loop: code for
+  /// each would be long, where it is long for one.
+  void emitEpilogueLoop(mlir::ValueRange row, mlir::Value column,
+                        mlir::Value first, llvm::ArrayRef<mlir::Value> sums);
   /// What the epilogue makes of `sum`, at these indices of the result.
   mlir::Value emitEpilogue(mlir::Value sum, llvm::ArrayRef<mlir::Value> at);
   mlir::Value readOperand(mlir::OpOperand &operand,
@@ -59,6 +63,8 @@ private:
   const KernelMemory &memory;
   mlir::Value panel;
   mlir::VectorType type;
+  /// Memory for a tile's sums; null where the epilogue needs no loop.
+  mlir::Value buffer;
 };
 
 } // namespace omb::kernels

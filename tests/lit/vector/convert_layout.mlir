@@ -93,3 +93,21 @@ func.func @alone(%x: tensor<1x3x8x8xf32>, %w: tensor<4x3x3x3xf32>, %y: tensor<2x
   } -> tensor<2x4x3xf32>
   return %c, %n : tensor<1x4x6x6xf32>, tensor<2x4x3xf32>
 }
+
+// -----
+
+// Most of what is joined isn't the convolution's: its result is transposed back, not all the others there.
+// CHECK-LABEL: func.func @mostly_others
+// CHECK-SAME:    %{{.*}}: tensor<1x3x8x8xf32>, %[[OTHER:.*]]: tensor<1x9x8x8xf32>
+// CHECK:         %[[BACK:.*]] = linalg.transpose {{.*}} permutation = [0, 3, 1, 2]
+// CHECK:         tensor.concat dim(1) %[[BACK]], %[[OTHER]]
+func.func @mostly_others(%x: tensor<1x3x8x8xf32>, %other: tensor<1x9x8x8xf32>) -> tensor<1x17x8x8xf32> {
+  %w = arith.constant dense<1.0> : tensor<8x3x1x1xf32>
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<1x8x8x8xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x8x8x8xf32>) -> tensor<1x8x8x8xf32>
+  %c = linalg.conv_2d_nchw_fchw {dilations = dense<1> : tensor<2xi64>, strides = dense<1> : tensor<2xi64>}
+    ins(%x, %w : tensor<1x3x8x8xf32>, tensor<8x3x1x1xf32>) outs(%f : tensor<1x8x8x8xf32>) -> tensor<1x8x8x8xf32>
+  %r = tensor.concat dim(1) %c, %other : (tensor<1x8x8x8xf32>, tensor<1x9x8x8xf32>) -> tensor<1x17x8x8xf32>
+  return %r : tensor<1x17x8x8xf32>
+}

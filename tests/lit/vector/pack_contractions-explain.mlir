@@ -39,10 +39,10 @@ func.func @sum(%x: tensor<9x2xf32>, %w: tensor<9x2xf32>, %e: tensor<9xf32>) -> t
 
 // -----
 
-func.func @few(%x: tensor<7x2xf32>, %w: tensor<2x5xf32>, %e: tensor<7x5xf32>) -> tensor<7x5xf32> {
+func.func @few(%x: tensor<127x2xf32>, %w: tensor<2x5xf32>, %e: tensor<127x5xf32>) -> tensor<127x5xf32> {
   // expected-remark@+1 {{has too few positions for weights that aren't constant}}
-  %r = linalg.matmul ins(%x, %w : tensor<7x2xf32>, tensor<2x5xf32>) outs(%e : tensor<7x5xf32>) -> tensor<7x5xf32>
-  return %r : tensor<7x5xf32>
+  %r = linalg.matmul ins(%x, %w : tensor<127x2xf32>, tensor<2x5xf32>) outs(%e : tensor<127x5xf32>) -> tensor<127x5xf32>
+  return %r : tensor<127x5xf32>
 }
 
 // -----
@@ -82,4 +82,36 @@ func.func @pool(%x: tensor<1x8x8x4xf32>, %w: tensor<3x3xf32>, %e: tensor<1x6x6x4
   // expected-remark@+1 {{doesn't sum products of floats}}
   %r = linalg.pooling_nhwc_sum ins(%x, %w : tensor<1x8x8x4xf32>, tensor<3x3xf32>) outs(%e : tensor<1x6x6x4xf32>) -> tensor<1x6x6x4xf32>
   return %r : tensor<1x6x6x4xf32>
+}
+
+// -----
+
+func.func @narrow(%x: tensor<?x2xf32>, %e: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  %w = arith.constant dense<1.0> : tensor<2x4xf32>
+  // expected-remark@+1 {{has too few channels for a vector}}
+  %r = linalg.matmul ins(%x, %w : tensor<?x2xf32>, tensor<2x4xf32>) outs(%e : tensor<?x4xf32>) -> tensor<?x4xf32>
+  return %r : tensor<?x4xf32>
+}
+
+// -----
+
+func.func @unknown_output(%x: tensor<?x2xf32>, %e: tensor<?x?xf32>) -> tensor<?x?xf32> {
+  %w = arith.constant dense<1.0> : tensor<2x40xf32>
+  // expected-remark@+1 {{has an output of an unknown number of channels}}
+  %r = linalg.matmul ins(%x, %w : tensor<?x2xf32>, tensor<2x40xf32>) outs(%e : tensor<?x?xf32>) -> tensor<?x?xf32>
+  return %r : tensor<?x?xf32>
+}
+
+// -----
+
+func.func @scalar(%x: f32, %w: tensor<16x3xf32>, %e: tensor<16xf32>) -> tensor<16xf32> {
+  // expected-remark@+1 {{isn't a product of two tensors}}
+  %r = linalg.generic {indexing_maps = [affine_map<(n, k) -> ()>, affine_map<(n, k) -> (n, k)>, affine_map<(n, k) -> (n)>],
+    iterator_types = ["parallel", "reduction"]} ins(%x, %w : f32, tensor<16x3xf32>) outs(%e : tensor<16xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %p = arith.mulf %a, %b : f32
+    %s = arith.addf %c, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<16xf32>
+  return %r : tensor<16xf32>
 }

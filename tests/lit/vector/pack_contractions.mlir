@@ -41,17 +41,17 @@ func.func @start(%x: tensor<3x2xf64>, %start: tensor<3x4xf64>) -> tensor<3x4xf64
 
 // Weights for each batch that aren't constant are packed at run time.
 // CHECK-LABEL: func.func @batches
-// CHECK-SAME:    %{{.*}}: tensor<2x9x6xf32>, %[[B:.*]]: tensor<2x6x5xf32>
+// CHECK-SAME:    %{{.*}}: tensor<2x128x6xf32>, %[[B:.*]]: tensor<2x6x5xf32>
 // CHECK:         %[[P:.*]] = linalg.pack %[[B]] padding_value(%{{.*}} : f32) outer_dims_perm = [0, 2, 1] inner_dims_pos = [2] inner_tiles = [[[V:.*]]]
 // CHECK-SAME:      tensor<2x6x5xf32> -> tensor<2x{{.*}}x6x[[V]]xf32>
 // CHECK:         linalg.generic {{.*}} ins(%{{.*}}, %[[P]]
 // CHECK:         linalg.unpack {{.*}} inner_dims_pos = [2]
-func.func @batches(%a: tensor<2x9x6xf32>, %b: tensor<2x6x5xf32>) -> tensor<2x9x5xf32> {
+func.func @batches(%a: tensor<2x128x6xf32>, %b: tensor<2x6x5xf32>) -> tensor<2x128x5xf32> {
   %zero = arith.constant 0.0 : f32
-  %e = tensor.empty() : tensor<2x9x5xf32>
-  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<2x9x5xf32>) -> tensor<2x9x5xf32>
-  %r = linalg.batch_matmul ins(%a, %b : tensor<2x9x6xf32>, tensor<2x6x5xf32>) outs(%f : tensor<2x9x5xf32>) -> tensor<2x9x5xf32>
-  return %r : tensor<2x9x5xf32>
+  %e = tensor.empty() : tensor<2x128x5xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<2x128x5xf32>) -> tensor<2x128x5xf32>
+  %r = linalg.batch_matmul ins(%a, %b : tensor<2x128x6xf32>, tensor<2x6x5xf32>) outs(%f : tensor<2x128x5xf32>) -> tensor<2x128x5xf32>
+  return %r : tensor<2x128x5xf32>
 }
 
 // -----
