@@ -158,10 +158,10 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
 def FuseElementwise : Pass<"omb-fuse-elementwise", "::mlir::ModuleOp"> {
   let summary = "Make one op of elementwise ops that follow each other";
   let description = [{
-    Makes `linalg.generic` of named elementwise ops and of broadcasts, and fuses
-    those that have one use into what uses them. What is done to a reshaped
-    product (`linalg.unpack` and `tensor.expand_shape`) is done before it is
-    reshaped.
+    Makes `linalg.generic` of named elementwise ops and of broadcasts. What
+    follows a packed product (`linalg.unpack`) becomes one op, as long as the
+    intermediate results have one use; what is done to the product after
+    `tensor.expand_shape` is done before. Other elementwise ops are left to IREE.
   }];
   let dependentDialects = [
     "::mlir::affine::AffineDialect",

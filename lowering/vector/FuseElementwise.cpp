@@ -16,6 +16,13 @@ namespace omb {
 #include "lowering/Passes.h.inc"
 } // namespace omb
 
+/// Whether `value` is a packed product, perhaps in another shape.
+static bool isProduct(Value value) {
+  if (auto reshape = value.getDefiningOp<tensor::ExpandShapeOp>())
+    value = reshape.getSrc();
+  return value.getDefiningOp<linalg::UnPackOp>();
+}
+
 namespace {
 
 /// A named operation on each element becomes a generic one, which can be fused.
@@ -31,22 +38,48 @@ struct GeneralizeElementwise : OpInterfaceRewritePattern<linalg::LinalgOp> {
   }
 };
 
+/// One op of two, of which one reads a product. (Upstream's patterns for this
+/// also take constants into all ops; of an op without inputs that two sums
+/// read, IREE 3.13 then makes wrong numbers.)
+struct FuseAroundProduct : OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::GenericOp consumer,
+                                PatternRewriter &rewriter) const override {
+    if (!linalg::isElementwise(consumer))
+      return rewriter.notifyMatchFailure(consumer, "isn't elementwise");
+    bool readsProduct = llvm::any_of(consumer.getDpsInputs(), isProduct);
+    for (OpOperand *operand : consumer.getDpsInputOperands()) {
+      auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
+      if (!producer || !producer->hasOneUse() ||
+          !(readsProduct || llvm::any_of(producer.getDpsInputs(), isProduct)) ||
+          !linalg::areElementwiseOpsFusable(operand))
+        continue;
+      FailureOr<linalg::ElementwiseOpFusionResult> fused =
+          linalg::fuseElementwiseOps(rewriter, operand);
+      if (failed(fused))
+        continue;
+      rewriter.replaceOp(consumer, fused->fusedOp->getResults().take_back(
+                                       consumer->getNumResults()));
+      rewriter.eraseOp(producer);
+      return success();
+    }
+    return rewriter.notifyMatchFailure(consumer, "has no part of an epilogue");
+  }
+};
+
 struct FuseElementwise : omb::impl::FuseElementwiseBase<FuseElementwise> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     patterns.add<GeneralizeElementwise>(context);
-    linalg::populateElementwiseOpsFusionPatterns(
-        patterns, [](OpOperand *operand) {
-          auto consumer = cast<linalg::GenericOp>(operand->getOwner());
-          return operand->get().hasOneUse() && linalg::isElementwise(consumer);
-        });
+    // Before reshapes come between the two.
+    patterns.add<FuseAroundProduct>(context, /*benefit=*/2);
     // What comes after a product is computed in the product's shape.
     linalg::populateFoldReshapeOpsByCollapsingPatterns(
         patterns, [](OpOperand *operand) {
           auto reshape = operand->get().getDefiningOp<tensor::ExpandShapeOp>();
-          return reshape && reshape->hasOneUse() &&
-                 reshape.getSrc().getDefiningOp<linalg::UnPackOp>();
+          return reshape && reshape->hasOneUse() && isProduct(reshape);
         });
     tensor::EmptyOp::getCanonicalizationPatterns(patterns, context);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

@@ -232,9 +232,8 @@ private:
   void remarkOthers(const VectorUnit &unit) {
     getOperation().walk([&](linalg::LinalgOp op) {
       if (op.getNumReductionLoops() > 0)
-        (void)matchPackable(op, unit, [&](const Twine &why) {
-          op->emitRemark() << why;
-        });
+        (void)matchPackable(op, unit,
+                            [&](const Twine &why) { op->emitRemark() << why; });
     });
   }
 };

@@ -80,8 +80,8 @@ void TileEmitter::emitEpilogueLoop(ValueRange row, Value column, Value first,
   auto split = affine::AffineDelinearizeIndexOp::create(
       builder, loc, number, ArrayRef<int64_t>{int64_t(space.vectors)},
       /*hasOuterBound=*/false);
-  Value sum = vec::LoadOp::create(builder, loc, type, buffer,
-                                  ValueRange{number, zero});
+  Value sum =
+      vec::LoadOp::create(builder, loc, type, buffer, ValueRange{number, zero});
   Values at(row);
   if (column)
     at.push_back(

@@ -28,6 +28,18 @@ func.func @epilogue(%p: tensor<?x2x4xf32>, %bias: tensor<8xf32>, %mn: index, %m:
 
 // -----
 
+// Left alone: what doesn't follow a product.
+// CHECK-LABEL: func.func @others
+// CHECK-COUNT-2: linalg.generic
+func.func @others(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  %e = tensor.empty() : tensor<4x4xf32>
+  %y = linalg.exp ins(%x : tensor<4x4xf32>) outs(%e : tensor<4x4xf32>) -> tensor<4x4xf32>
+  %n = linalg.negf ins(%y : tensor<4x4xf32>) outs(%e : tensor<4x4xf32>) -> tensor<4x4xf32>
+  return %n : tensor<4x4xf32>
+}
+
+// -----
+
 // Not into a sum, which would compute it once for each of its steps; nor what has two uses.
 // CHECK-LABEL: func.func @alone
 // CHECK:         %[[EXP:.*]] = linalg.generic
