@@ -70,20 +70,25 @@ struct FuseAroundProduct : OpRewritePattern<linalg::GenericOp> {
 
 struct FuseElementwise : omb::impl::FuseElementwiseBase<FuseElementwise> {
   void runOnOperation() override {
+    // In the shapes that there are, then in that of the product.
+    if (failed(fuse(/*collapse=*/false)) || failed(fuse(/*collapse=*/true)))
+      signalPassFailure();
+  }
+
+private:
+  LogicalResult fuse(bool collapse) {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
-    patterns.add<GeneralizeElementwise>(context);
-    // Before reshapes come between the two.
-    patterns.add<FuseAroundProduct>(context, /*benefit=*/2);
-    // What comes after a product is computed in the product's shape.
-    linalg::populateFoldReshapeOpsByCollapsingPatterns(
-        patterns, [](OpOperand *operand) {
-          auto reshape = operand->get().getDefiningOp<tensor::ExpandShapeOp>();
-          return reshape && reshape->hasOneUse() && isProduct(reshape);
-        });
+    patterns.add<GeneralizeElementwise, FuseAroundProduct>(context);
+    if (collapse)
+      linalg::populateFoldReshapeOpsByCollapsingPatterns(
+          patterns, [](OpOperand *operand) {
+            auto reshape =
+                operand->get().getDefiningOp<tensor::ExpandShapeOp>();
+            return reshape && reshape->hasOneUse() && isProduct(reshape);
+          });
     tensor::EmptyOp::getCanonicalizationPatterns(patterns, context);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
-      signalPassFailure();
+    return applyPatternsGreedily(getOperation(), std::move(patterns));
   }
 };
 
