@@ -203,27 +203,31 @@ def test_random_numbers_differ_between_parts() -> None:
 
 def test_what_is_not_used_costs_nothing() -> None:
     """Nodes, inputs and constants that no output depends on make no parts."""
+    labels = {"classlabels_strings": ["a", "b"]}
     model = small_models.model(
         [
             node("StringConcat", "s k", "unused"),
             node("Add", "x x", "y"),
             node("MaxRoiPool", "p r", "never", pooled_shape=[1, 1]),
+            helper.make_node("ZipMap", ["z"], ["map"], domain="ai.onnx.ml", **labels),
         ],
         [
             tensor("s", STRING, ["n"]),
             tensor("x", FLOAT, ["n"]),
             tensor("p", FLOAT, [1, 1, 4, 4]),
             tensor("r", FLOAT, [1, 5]),
+            tensor("z", FLOAT, [1, 2]),
         ],
         [tensor("y", FLOAT, ["n"])],
         {"k": np.array(["k"], object)},
     )
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         made = omb.InferenceSession(model, ["cpu"])
     assert kinds(made) == "D"
     rois, pictures = np.zeros((1, 5), np.float32), np.zeros((1, 1, 4, 4), np.float32)
-    feeds = {"s": TEXT, "x": SCORE, "p": pictures, "r": rois}
+    feeds = {"s": TEXT, "x": SCORE, "p": pictures, "r": rois, "z": np.zeros((1, 2), np.float32)}
     same(made.run(None, feeds), [2 * SCORE])
     with pytest.raises(omb.OmbError, match="'s' is an array of float32; the model takes strings"):
         made.run(None, {**feeds, "s": SCORE})
@@ -509,6 +513,28 @@ def test_unknown_ranks() -> None:
         omb.compile(model, fallback="error")
 
 
+def test_compositions_that_need_a_rank() -> None:
+    """Where it isn't known, the operator runs on the host like those with a lowering."""
+    model = learned(
+        [
+            node("Reshape", "x s", "r", name="reshape"),
+            ml("ArrayFeatureExtractor", "r i", "y", name="pick"),
+        ],
+        [tensor("x", FLOAT, ["n"]), tensor("s", INT64, ["k"])],
+        [tensor("y", FLOAT, None)],
+    )
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1]), "i"))
+    made = session(model)
+    assert kinds(made) == "H"
+    assert (
+        "pick (ai.onnx.ml.ArrayFeatureExtractor): depends on the rank" in made._compiled.warnings[0]
+    )
+    (y,) = made.run(None, {"x": np.arange(6, dtype=np.float32), "s": np.array([2, 3])})
+    np.testing.assert_array_equal(y, [[1], [4]])
+    with pytest.raises(omb.OmbError, match=r"'pick .* depends on the rank of its input 'r'"):
+        omb.compile(model, fallback="error")
+
+
 def test_ranks_that_only_the_compiler_finds() -> None:
     """A device's result whose rank onnx doesn't infer is passed to the next part on the device."""
 
@@ -697,6 +723,42 @@ def test_text_classifier() -> None:
         expected = theirs.run(None, feeds)
         assert label.tolist() == expected[0].tolist()
         np.testing.assert_allclose(scores, expected[1], rtol=1e-5)
+
+
+def classifier(labels: Sequence[str], outputs: Sequence, **attributes: object) -> onnx.ModelProto:
+    return learned(
+        [
+            ml(
+                "LinearClassifier",
+                "x",
+                "label scores",
+                coefficients=[1.0, -1.0][: len(labels)],
+                intercepts=[0.0, 0.0][: len(labels)],
+                classlabels_strings=labels,
+                **attributes,
+            )
+        ],
+        [tensor("x", FLOAT, ["n", 1])],
+        outputs,
+    )
+
+
+def test_labels_that_nobody_asks_for() -> None:
+    """The classifier is compiled, without a warning; no node names its labels."""
+    model = classifier(["no", "yes"], [tensor("scores", FLOAT, ["n", 2])])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = omb.InferenceSession(model, ["cpu"])
+    assert kinds(made) == "D"
+    same(made.run(None, {"x": np.ones((1, 1), np.float32)}), [np.array([[1, -1]], np.float32)])
+
+
+def test_labels_that_are_refused() -> None:
+    outputs = [tensor("label", STRING, ["n"])]
+    with pytest.raises(omb.OmbError, match=r"LinearClassifier.*both classlabels_strings and class"):
+        omb.compile(classifier(["no", "yes"], outputs, classlabels_ints=[0, 1]))
+    with pytest.raises(omb.OmbError, match=r"LinearClassifier.*one class label.*give it two"):
+        omb.compile(classifier(["yes"], outputs))
 
 
 CATEGORIES = {

@@ -97,6 +97,16 @@ def test_several_n_grams_of_one_output() -> None:
     _check(_model([2, 6], pool_int64s=[2, 2, 5, 4, 5, 4, 7, 8, 2, 3, 2]), x)
 
 
+@pytest.mark.parametrize("dims", [["n", "length"], ["n", 30]])
+def test_large_limits(dims: list) -> None:
+    """Neither skips nor indices far beyond what there is cost time or memory."""
+    x = np.random.default_rng(5).integers(2, 9, (2, 30))
+    _check(_model(dims, max_skip_count=100), x)
+    far = {"ngram_indexes": [0, 6, 2, 3, 4, 10**5]}
+    capped = _model(dims, max_skip_count=29, **far)  # the evaluator tries each distance
+    _check(_model(dims, max_skip_count=2**63 - 1, **far), x, oracle=capped)
+
+
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
@@ -106,6 +116,7 @@ def test_several_n_grams_of_one_output() -> None:
         ({"ngram_counts": [0, 2, 800]}, "has its 2-grams from 2 to 800 in a pool of 11 items"),
         ({"max_gram_length": 4}, "its pool has those of 1 to 3"),
         ({"max_skip_count": -1}, "with up to -1 skipped"),
+        ({"ngram_indexes": [0, 1, 2, 3, 4, 10**8]}, "gives rows of 100000001 numbers"),
         ({"mode": "tf"}, "has the mode 'tf'; there are TF, IDF and TFIDF"),
         ({"mode": "IDF", "weights": [1.0, 2.0]}, "has 2 weights for 7 outputs"),
     ],
@@ -122,4 +133,4 @@ def test_other_inputs_refused() -> None:
         omb.compile(_model([2, 6, 1]))
     model = _model([2, 6], TensorProto.STRING, pool_strings=["a"])
     with pytest.raises(omb.OmbError, match="string"):
-        omb.compile(model)
+        omb.compile(model, fallback="error")

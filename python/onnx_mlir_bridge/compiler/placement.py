@@ -26,6 +26,7 @@ from onnx_mlir_bridge.compiler.parts import DevicePart, HostNode, HostPart, Plac
 from onnx_mlir_bridge.compiler.source import Source
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer import graph as graphs
+from onnx_mlir_bridge.importer.compositions.body import UnsupportedError
 from onnx_mlir_bridge.importer.segments import Graph, Segment, serialized
 from onnx_mlir_bridge.importer.string_labels import separate_labels
 from onnx_mlir_bridge.importer.types import held_type, scope_types
@@ -147,7 +148,7 @@ class _Placer:
     def _as_one(self) -> PlacedModel | None:
         """The model as a single part; None where a node was moved to the host."""
         whole = self._prepared.loaded
-        copy = replace(whole, proto=_copy(whole.proto), warnings=list(whole.warnings))
+        copy = replace(whole, proto=self._graph.live(), warnings=list(whole.warnings))
         part = self._lowered(range(len(self._graph.nodes)), self._prepared, copy)
         return part and PlacedModel(
             part.signature, part.source.metadata, part.source.warnings, (part,)
@@ -197,25 +198,29 @@ class _Placer:
         self, numbers: Sequence[int], prepared: PreparedModel, loaded: LoadedModel
     ) -> DevicePart | None:
         """Some nodes, lowered; None where one of them was moved to the host."""
-        module = importer.emit_module(loaded, source.lowered_operators())
-        self._stage("Lowering to linalg")
         try:
+            module = importer.emit_module(loaded, source.lowered_operators())
+            self._stage("Lowering to linalg")
             linalg = pipeline.to_linalg(module.operation)
+        except UnsupportedError as error:
+            if not self._move(numbers, [(error.node, error.why)]):
+                raise
+            return None
         except diagnostics.LoweringError as error:
-            if not self._move(numbers, error.problems):
+            unsupported = [p for p in error.problems if diagnostics.is_unsupported(p[1])]
+            if not self._move(numbers, unsupported):
                 raise
             return None
         return DevicePart(source.of_import(prepared.imported(module, loaded)), linalg)
 
-    def _move(self, numbers: Sequence[int], problems: Iterable[tuple[str, str]]) -> bool:
-        """Moves the nodes that have no lowering to the host; whether there are any."""
+    def _move(self, numbers: Sequence[int], unsupported: Iterable[tuple[str, str]]) -> bool:
+        """Moves nodes, named with their reasons, to the host; whether they were found."""
         owners = _owners({number: self._graph.nodes[number] for number in numbers})
         found = False
-        for name, message in problems:
-            if diagnostics.is_unsupported(message):
-                for number in _owner(owners, name):
-                    self._reasons.setdefault(number, message)
-                    found = True
+        for name, message in unsupported:
+            for number in _owner(owners, name):
+                self._reasons.setdefault(number, message)
+                found = True
         return found
 
     def _host_part(self, segment: Segment) -> HostPart:
@@ -249,12 +254,6 @@ class _Placer:
         node = self._graph.nodes[number]
         operators = Counter(map(_operator, _with_nested(node)))
         return HostNode(graphs.describe_node(node), self._reasons[number], operators)
-
-
-def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
-    copy = type(model)()
-    copy.CopyFrom(model)
-    return copy
 
 
 def _on_host(kind: str, value: ValueInfo) -> TensorInfo:

@@ -94,6 +94,23 @@ class Graph:
                 wanted.update(uses)
         return [node for node, _ in reversed(live)], [uses for _, uses in reversed(live)]
 
+    def live(self) -> ModelProto:
+        """A copy of the model without the nodes and constants that no output depends on.
+
+        The lowerings need have no way for them.
+        """
+        model = ModelProto()
+        model.CopyFrom(self._loaded.proto)
+        used = {*self.outputs, *(value for uses in self.uses for value in uses)}
+        nodes, tensors = model.graph.node, model.graph.initializer
+        for index in reversed(range(len(nodes))):
+            if used.isdisjoint(filter(None, nodes[index].output)):
+                del nodes[index]
+        for index in reversed(range(len(tensors))):
+            if tensors[index].name not in used:
+                del tensors[index]
+        return model
+
     def is_constant(self, name: str) -> bool:
         """Whether a value is an initializer, or made by a Constant."""
         return name in self._initializers or name in self._constants

@@ -42,6 +42,15 @@ _BOOLEAN = frozenset(
 )
 
 
+class UnsupportedError(OmbError):
+    """A valid node that can't be composed. node: as locations name it; why: what is said of it."""
+
+    def __init__(self, node: str, why: str) -> None:
+        super().__init__(f"the node '{node}' {why}")
+        self.node = node
+        self.why = why
+
+
 class Value:
     """A value in a body. element: its element type in TensorProto.DataType, None if not known."""
 
@@ -416,13 +425,14 @@ class Call(Body):
         return found.tensor_type.elem_type or None
 
     def rank(self, index: int) -> int:
-        """The rank of an operand; OmbError where it isn't known."""
+        """The rank of an operand; UnsupportedError where it isn't known."""
         known = rank(self.type(index))
         if known is None:
             name = self.node.input[index] if index < len(self.node.input) else ""
-            raise self.fail(
+            raise UnsupportedError(
+                graphs.describe_node(self.node),
                 f"depends on the rank of its input '{name}', which isn't known; declare the shapes "
-                "of the model's inputs"
+                "of the model's inputs",
             )
         return known
 

@@ -6,11 +6,16 @@ pool twice counts for the last place, and weights belong to outputs.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 from onnx import TensorProto
 
 from onnx_mlir_bridge.importer.compositions.body import Call, Value
 from onnx_mlir_bridge.importer.compositions.registry import composes
+
+_MAX_WIDTH = 1 << 25
+"""Of a row of results. Indices far beyond the number of n-grams are more likely a mistake."""
 
 
 @composes("", "TfIdfVectorizer")
@@ -21,35 +26,36 @@ def tf_idf_vectorizer(call: Call) -> Value:
         raise call.fail("has a pool of strings; only integers are supported")
     is_batch = call.rank(0) == 2
     rows = (x if is_batch else x.unsqueeze(0)).cast(TensorProto.INT64)
-    length = call.shape(0)[-1]
-    skips = call.required("max_skip_count")
-    # Column 0 is that of no n-gram.
-    columns = [call.scalar(0, TensorProto.INT32).expand(rows.size(0), 1)]
     indices = call.required("ngram_indexes")
-    counted: list[list[int]] = [[] for _ in range(max(indices) + 1)]
-    width = 1
-    for size, grams in _pools(call, len(indices)):
-        # Without a gap to skip in, all distances are one.
-        distances = range(1, 2 if size == 1 else skips + 2)
-        counts = [
-            _count(call, rows, np.array(list(grams)), distance)
-            for distance in distances
-            if length is None or (size - 1) * distance < length
-        ]
-        if not counts:
-            continue
-        columns.append(sum(counts[1:], counts[0]))
-        for place in grams.values():
-            counted[indices[place]].append(width)
-            width += 1
-    most = max(map(len, counted))
-    picks = np.array([[*found, *[0] * (most - len(found))] for found in counted], np.int64)
-    picked = call.concat(1, *columns).op("Gather", call.constant(picks), axis=1)
-    result = _weigh(call, picked.sum(2, keepdims=False), len(counted))
+    width = max(indices) + 1
+    if width > _MAX_WIDTH:
+        raise call.fail(
+            f"gives rows of {width} numbers, as its ngram_indexes go up to {width - 1}; at most "
+            f"{_MAX_WIDTH} are supported"
+        )
+    counts: list[Value] = []
+    columns: list[int] = []
+    for grams in _pools(call, len(indices)):
+        counts.append(_count(call, rows, np.array(list(grams))))
+        columns.extend(indices[place] for place in grams.values())
+    result = _weigh(call, _in_columns(call, rows, counts, columns, width), width)
     return result if is_batch else result.squeeze(0)
 
 
-def _pools(call: Call, total: int) -> list[tuple[int, dict[tuple[int, ...], int]]]:
+def _in_columns(
+    call: Call, rows: Value, counts: list[Value], columns: list[int], width: int
+) -> Value:
+    """The counts in the columns of a result; those of one column are added up."""
+    if columns == list(range(width)):
+        return call.concat(1, *counts)
+    zeros = call.scalar(0, TensorProto.INT32).expand(rows.size(0), width)
+    if not counts:
+        return zeros
+    places = call.ints(columns).expand(rows.size(0), len(columns))
+    return zeros.op("ScatterElements", places, call.concat(1, *counts), axis=1, reduction="add")
+
+
+def _pools(call: Call, total: int) -> list[dict[tuple[int, ...], int]]:
     """Of each size in use, the n-grams and their places in the pool."""
     pool = call.required("pool_int64s")
     starts = call.required("ngram_counts")
@@ -73,24 +79,46 @@ def _pools(call: Call, total: int) -> list[tuple[int, dict[tuple[int, ...], int]
             grams[tuple(pool[begin : begin + size])] = place
             place += 1
         if grams and shortest <= size <= longest:
-            pools.append((size, grams))
+            pools.append(grams)
     if place != total:
         raise call.fail(f"has {total} ngram_indexes for {place} n-grams")
     return pools
 
 
-def _count(call: Call, rows: Value, grams: np.ndarray, distance: int) -> Value:
-    """For each row, how often each n-gram occurs with its items at a distance."""
+def _count(call: Call, rows: Value, grams: np.ndarray) -> Value:
+    """For each row, how often each n-gram occurs, its items at any of the distances."""
     size = grams.shape[1]
-    matches = None
-    for item in range(size):
+    skips = call.required("max_skip_count")
+    # Without a gap to skip in, all distances are one.
+    if size == 1 or skips == 0:
         # The end is a negative number: rows that are too short give nothing.
-        left = (size - 1 - item) * distance
-        part = rows.slice(1, item * distance, -left if left else None)
-        found = part.unsqueeze(2).equal(call.constant(grams[:, item]))
-        matches = found if matches is None else matches & found
-    assert matches is not None
+        parts = [rows.slice(1, item, item - size + 1 or None) for item in range(size)]
+        matches = _matches(call, parts, grams)
+        return matches.cast(TensorProto.INT32).sum(1, keepdims=False)
+    # All distances in one tensor of rows, distances, beginnings, n-grams: the code doesn't grow
+    # with their number, nor do distances count that no row has room for.
+    length = rows.size(1)
+    most = call.ints([min(skips, _MAX_WIDTH) + 1])
+    distances = (call.positions(0, most.op("Min", length)) + 1).unsqueeze(1)
+    begins = call.positions(0, length)
+    windows = []
+    for item in range(size):
+        places = begins + distances * item
+        windows.append(rows.op("Gather", places.op("Min", length - 1).reshape(-1), axis=1))
+    fits = begins + distances * (size - 1) < length
+    # In memory, as Concat's result is, they are read much faster than gathered for each n-gram.
+    parts = call.concat(0, *windows).split(0, *[rows.size(0)] * size)
+    matches = _matches(call, parts, grams) & fits.reshape(-1, 1)
     return matches.cast(TensorProto.INT32).sum(1, keepdims=False)
+
+
+def _matches(call: Call, parts: list[Value], grams: np.ndarray) -> Value:
+    """Where each n-gram is, for the values of its items; the n-grams are the last dimension."""
+    found = [
+        part.op("Unsqueeze", call.ints([-1])).equal(call.constant(grams[:, item]))
+        for item, part in enumerate(parts)
+    ]
+    return reduce(Value.__and__, found)
 
 
 def _weigh(call: Call, counts: Value, outputs: int) -> Value:
