@@ -1,6 +1,14 @@
-"""The one exception and the one warning that a user of this package has to know."""
+"""The one exception and the one warning that a user of this package has to know.
+
+And how their messages name nodes.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 class OmbError(Exception):
@@ -19,3 +27,12 @@ class FallbackWarning(UserWarning):
 
     The message, one line, names the nodes and says why. fallback="error" refuses such models.
     """
+
+
+def describe_node(node: NodeProto) -> str:
+    """How messages and locations name a node: '/layer/Conv (Conv)', or by its first output."""
+    op = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+    if node.name:
+        return f"{node.name} ({op})"
+    outputs = [name for name in node.output if name]
+    return f"({op}) producing {outputs[0]}" if outputs else f"({op})"

@@ -342,8 +342,111 @@ def test_failures_on_the_host() -> None:
             [tensor("x", FLOAT, [1])],
         )
     )
-    with pytest.raises(omb.OmbError, match="on the host failed: could not convert string to float"):
+    with pytest.raises(
+        omb.OmbError, match=r"'x \(Cast\)' on the host: the text 'one' is no number"
+    ):
         made.run(None, {"s": np.array(["one"])})
+
+
+def test_failures_in_subgraphs_name_the_inner_node() -> None:
+    def branch(name: str, op: onnx.NodeProto) -> onnx.GraphProto:
+        return helper.make_graph([op], name, [], [tensor(name, FLOAT, ["n"])])
+
+    choice = node(
+        "If",
+        "c",
+        "y",
+        then_branch=branch("a", node("Cast", "s", "a", to=FLOAT, name="inner")),
+        else_branch=branch("b", node("Cast", "s", "b", to=FLOAT)),
+    )
+    inputs = [tensor("c", BOOL, []), tensor("s", STRING, ["n"])]
+    made = session(small_models.model([choice], inputs, [tensor("y", FLOAT, ["n"])]))
+    with pytest.raises(omb.OmbError, match=r"^the node 'inner \(Cast\)' on the host: the text 'z'"):
+        made.run(None, {"c": np.array(True), "s": np.array(["z"])})
+
+
+def test_types_that_the_evaluator_lacks() -> None:
+    one_hot = node("OneHot", "i d v", "y", name="hot")
+    inputs = [tensor("i", INT64, ["n"]), tensor("d", INT64, []), tensor("v", STRING, [2])]
+    made = session(small_models.model([one_hot], inputs, [tensor("y", STRING, None)]))
+    feeds = {"i": np.array([1]), "d": np.array(2), "v": np.array(["off", "on"])}
+    with pytest.raises(omb.OmbError, match=r"'hot \(OneHot\)' on the host: onnx's .* support"):
+        made.run(None, feeds)
+
+
+@pytest.mark.parametrize(
+    ("element", "text", "expected"),
+    [
+        ("int8", "-7", -7),
+        ("int64", "9007199254740993", 9007199254740993),
+        ("uint64", "18446744073709551615", 2**64 - 1),
+        ("int32", "1.5", 1),
+        ("int4", "-8", -8),
+        ("bfloat16", "1e3", 1000),
+        ("float8e4m3fn", "0.5", 0.5),
+        ("float", "-INF", -np.inf),
+        ("int8", "128", "the text '128' is no number from -128 to 127"),
+        ("int4", "8", "the text '8' is no number from -8 to 7"),
+        ("int32", "nan", "the text 'nan' is no integer"),
+        ("int32", "one", "the text 'one' is no number"),
+    ],
+)
+def test_casts_of_strings(element: str, text: str, expected: float | str) -> None:
+    number = TensorProto.DataType.Value(element.upper())
+    model = helper.make_model(
+        helper.make_graph(
+            [node("Cast", "s", "x", to=number), node("Cast", "x", "t", to=STRING)],
+            "g",
+            [tensor("s", STRING, [1])],
+            [tensor("x", number, [1]), tensor("t", STRING, [1])],
+        ),
+        opset_imports=[helper.make_opsetid("", 25)],
+    )
+    made = session(model)
+    feeds = {"s": np.array([text])}
+    if isinstance(expected, str):
+        with pytest.raises(omb.OmbError, match=expected):
+            made.run(None, feeds)
+        return
+    x, written = made.run(None, feeds)
+    assert x.item() == expected
+    assert float(written.item()) == float(expected)
+
+
+def test_padding_of_strings() -> None:
+    """With nothing, or with a text that is longer than the others."""
+    model = small_models.model(
+        [node("Pad", "s p", "y"), node("Pad", "s p v", "z")],
+        [tensor("s", STRING, ["n"]), tensor("p", INT64, [2]), tensor("v", STRING, [])],
+        [tensor("y", STRING, None), tensor("z", STRING, None)],
+    )
+    feeds = {"s": np.array(["a"]), "p": np.array([1, 0]), "v": np.array("long")}
+    y, z = session(model).run(None, feeds)
+    assert (y.tolist(), z.tolist()) == (["", "a"], ["long", "a"])
+    assert {type(text) for text in (*y, *z)} == {str}
+
+
+def test_splitting_one_text() -> None:
+    model = small_models.model(
+        [node("StringSplit", "s", "y n")],
+        [tensor("s", STRING, [])],
+        [tensor("y", STRING, ["k"]), tensor("n", INT64, [])],
+    )
+    same(session(model).run(None, {"s": np.array("a b")}), [np.array(["a", "b"]), np.array(2)])
+
+
+def test_strings_that_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What onnx gives for strings is checked."""
+    model = small_models.model(
+        [node("Identity", "s", "y")], [tensor("s", STRING, [1])], [tensor("y", STRING, [1])]
+    )
+    made = session(model)
+    monkeypatch.setattr(made._segments[0]._evaluator, "run", lambda *_: [np.array([0], object)])
+    with pytest.raises(omb.OmbError, match="gives 'y' with a int, not a string"):
+        made.run(None, {"s": np.array(["a"])})
+    monkeypatch.setattr(made._segments[0]._evaluator, "run", lambda *_: [[[1], [1, 2]]])
+    with pytest.raises(omb.OmbError, match="running the model on the host failed: "):
+        made.run(None, {"s": np.array(["a"])})
 
 
 STRINGS = {
@@ -406,7 +509,7 @@ def test_no_lowering_and_numbers_behind_it() -> None:
     mean, picture = made.run(None, {"data": np.frombuffer(file.getvalue(), np.uint8)})
     assert mean == pixels.mean()
     same([picture], [pixels])
-    with pytest.raises(omb.OmbError, match="running the model on the host failed: cannot identify"):
+    with pytest.raises(omb.OmbError, match=r"'decode \(ImageD.*isn't a picture that Pillow can"):
         made.run(None, {"data": np.zeros(5, np.uint8)})
 
 
@@ -414,7 +517,7 @@ def test_pictures_without_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.warns(omb.FallbackWarning):
         made = omb.compile(small_models.not_lowered("decode"))
     monkeypatch.setattr("onnx_mlir_bridge.runtime.host.find_spec", lambda n: n != "PIL" or None)
-    with pytest.raises(omb.OmbError, match=r"'decode' \(ImageDecoder\) .* pip install pillow"):
+    with pytest.raises(omb.OmbError, match=r"'decode \(ImageDecoder\)' .* pip install pillow"):
         omb.InferenceSession(made)
 
 
@@ -654,6 +757,16 @@ def test_maps_are_checked() -> None:
         made.run(None, {"m": {3: 1.0}})
     with pytest.raises(omb.OmbError, match=r"'m' is a list; .*pass a dict"):
         made.run(None, {"m": [1.0]})
+    for wrong in (None, "1", [1.0], True, np.ones(1), 10**400, 10**5000, object()):
+        with pytest.raises(omb.OmbError, match=r"^input 'm' has .* for the key 'a'; .*are float$"):
+            made.run(None, {"m": {"a": wrong}})
+    for fits in (2, 2.0, np.int8(2), np.float64(2)):
+        same(made.run(None, {"m": {"a": fits}}), [np.array([[2]], np.float32)])
+    numbered = learned(
+        [ml("CastMap", "m", "y")], [map_info("m", INT64, FLOAT)], [tensor("y", FLOAT, [1, 1])]
+    )
+    with pytest.raises(omb.OmbError, match=r"has the key 1180591620717411303424; .*are int64"):
+        session(numbered).run(None, {"m": {2**70: 1.0}})
 
 
 def test_zipmap() -> None:
@@ -668,6 +781,10 @@ def test_zipmap() -> None:
     assert made.get_outputs()[0].type == "seq(map(string,tensor(float)))"
     (z,) = made.run(None, {"x": np.zeros((3, 2), np.float32)})
     assert z == [{"a": 0.5, "b": 0.5}] * 3
+    del model.graph.input[0].type.tensor_type.shape.dim[1]
+    model.graph.input[0].type.tensor_type.shape.dim.add(dim_param="k")
+    with pytest.raises(omb.OmbError, match=r"ZipMap\)' on the host: it has 2 class labels for 3 s"):
+        session(model).run(None, {"x": np.zeros((3, 3), np.float32)})
 
 
 def test_text_classifier() -> None:
@@ -828,6 +945,11 @@ def test_weights_of_parts(tmp_path: Path) -> None:
         same(each.run(None, {"x": x}), [np.where(x == 0, w, 0)])
 
 
+def entry(**changes: object) -> dict:
+    """A tensor of a description."""
+    return {"name": "q", "element": "float", "dims": [1], "containers": [], "keys": "", **changes}
+
+
 DAMAGED = {
     "no such kind": (lambda d: d["parts"][0].update(on="moon"), "unknown kind of part 'moon'"),
     "no parts": (lambda d: d.pop("parts"), "is damaged"),
@@ -839,7 +961,97 @@ DAMAGED = {
         lambda d: d["parts"][0]["inputs"][0].update(name="q"),
         "nothing gives 'q'",
     ),
+    "strings for a device": (
+        lambda d: d["parts"][1]["inputs"][0].update(element="string"),
+        "no device has 'count: string|'count' is",
+    ),
+    "strings from a device": (
+        lambda d: d["parts"][1]["outputs"].append(entry(element="string")),
+        r"no device has 'q: string\[1\]'",
+    ),
+    "a device's sequence without a rank": (
+        lambda d: d["parts"][1]["outputs"].append(entry(containers=["seq"], dims=None)),
+        r"no device has 'q: seq\(float",
+    ),
+    "a sequence that is used as a tensor": (
+        lambda d: d["parts"][0]["outputs"][0].update(containers=["seq"]),
+        r"'count' is seq\(tensor\(int64\)\) and tensor\(int64\)",
+    ),
+    "another element type": (
+        lambda d: d["inputs"][1].update(element="double"),
+        r"'score' is tensor\(double\) and tensor\(float\)",
+    ),
+    "keys without a map": (
+        lambda d: d["inputs"][0].update(keys="int64"),
+        "bad type of 'text'",
+    ),
 }
+
+
+def external() -> onnx.TensorProto:
+    """A tensor whose data are in a file."""
+    made = onnx.TensorProto(name="w", data_type=FLOAT, dims=[1], data_location=1)
+    made.external_data.add(key="location", value="/etc/hostname")
+    return made
+
+
+def constant(model: onnx.ModelProto) -> None:
+    model.graph.node.add(op_type="Constant", output=["w"]).attribute.add(
+        name="value", type=onnx.AttributeProto.TENSOR
+    ).t.CopyFrom(external())
+
+
+def nested(model: onnx.ModelProto) -> None:
+    inner = onnx.GraphProto(name="b", initializer=[external()])
+    model.graph.node.add(op_type="If", input=["c"], output=["w"]).attribute.add(
+        name="then_branch", type=onnx.AttributeProto.GRAPH
+    ).g.CopyFrom(inner)
+
+
+DAMAGED_MODELS = {
+    "an external initializer": (
+        lambda m: m.graph.initializer.append(external()),
+        "the data of 'w' are in another file",
+    ),
+    "an external constant": (constant, "the data of 'w' are in another file"),
+    "an external initializer in a subgraph": (nested, "the data of 'w' are in another file"),
+    "empty": (lambda m: m.Clear(), "its inputs are called otherwise"),
+    "another output": (
+        lambda m: setattr(m.graph.output[0], "name", "q"),
+        "its outputs are called otherwise",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED_MODELS)
+def test_damaged_host_models(saved: Path, tmp_path: Path, case: str) -> None:
+    damage, message = DAMAGED_MODELS[case]
+    with zipfile.ZipFile(saved) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    model = onnx.ModelProto.FromString(members["0/model.onnx"])
+    damage(model)
+    members["0/model.onnx"] = model.SerializeToString()
+    with zipfile.ZipFile(tmp_path / "m.omb", "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    with pytest.raises(omb.OmbError, match=f"a part for the host is damaged .*{message}"):
+        omb.load(tmp_path / "m.omb")
+
+
+def test_compressed_members_are_not_read(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few bytes of them may stand for more than the memory holds."""
+    with zipfile.ZipFile(saved) as archive, zipfile.ZipFile(tmp_path / "m.omb", "w") as copy:
+        for name in archive.namelist():
+            kind = zipfile.ZIP_DEFLATED if name == "0/model.onnx" else zipfile.ZIP_STORED
+            copy.writestr(name, archive.read(name), kind)
+    read: list[str] = []
+    plain = zipfile.ZipFile.read
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda z, n: read.append(n) or plain(z, n))
+    with pytest.raises(omb.OmbError, match=r"0/model.onnx is compressed"):
+        omb.load(tmp_path / "m.omb")
+    assert read == ["metadata.json"]
 
 
 @pytest.mark.parametrize("case", DAMAGED)

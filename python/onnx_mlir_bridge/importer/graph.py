@@ -12,18 +12,9 @@ from collections.abc import Iterator
 
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto
 
-from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.errors import OmbError, describe_node
 
 MAX_SUBGRAPH_DEPTH = 33
-
-
-def describe_node(node: NodeProto) -> str:
-    """How messages and locations name a node: '/layer/Conv (Conv)', or by its first output."""
-    op = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-    if node.name:
-        return f"{node.name} ({op})"
-    outputs = [name for name in node.output if name]
-    return f"({op}) producing {outputs[0]}" if outputs else f"({op})"
 
 
 def subgraphs(node: NodeProto) -> Iterator[GraphProto]:

@@ -36,7 +36,7 @@ from typing import Any, BinaryIO
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime.devices import PROVIDERS, check_threads
 from onnx_mlir_bridge.runtime.executable import Buffer
-from onnx_mlir_bridge.runtime.signature import ModelMetadata, Signature
+from onnx_mlir_bridge.runtime.signature import STRING, ModelMetadata, Signature
 
 FORMAT = "onnx-mlir-bridge"
 FORMAT_VERSION = 2
@@ -290,24 +290,31 @@ def _parse(path: Path, file: BinaryIO, mapped: memoryview) -> Artifact:
 
 def _check_flow(whole: Signature, parts: Sequence[Signature]) -> None:
     """ValueError unless each part takes what there is by then, and the outputs are there."""
-    known = {info.name for info in whole.inputs}
+    known = {info.name: info.type for info in whole.inputs}
     for part in (*parts, Signature(whole.outputs, ())):
-        if missing := [info.name for info in part.inputs if info.name not in known]:
-            raise ValueError(f"nothing gives '{missing[0]}'")
-        known.update(info.name for info in part.outputs)
+        for info in part.inputs:
+            if info.name not in known:
+                raise ValueError(f"nothing gives '{info.name}'")
+            if info.type != known[info.name]:
+                raise ValueError(f"'{info.name}' is {known[info.name]} and {info.type}")
+        known.update((info.name, info.type) for info in part.outputs)
 
 
 def _part(
     archive: zipfile.ZipFile, mapped: memoryview, prefix: str, kind: str, signature: Signature
 ) -> Part:
     def small(name: str) -> memoryview:
+        data = _view(archive, mapped, prefix + name)
         archive.read(prefix + name)  # checks the checksum
-        return _view(archive, mapped, prefix + name)
+        return data
 
     if kind == "host":
         return HostPart(signature, small(_MODEL))
     if kind != "device":
         raise ValueError(f"unknown kind of part {kind!r}")
+    for info in (*signature.inputs, *signature.outputs):
+        if info.is_map or info.element == STRING or info.dims is None:
+            raise ValueError(f"no device has '{info}'")
     module = small(_MODULE)
     has_weights = prefix + _PARAMETERS in archive.namelist()
     weights = _view(archive, mapped, prefix + _PARAMETERS) if has_weights else None

@@ -9,16 +9,68 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import ml_dtypes
 import numpy as np
-from onnx import helper
+from onnx import TensorProto, helper
 from onnx.reference.op_run import OpRun
-from onnx.reference.ops import op_loop
+from onnx.reference.ops import op_cast, op_image_decoder, op_loop, op_pad, op_string_split
 
 _CASTS = {"TO_FLOAT": np.float32, "TO_INT64": np.int64, "TO_STRING": object}
 
 
 def _texts(values: list) -> list[str]:
     return [f"{v:f}" if isinstance(v, (float, np.floating)) else str(v) for v in values]
+
+
+class Cast(op_cast.Cast_25):
+    """A cast; onnx's own lacks strings from and to types of ml_dtypes, and "1.5" as an integer."""
+
+    op_domain = ""
+
+    def _run(self, x: np.ndarray, to: int, saturate: int, round_mode: str) -> tuple[np.ndarray]:
+        if to == TensorProto.STRING:
+            # numpy can't write ml_dtypes' numbers.
+            return (op_cast.cast_to(x if x.dtype.isbuiltin == 1 else _wide(x), to, True),)
+        if x.dtype.kind in "OUT" and to != TensorProto.BOOL:
+            x = _numbers(x, helper.tensor_dtype_to_np_dtype(to))
+        return (op_cast.cast_to(x, to, saturate, round_mode),)
+
+
+def _wide(x: np.ndarray) -> np.ndarray:
+    """Numbers of ml_dtypes in a type of numpy's that has them all."""
+    return x.astype(np.int64 if "int" in x.dtype.name else np.float32)
+
+
+def _numbers(texts: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The numbers that are written in texts; ValueError for others, and what `dtype` hasn't."""
+    if "int" not in dtype.name:
+        return np.array([_number(text) for text in texts.flat], np.float64).reshape(texts.shape)
+    info = ml_dtypes.iinfo(dtype)
+    numbers = []
+    for text in texts.flat:
+        number = _whole(text)
+        if not info.min <= number <= info.max:
+            raise ValueError(f"the text {text!r} is no number from {info.min} to {info.max}")
+        numbers.append(number)
+    wide = np.uint64 if dtype == np.uint64 else np.int64
+    return np.array(numbers, wide).reshape(texts.shape)
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        number = _number(text)
+        if not np.isfinite(number):
+            raise ValueError(f"the text {text!r} is no integer") from None
+        return int(number)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"the text {text!r} is no number") from None
 
 
 class CastMap(OpRun):
@@ -84,6 +136,18 @@ class DictVectorizer(OpRun):
         return (np.array([x.get(key, 0) for key in keys]).reshape(1, -1),)
 
 
+class ImageDecoder(op_image_decoder.ImageDecoder):
+    """A picture's pixels; Pillow's own message is about a Python object."""
+
+    op_domain = ""
+
+    def _run(self, encoded: np.ndarray, pixel_format: str) -> tuple[np.ndarray]:
+        try:
+            return super()._run(encoded, pixel_format=pixel_format)
+        except (OSError, SyntaxError):
+            raise ValueError("its input isn't a picture that Pillow can decode") from None
+
+
 class Loop(op_loop.Loop):
     """A loop.
 
@@ -132,6 +196,39 @@ class Loop(op_loop.Loop):
         return stacked
 
 
+class Pad(op_pad.Pad_18):
+    """Padding; onnx's own pads strings with the number 0."""
+
+    op_domain = ""
+
+    def _run(
+        self,
+        data: np.ndarray,
+        pads: np.ndarray,
+        constant_value: np.ndarray | None = None,
+        axes: np.ndarray | None = None,
+        mode: str = "constant",
+    ) -> tuple[np.ndarray]:
+        if data.dtype.kind in "OUT":
+            # As objects, so that numpy cuts none.
+            data = data.astype(object)
+            text = "" if constant_value is None else np.asarray(constant_value).item()
+            constant_value = np.array(text, object)
+        return super()._run(data, pads, constant_value, axes, mode=mode)
+
+
+class StringSplit(op_string_split.StringSplit):
+    """Texts split into their pieces; onnx's own lacks a text without dimensions."""
+
+    op_domain = ""
+
+    def _run(
+        self, x: np.ndarray, delimiter: str | None = None, maxsplit: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        pieces, numbers = super()._run(np.atleast_1d(x), delimiter=delimiter, maxsplit=maxsplit)
+        return (pieces, numbers) if x.ndim else (pieces[0], numbers[0])
+
+
 class ZipMap(OpRun):
     """A map from the class labels to the scores, for each row."""
 
@@ -145,6 +242,8 @@ class ZipMap(OpRun):
     ) -> tuple[list[dict]]:
         labels = classlabels_strings or classlabels_int64s or []
         rows = x.reshape(1, -1) if x.ndim == 1 else x
+        if rows.shape[-1] != len(labels):
+            raise ValueError(f"it has {len(labels)} class labels for {rows.shape[-1]} scores")
         return ([dict(zip(labels, row.tolist(), strict=True)) for row in rows],)
 
 
@@ -154,5 +253,15 @@ def _objects(values: list) -> np.ndarray:
     return array
 
 
-OPERATORS = [CastMap, CategoryMapper, DictVectorizer, Loop, ZipMap]
+OPERATORS = [
+    Cast,
+    CastMap,
+    CategoryMapper,
+    DictVectorizer,
+    ImageDecoder,
+    Loop,
+    Pad,
+    StringSplit,
+    ZipMap,
+]
 """The `new_ops` of a ReferenceEvaluator."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime.containers import Value
-from onnx_mlir_bridge.runtime.signature import STRING, TensorInfo
+from onnx_mlir_bridge.runtime.signature import STRING, TensorInfo, element_dtype
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -96,20 +96,55 @@ def _strings(info: TensorInfo, array: np.ndarray) -> np.ndarray:
     return array
 
 
+_MAX_SHOWN = 40
+
+
 def _checked_map(info: TensorInfo, value: object) -> dict:
     """A map of the model's types of keys and values."""
     if not isinstance(value, Mapping):
         raise OmbError(
             f"input '{info.name}' is a {type(value).__name__}; the model takes {info}: pass a dict"
         )
-    key_type = str if info.keys == STRING else (int, np.integer)
-    for key in value:
-        if not isinstance(key, key_type) or isinstance(key, bool):
+    checked = {}
+    for key, element in value.items():
+        plain_key = _plain(info.keys, key)
+        if plain_key is None:
             raise OmbError(
-                f"input '{info.name}' has the key {key!r}; the model takes {info}: "
+                f"input '{info.name}' has the key {_shown(key)}; the model takes {info}: "
                 f"its keys are {info.keys}"
             )
-    return dict(value)
+        plain = _plain(info.element, element)
+        if plain is None:
+            raise OmbError(
+                f"input '{info.name}' has {_shown(element)} for the key {_shown(key)}; the model "
+                f"takes {info}: its values are {info.element}"
+            )
+        checked[plain_key] = plain
+    return checked
+
+
+def _plain(element: str, value: object) -> str | int | float | None:
+    """A key or value of a map, as an element type holds it; None if that can't."""
+    if element == STRING:
+        return value if isinstance(value, str) else None
+    dtype = element_dtype(element)
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole and (dtype.kind in "iu" or not isinstance(value, (float, np.floating))):
+        return None
+    try:
+        with np.errstate(over="ignore"):
+            return dtype.type(int(value) if whole else float(value)).item()
+    except OverflowError:
+        return None
+
+
+def _shown(value: object) -> str:
+    """A key or value in a message."""
+    try:
+        text = repr(value) if isinstance(value, (str, int, float, np.generic)) else ""
+    except ValueError:  # integers of thousands of digits
+        text = ""
+    return text if 0 < len(text) <= _MAX_SHOWN else f"a value of type {type(value).__name__}"
 
 
 def _checked_tensor(info: TensorInfo, value: object, sizes: Sizes) -> np.ndarray:

@@ -201,7 +201,8 @@ class Signature:
                 if not (dim is None or isinstance(dim, str) or (type(dim) is int and dim >= 0)):
                     raise ValueError(f"bad dimension {dim!r} of '{name}'")
             containers, keys = tuple(entry["containers"]), entry["keys"]
-            if containers not in CONTAINERS or keys not in ("", "int64", STRING):
+            has_keys = keys in ("int64", STRING) if "map" in containers else keys == ""
+            if containers not in CONTAINERS or not has_keys:
                 raise ValueError(f"bad type of '{name}'")
             dims = None if dims is None else tuple(dims)
             return TensorInfo(name, element, dims, containers, keys)
