@@ -1144,6 +1144,22 @@ def test_strings_on_the_command_line(capfd: pytest.CaptureFixture[str], folder: 
     assert (status, errors) == (0, "")
     _, _, errors = omb_command(capfd, "run", folder / "m.omb", "-i", "text=[1")
     assert errors.startswith("error: input 'text': [1 is not JSON")
+    deep = "[" * 30_000
+    _, _, errors = omb_command(capfd, "run", folder / "m.omb", "-i", f"text={deep}")
+    assert re.fullmatch(
+        r"error: input 'text': \[+\.\.\. is not JSON: it is nested too .*\n", errors
+    )
+    # One text for a size that another input says, whichever comes first.
+    for given in (["text=hello", "score=2"], ["score=2", "text=hello"]):
+        status, printed, errors = omb_command(
+            capfd, "run", folder / "m.omb", *(f"--input={text}" for text in given)
+        )
+        assert (status, errors) == (0, "")
+        assert re.search(r'text +string +\[2\] +"hello", "hello" +hello', printed)
+    for option in ("--fallback=error", "--opt-level=1"):
+        status, _, errors = omb_command(capfd, "run", folder / "m.omb", option)
+        assert status == 2
+        assert errors.startswith(f"error: {option.partition('=')[0]} is for ONNX models; '")
 
 
 def test_other_commands(capfd: pytest.CaptureFixture[str], folder: Path) -> None:

@@ -103,7 +103,13 @@ def _inputs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tu
 @_THREADS
 @_OPT_LEVEL
 @_FALLBACK
-def run(inputs: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401
+@click.pass_context
+def run(
+    context: click.Context,
+    inputs: tuple[str, ...],
+    model: Path,
+    **options: Any,  # noqa: ANN401
+) -> None:
     """Run MODEL, an ONNX model or one saved by `omb compile`, and print its outputs.
 
     Inputs that aren't given are random, the same ones each time: floats from 0 to 1, integers 0 or
@@ -112,7 +118,14 @@ def run(inputs: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401
     """
     from onnx_mlir_bridge.cli import running
 
-    running.run(options.pop("model"), inputs, **options)
+    for name in ("opt_level", "fallback"):
+        is_given = context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+        if is_given and running.is_saved(model):
+            option = name.replace("_", "-")
+            raise click.UsageError(
+                f"--{option} is for ONNX models; '{model}' is compiled: give it to omb compile"
+            )
+    running.run(model, inputs, **options)
 
 
 @omb.command(short_help="Compile a model, or print a stage of it.")

@@ -15,6 +15,8 @@ from onnx_mlir_bridge.runtime import containers
 from onnx_mlir_bridge.runtime.signature import STRING, TensorInfo
 
 _SHAPE = re.compile(r"\d+(?:x\d+)*")
+_FILES = (".npy", ".npz")
+_MAX_SHOWN = 60
 _SEED = 0
 _FORMS = "give a .npy file, or a shape such as 1x3x224x224 for random values"
 
@@ -45,14 +47,16 @@ def values(infos: Sequence[TensorInfo], given: Iterable[str]) -> list[Value]:
         if name in said:
             raise OmbError(f"input '{name}' is given twice: '{said[name]}' and '{value}'")
         said[name] = value
+    # One text for all of an input, which has the sizes that other inputs say.
+    texts = {i.name for i in infos if i.name in said and _is_text(said[i.name], i)}
     loaded = {
         info.name: _given(said[info.name], info)
         for info in infos
-        if info.name in said and not _SHAPE.fullmatch(said[info.name])
+        if info.name in said and info.name not in texts and not _is_shape(said[info.name])
     }
     shapes = {name: array.shape for name, array in loaded.items() if isinstance(array, np.ndarray)}
     for name, text in said.items():
-        if name not in loaded:
+        if name not in loaded and name not in texts:
             shapes[name] = tuple(int(size) for size in text.split("x"))
     sizes: dict[str, int] = {}
     for info in infos:
@@ -69,13 +73,15 @@ def values(infos: Sequence[TensorInfo], given: Iterable[str]) -> list[Value]:
                 f"input '{info.name}' is a map, which only Python can give: see InferenceSession"
             )
         shape = shapes.get(info.name)
-        if shape is None and info.is_optional:
+        if shape is None and info.is_optional and info.name not in texts:
             result.append(Value(info, None, "absent"))
             continue
         if shape is None:
             shape = tuple(d if isinstance(d, int) else sizes.get(d, 1) for d in info.shape)
-        array = random(info, shape, generator)
-        result.append(Value(info, [array] if info.is_sequence else array, "random"))
+        is_text = info.name in texts
+        array = _filled(info, shape, said[info.name]) if is_text else random(info, shape, generator)
+        origin = said[info.name] if is_text else "random"
+        result.append(Value(info, [array] if info.is_sequence else array, origin))
     return result
 
 
@@ -108,21 +114,43 @@ def _note_sizes(info: TensorInfo, shape: tuple[int, ...], sizes: dict[str, int])
             sizes.setdefault(dim, size)
 
 
+def _is_text(text: str, info: TensorInfo) -> bool:
+    """Whether a text stands for itself: not for a file, a shape or a JSON list."""
+    is_string = info.element == STRING and not info.is_map
+    return is_string and not (text.endswith(_FILES) or text.startswith("[") or _is_shape(text))
+
+
+def _is_shape(text: str) -> bool:
+    return _SHAPE.fullmatch(text) is not None
+
+
 def _given(text: str, info: TensorInfo) -> np.ndarray | list[np.ndarray]:
-    """What a text that isn't a shape stands for."""
-    is_file = text.endswith((".npy", ".npz")) or info.element != STRING
-    return _load(Path(text), info) if is_file else _strings(text, info)
+    """What a text that isn't a shape, nor itself, stands for."""
+    is_file = text.endswith(_FILES) or info.element != STRING
+    return _load(Path(text), info) if is_file else _listed(text, info)
 
 
-def _strings(text: str, info: TensorInfo) -> np.ndarray | list[np.ndarray]:
-    """One text, as often as the model's sizes want it, or the texts of a JSON list."""
-    array = np.full([d if isinstance(d, int) else 1 for d in info.dims or ()], text, object)
-    if text.startswith("["):
-        try:
-            array = np.array(json.loads(text), object)
-        except ValueError as error:
-            raise OmbError(f"input '{info.name}': {text} is not JSON: {error}") from None
+def _listed(text: str, info: TensorInfo) -> np.ndarray | list[np.ndarray]:
+    """The texts of a JSON list."""
+    try:
+        array = np.array(json.loads(text), object)
+    except (ValueError, RecursionError) as error:
+        shown = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+        why = error if isinstance(error, ValueError) else "it is nested too deeply"
+        raise OmbError(f"input '{info.name}': {shown} is not JSON: {why}") from None
     return [array] if info.is_sequence else array
+
+
+def _filled(info: TensorInfo, shape: tuple[int, ...], text: str) -> np.ndarray:
+    try:
+        return np.full(shape, text, object)
+    except (ValueError, MemoryError):
+        raise _too_large(info, shape) from None
+
+
+def _too_large(info: TensorInfo, shape: tuple[int, ...]) -> OmbError:
+    size = "x".join(map(str, shape))
+    return OmbError(f"input '{info.name}' of the shape {size} does not fit into memory")
 
 
 def _load(path: Path, info: TensorInfo) -> np.ndarray | list[np.ndarray]:
@@ -189,7 +217,4 @@ def random(info: TensorInfo, shape: tuple[int, ...], generator: np.random.Genera
             return (numbers + 1j * generator.random(shape)).astype(info.dtype)
         return np.asarray(numbers, dtype=info.dtype)
     except (ValueError, MemoryError, OverflowError):
-        size = "x".join(map(str, shape))
-        raise OmbError(
-            f"input '{info.name}' of the shape {size} does not fit into memory"
-        ) from None
+        raise _too_large(info, shape) from None
