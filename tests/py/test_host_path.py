@@ -23,6 +23,7 @@ import small_models
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 from onnx_mlir_bridge import cli
+from onnx_mlir_bridge.compiler import placement
 from onnx_mlir_bridge.importer.segments import partition
 from onnx_mlir_bridge.runtime.device_segment import DeviceSegment, OnDevice
 from onnx_mlir_bridge.runtime.host import HostSegment
@@ -614,6 +615,25 @@ def test_unknown_ranks() -> None:
         same(made.run(None, {"x": x}), [2 * x.reshape(-1)])
     with pytest.raises(omb.OmbError, match="rank of input 'x' is not known"):
         omb.compile(model, fallback="error")
+
+
+def test_equal_nodes_move_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The passes merge them, and report one: a round for each would take time by their square."""
+    nodes = []
+    for number in range(20):
+        nodes += [node("Reshape", "x s", f"r{number}"), node("Relu", f"r{number}", f"a{number}")]
+    nodes.append(node("Sum", " ".join(f"a{number}" for number in range(20)), "y"))
+    model = small_models.model(
+        nodes,
+        [tensor("x", FLOAT, ["n"]), tensor("s", INT64, ["k"])],
+        [tensor("y", FLOAT, None)],
+    )
+    rounds = []
+    lower = placement.pipeline.to_linalg
+    monkeypatch.setattr(placement.pipeline, "to_linalg", lambda m: rounds.append(m) or lower(m))
+    placed = placement.place(model, "host")
+    assert len(placed.host_nodes) == len(nodes)
+    assert len(rounds) <= 2
 
 
 def test_compositions_that_need_a_rank() -> None:

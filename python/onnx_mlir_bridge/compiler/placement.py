@@ -82,6 +82,7 @@ class _Placer:
             # onnx infers no rank for them.
             if node.op_type in _ROWS and node.domain == "ai.onnx.ml":
                 self._graph.refine(node.output[0], (1, None))
+        self._twins = _twins(self._graph.nodes)
         self._reasons: dict[int, str] = {}
         """Why a node runs on the host, by its number."""
         self._lowered_parts: dict[tuple[tuple[int, ...], tuple[str, ...]], DevicePart] = {}
@@ -219,8 +220,9 @@ class _Placer:
         found = False
         for name, message in unsupported:
             for number in _owner(owners, name):
-                self._reasons.setdefault(number, message)
                 found = True
+                for twin in self._twins[number]:
+                    self._reasons.setdefault(twin, message)
         return found
 
     def _host_part(self, segment: Segment) -> HostPart:
@@ -296,6 +298,26 @@ def _lacking(value_type: onnx.TypeProto) -> str:
     if held.HasField("map_type"):
         return "maps"
     return "strings" if held.tensor_type.elem_type == onnx.TensorProto.STRING else ""
+
+
+def _twins(nodes: Sequence[onnx.NodeProto]) -> list[list[int]]:
+    """For each node, those that compute the same: the passes merge them, and name only one."""
+    firsts: dict[bytes, int] = {}
+    members: dict[int, list[int]] = {}
+    same: dict[str, str] = {}
+    twins = []
+    for number, node in enumerate(nodes):
+        key = onnx.NodeProto(op_type=node.op_type, domain=node.domain, attribute=node.attribute)
+        key.input.extend(same.get(value, value) for value in node.input)
+        first = firsts.setdefault(key.SerializeToString(), number)
+        same.update(
+            (mine, theirs)
+            for mine, theirs in zip(node.output, nodes[first].output, strict=False)
+            if mine and theirs
+        )
+        twins.append(members.setdefault(first, []))
+        twins[-1].append(number)
+    return twins
 
 
 def _owners(nodes: Mapping[int, onnx.NodeProto]) -> dict[str, set[int]]:
