@@ -658,6 +658,25 @@ def test_compositions_that_need_a_rank() -> None:
         omb.compile(model, fallback="error")
 
 
+def test_linear_models_of_unknown_rank() -> None:
+    """Without intercepts, of which onnx's own operators make NaNs."""
+    weights = {"coefficients": [1.0, 2.0, 3.0, -1.0]}
+    model = learned(
+        [
+            node("Reshape", "x s", "r"),
+            ml("LinearRegressor", "r", "y", targets=2, **weights),
+            ml("LinearClassifier", "r", "label scores", classlabels_ints=[4, 5], **weights),
+        ],
+        [tensor("x", FLOAT, ["n"]), tensor("s", INT64, ["k"])],
+        [tensor("y", FLOAT, None), tensor("label", INT64, None)],
+    )
+    made = session(model)
+    assert kinds(made) == "H"
+    y, label = made.run(None, {"x": np.arange(4, dtype=np.float32), "s": np.array([2, 2])})
+    np.testing.assert_array_equal(y, [[2, -1], [8, 3]])
+    np.testing.assert_array_equal(label, [4, 4])
+
+
 def test_ranks_that_only_the_compiler_finds() -> None:
     """A device's result whose rank onnx doesn't infer is passed to the next part on the device."""
 

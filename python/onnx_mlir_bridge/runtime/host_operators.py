@@ -14,6 +14,7 @@ import numpy as np
 from onnx import TensorProto, helper
 from onnx.reference.op_run import OpRun
 from onnx.reference.ops import op_cast, op_image_decoder, op_loop, op_pad, op_string_split
+from onnx.reference.ops.aionnxml import op_linear_classifier, op_linear_regressor
 
 _CASTS = {"TO_FLOAT": np.float32, "TO_INT64": np.int64, "TO_STRING": object}
 
@@ -148,6 +149,28 @@ class ImageDecoder(op_image_decoder.ImageDecoder):
             raise ValueError("its input isn't a picture that Pillow can decode") from None
 
 
+class LinearClassifier(op_linear_classifier.LinearClassifier):
+    """A linear classifier; onnx's own gives NaNs where there are no intercepts."""
+
+    op_domain = "ai.onnx.ml"
+
+    def _run(
+        self, x: np.ndarray, intercepts: list[float] | None = None, **attributes: object
+    ) -> tuple[np.ndarray, ...]:
+        return super()._run(x, intercepts=intercepts or [0.0], **attributes)
+
+
+class LinearRegressor(op_linear_regressor.LinearRegressor):
+    """A linear regression; onnx's own gives NaNs where there are no intercepts."""
+
+    op_domain = "ai.onnx.ml"
+
+    def _run(
+        self, x: np.ndarray, intercepts: list[float] | None = None, **attributes: object
+    ) -> tuple[np.ndarray, ...]:
+        return super()._run(x, intercepts=intercepts or [0.0], **attributes)
+
+
 class Loop(op_loop.Loop):
     """A loop.
 
@@ -259,6 +282,8 @@ OPERATORS = [
     CategoryMapper,
     DictVectorizer,
     ImageDecoder,
+    LinearClassifier,
+    LinearRegressor,
     Loop,
     Pad,
     StringSplit,
