@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import locale
 import re
 import subprocess
 import sys
@@ -1282,3 +1283,20 @@ def test_device_segments_have_signatures(compiled: omb.CompiledModel) -> None:
     made = omb.InferenceSession(compiled)
     (segment,) = [s for s in made._segments if isinstance(s, DeviceSegment)]
     assert [str(i) for i in segment.signature.inputs] == ["count: int64[n]", "score: float[n]"]
+
+
+def test_the_locale_stays() -> None:
+    node = helper.make_node(
+        "StringNormalizer", ["x"], ["y"], "normalize", case_change_action="LOWER", locale="C"
+    )
+    model = small_models.model(
+        [node],
+        [small_models.tensor("x", TensorProto.STRING, [2])],
+        [small_models.tensor("y", TensorProto.STRING, [2])],
+    )
+    before = locale.setlocale(locale.LC_ALL)
+    with pytest.warns(omb.FallbackWarning):
+        made = omb.InferenceSession(model)
+    (y,) = made.run(None, {"x": np.array(["Ab", "C"])})
+    assert y.tolist() == ["ab", "c"]
+    assert locale.setlocale(locale.LC_ALL) == before

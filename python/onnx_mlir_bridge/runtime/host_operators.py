@@ -6,6 +6,7 @@ row, [1, n], of operators on one map. Imports onnx: for hosts that need it only.
 
 from __future__ import annotations
 
+import locale as process_locale
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +14,14 @@ import ml_dtypes
 import numpy as np
 from onnx import TensorProto, helper
 from onnx.reference.op_run import OpRun
-from onnx.reference.ops import op_cast, op_image_decoder, op_loop, op_pad, op_string_split
+from onnx.reference.ops import (
+    op_cast,
+    op_image_decoder,
+    op_loop,
+    op_pad,
+    op_string_normalizer,
+    op_string_split,
+)
 from onnx.reference.ops.aionnxml import op_linear_classifier, op_linear_regressor
 
 _CASTS = {"TO_FLOAT": np.float32, "TO_INT64": np.int64, "TO_STRING": object}
@@ -240,6 +248,21 @@ class Pad(op_pad.Pad_18):
         return super()._run(data, pads, constant_value, axes, mode=mode)
 
 
+class StringNormalizer(op_string_normalizer.StringNormalizer):
+    """Texts in lower or upper case, without stop words; onnx's own sets the locale of the process,
+    of which Python's change of case makes no use."""
+
+    op_domain = ""
+
+    def _run(
+        self,
+        x: np.ndarray,
+        locale: str | None = None,
+        **attributes: object,
+    ) -> tuple[np.ndarray]:
+        return super()._run(x, locale=process_locale.getlocale(), **attributes)
+
+
 class StringSplit(op_string_split.StringSplit):
     """Texts split into their pieces; onnx's own lacks a text without dimensions."""
 
@@ -286,6 +309,7 @@ OPERATORS = [
     LinearRegressor,
     Loop,
     Pad,
+    StringNormalizer,
     StringSplit,
     ZipMap,
 ]
