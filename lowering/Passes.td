@@ -128,7 +128,7 @@ def ConvertLayout : Pass<"omb-convert-layout", "::mlir::ModuleOp"> {
 
 def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
                        VectorUnitOptions {
-  let summary = "Put constant weights into the order in which kernels read them";
+  let summary = "Put weights into the order in which kernels read them";
   let description = [{
     Takes products of matrices and convolutions in f32 and f64 whose output has
     the weights' channels last. The channels are divided into panels of a few
@@ -141,8 +141,8 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
 
     The panel's size follows from the registers of the CPU and the sizes of the
     output. A start of the sum other than zero is added afterwards. Weights that
-    aren't constant are packed with `linalg.pack` where their sizes are known and
-    they are used for some positions at least.
+    aren't constant are packed with `linalg.pack` where they are used for enough
+    positions, or both are sequences of unknown length.
   }];
   let options = vectorUnit # [
     Option<"explain", "explain", "bool", /*default=*/"false",
@@ -156,7 +156,7 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
 }
 
 def FuseElementwise : Pass<"omb-fuse-elementwise", "::mlir::ModuleOp"> {
-  let summary = "Make one op of elementwise ops that follow each other";
+  let summary = "Make one op of the elementwise ops that follow a product";
   let description = [{
     Makes `linalg.generic` of named elementwise ops and of broadcasts. What
     follows a packed product (`linalg.unpack`) becomes one op, as long as the

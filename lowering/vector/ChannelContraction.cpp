@@ -24,8 +24,16 @@ static bool multipliesAndAdds(linalg::LinalgOp op) {
           (product.getLhs() == rhs && product.getRhs() == lhs));
 }
 
+void omb::kernels::buildMultiplyAdd(OpBuilder &builder, Location loc,
+                                    ValueRange args) {
+  Value product = arith::MulFOp::create(builder, loc, args[0], args[1]);
+  Value sum = arith::AddFOp::create(builder, loc, args[2], product);
+  linalg::YieldOp::create(builder, loc, sum);
+}
+
 int64_t ChannelContraction::getSize(unsigned loop) const {
-  return const_cast<linalg::LinalgOp &>(op).getStaticLoopRanges()[loop];
+  auto linalgOp = op;
+  return linalgOp.getStaticLoopRanges()[loop];
 }
 
 SmallVector<int64_t> ChannelContraction::getWeightsOrder() const {

@@ -40,6 +40,10 @@ struct ChannelContraction {
   unsigned getElementBytes() const;
 };
 
+/// The body of such a product: out + input * weights.
+void buildMultiplyAdd(mlir::OpBuilder &builder, mlir::Location loc,
+                      mlir::ValueRange args);
+
 } // namespace omb::kernels
 
 #endif // OMB_LOWERING_VECTOR_CHANNELCONTRACTION_H

@@ -20,14 +20,15 @@ SmallVector<int64_t> omb::kernels::getChannelsSecond(int64_t rank) {
   return invertPermutationVector(getChannelsLast(rank));
 }
 
-static linalg::TransposeOp transpose(OpBuilder &builder, Location loc,
-                                     Value image, ArrayRef<int64_t> order) {
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, image);
+linalg::TransposeOp omb::kernels::createTransposed(OpBuilder &builder,
+                                                   Location loc, Value tensor,
+                                                   ArrayRef<int64_t> order) {
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, tensor);
   applyPermutationToVector(sizes, order);
   Value empty = tensor::EmptyOp::create(
       builder, loc, sizes,
-      cast<RankedTensorType>(image.getType()).getElementType());
-  return linalg::TransposeOp::create(builder, loc, image, empty, order);
+      cast<RankedTensorType>(tensor.getType()).getElementType());
+  return linalg::TransposeOp::create(builder, loc, tensor, empty, order);
 }
 
 Value omb::kernels::toChannelsLast(OpBuilder &builder, Location loc,
@@ -35,14 +36,15 @@ Value omb::kernels::toChannelsLast(OpBuilder &builder, Location loc,
   if (Value source = getChannelsLastSource(image))
     return source;
   int64_t rank = cast<RankedTensorType>(image.getType()).getRank();
-  return transpose(builder, loc, image, getChannelsLast(rank))->getResult(0);
+  return createTransposed(builder, loc, image, getChannelsLast(rank))
+      ->getResult(0);
 }
 
 Value omb::kernels::toChannelsSecond(OpBuilder &builder, Location loc,
                                      Value image) {
   int64_t rank = cast<RankedTensorType>(image.getType()).getRank();
   linalg::TransposeOp op =
-      transpose(builder, loc, image, getChannelsSecond(rank));
+      createTransposed(builder, loc, image, getChannelsSecond(rank));
   op->setAttr(kChannelsSecondAttrName, builder.getUnitAttr());
   return op->getResult(0);
 }

@@ -3,6 +3,7 @@
 #ifndef OMB_LOWERING_VECTOR_CHANNELSLAST_H
 #define OMB_LOWERING_VECTOR_CHANNELSLAST_H
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/PatternMatch.h"
 
@@ -19,6 +20,12 @@ constexpr llvm::StringLiteral kChannelsSecondAttrName = "omb.channels_second";
 llvm::SmallVector<int64_t> getChannelsLast(int64_t rank);
 /// The way back: 0, 3, 1, 2.
 llvm::SmallVector<int64_t> getChannelsSecond(int64_t rank);
+
+/// The tensor with its dimensions in another order.
+mlir::linalg::TransposeOp createTransposed(mlir::OpBuilder &builder,
+                                           mlir::Location loc,
+                                           mlir::Value tensor,
+                                           llvm::ArrayRef<int64_t> order);
 
 /// The image with its channels last: a transposition, or what an opposite one
 /// was made of.

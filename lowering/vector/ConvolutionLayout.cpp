@@ -1,5 +1,6 @@
 //===- ConvolutionLayout.cpp - Convolutions with channels last ------------===//
 
+#include "lowering/vector/ChannelContraction.h"
 #include "lowering/vector/ChannelsLast.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -62,17 +63,10 @@ struct ConvolutionToChannelsLast : OpRewritePattern<ConvOp> {
     SmallVector<AffineMap> maps =
         getMaps(rewriter, getValues(op.getStrides()),
                 getValues(op.getDilations()), iterators);
-    Value result =
-        linalg::GenericOp::create(
-            rewriter, loc, start.getType(), ValueRange{input, weights}, start,
-            maps, iterators,
-            [](OpBuilder &builder, Location at, ValueRange args) {
-              Value product =
-                  arith::MulFOp::create(builder, at, args[0], args[1]);
-              Value sum = arith::AddFOp::create(builder, at, args[2], product);
-              linalg::YieldOp::create(builder, at, sum);
-            })
-            .getResult(0);
+    Value result = linalg::GenericOp::create(rewriter, loc, start.getType(),
+                                             ValueRange{input, weights}, start,
+                                             maps, iterators, buildMultiplyAdd)
+                       .getResult(0);
     rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, result));
     return success();
   }
@@ -122,15 +116,7 @@ struct DepthwiseToChannelsLast
     Value start = getStart(rewriter, loc, op.getOutputs()[0]);
     Value input = toChannelsLast(rewriter, loc, op.getInputs()[0]);
     Value weights = op.getInputs()[1];
-    auto type = cast<RankedTensorType>(weights.getType());
-    SmallVector<int64_t> order{1, 2, 0};
-    SmallVector<OpFoldResult> sizes =
-        tensor::getMixedSizes(rewriter, loc, weights);
-    applyPermutationToVector(sizes, order);
-    Value empty =
-        tensor::EmptyOp::create(rewriter, loc, sizes, type.getElementType());
-    weights = linalg::TransposeOp::create(rewriter, loc, weights, empty, order)
-                  ->getResult(0);
+    weights = createTransposed(rewriter, loc, weights, {1, 2, 0})->getResult(0);
     Value result =
         linalg::DepthwiseConv2DNhwcHwcOp::create(
             rewriter, loc, start.getType(), ValueRange{input, weights}, start,

@@ -14,8 +14,7 @@ namespace omb::kernels {
 struct Executable {
   mlir::Operation *op;
   mlir::Block *entry;
-  /// Where the entry's values are defined: the number of workgroups is computed
-  /// from the sizes in a region of its own.
+  /// Computes the size of the grid from the sizes: a region of its own.
   mlir::Block *count;
   /// `@executable::@entry`.
   mlir::SymbolRefAttr symbol;
@@ -26,7 +25,7 @@ struct Executable {
                            llvm::StringRef name, unsigned sizes,
                            unsigned tensors);
 
-  /// The memory of the entry's `index`-th tensor. `sizes` are its dynamic ones.
+  /// The memory of a tensor of the entry. `sizes` are its dynamic ones.
   static mlir::Value createSubspan(mlir::OpBuilder &builder, mlir::Location loc,
                                    mlir::Value binding,
                                    mlir::RankedTensorType type,

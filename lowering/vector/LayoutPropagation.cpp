@@ -1,6 +1,7 @@
 //===- LayoutPropagation.cpp - Keep the channels last ---------------------===//
 
 #include "lowering/vector/ChannelsLast.h"
+#include "lowering/vector/Elementwise.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -29,12 +30,7 @@ struct MoveElementwise : OpRewritePattern<linalg::GenericOp> {
 
   LogicalResult matchAndRewrite(linalg::GenericOp op,
                                 PatternRewriter &rewriter) const override {
-    if (!linalg::isElementwise(op) || op.getNumDpsInits() != 1 ||
-        !op.hasPureTensorSemantics() ||
-        !op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity() ||
-        !op.getBody()->getArguments().back().use_empty() ||
-        op.getBody()->getOps<linalg::IndexOp>().begin() !=
-            op.getBody()->getOps<linalg::IndexOp>().end())
+    if (!isElementwiseOfInputs(op) || op.hasIndexSemantics())
       return rewriter.notifyMatchFailure(op, "isn't elementwise");
     auto isMoved = [&](OpOperand *operand) {
       return op.getMatchingIndexingMap(operand).isIdentity() &&

@@ -202,13 +202,7 @@ private:
     return linalg::GenericOp::create(
                builder, loc, fill.getType(),
                ValueRange{contraction.input->get(), panels}, fill, maps,
-               iterators,
-               [](OpBuilder &inner, Location at, ValueRange args) {
-                 Value product =
-                     arith::MulFOp::create(inner, at, args[0], args[1]);
-                 Value sum = arith::AddFOp::create(inner, at, args[2], product);
-                 linalg::YieldOp::create(inner, at, sum);
-               })
+               iterators, buildMultiplyAdd)
         .getResult(0);
   }
 

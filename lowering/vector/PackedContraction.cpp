@@ -2,6 +2,8 @@
 
 #include "lowering/vector/PackedContraction.h"
 
+#include "lowering/vector/Elementwise.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/IR/Matchers.h"
@@ -30,13 +32,10 @@ static bool isReadable(AffineMap map, Type type) {
 
 /// Whether `op` can be done to vectors of what `product` gives.
 static bool isEpilogue(linalg::GenericOp op, Value product) {
-  if (!linalg::isElementwise(op) || op.getNumDpsInits() != 1 ||
-      !op.hasPureTensorSemantics() ||
-      !op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity() ||
+  if (!isElementwiseOfInputs(op) ||
       !isVectorElement(getElementTypeOrSelf(op.getResultTypes()[0])) ||
       cast<RankedTensorType>(op.getResultTypes()[0]).getShape() !=
-          cast<RankedTensorType>(product.getType()).getShape() ||
-      !op.getBody()->getArguments().back().use_empty())
+          cast<RankedTensorType>(product.getType()).getShape())
     return false;
   for (OpOperand *operand : op.getDpsInputOperands()) {
     AffineMap map = op.getMatchingIndexingMap(operand);

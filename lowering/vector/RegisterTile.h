@@ -28,7 +28,7 @@ struct VectorUnit {
 
 /// How many vectors of channels a tile has for an output of `rows` positions
 /// and `channels` channels (dynamic: many of them): what takes the fewest
-/// cycles by a model of one multiplication and two loads a cycle.
+/// cycles by a model of two multiplications and two loads a cycle.
 unsigned selectVectors(const VectorUnit &unit, unsigned lanes, int64_t rows,
                        int64_t channels);
 
