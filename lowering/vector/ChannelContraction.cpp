@@ -31,6 +31,13 @@ void omb::kernels::buildMultiplyAdd(OpBuilder &builder, Location loc,
   linalg::YieldOp::create(builder, loc, sum);
 }
 
+std::optional<unsigned> ChannelContraction::getColumn() const {
+  for (unsigned position : llvm::reverse(positions))
+    if (!llvm::is_contained(batches, position))
+      return position;
+  return std::nullopt;
+}
+
 int64_t ChannelContraction::getSize(unsigned loop) const {
   auto linalgOp = op;
   return linalgOp.getStaticLoopRanges()[loop];
@@ -87,6 +94,17 @@ static StringRef getObstacle(const ChannelContraction &found) {
   return "";
 }
 
+/// Whether the input's last dimension, and nothing else of it, is the channels.
+static bool hasChannelsLast(const ChannelContraction &found) {
+  auto op = found.op;
+  AffineMap input = op.getMatchingIndexingMap(found.input);
+  AffineExpr channel = getAffineDimExpr(found.channel, input.getContext());
+  return input.getResults().back() == channel &&
+         llvm::none_of(input.getResults().drop_back(), [&](AffineExpr expr) {
+           return expr.isFunctionOfDim(found.channel);
+         });
+}
+
 FailureOr<ChannelContraction>
 ChannelContraction::match(linalg::LinalgOp op,
                           function_ref<void(const Twine &)> why) {
@@ -120,10 +138,15 @@ ChannelContraction::match(linalg::LinalgOp op,
   auto hasChannels = [&](OpOperand *operand) {
     return op.getMatchingIndexingMap(operand).isFunctionOfDim(found.channel);
   };
-  if (hasChannels(found.input))
+  if (!hasChannels(found.weights))
     std::swap(found.input, found.weights);
-  if (!hasChannels(found.weights) || hasChannels(found.input))
+  if (!hasChannels(found.weights))
     return fail("has no channels of the weights last in its output");
+  found.isDepthwise = hasChannels(found.input);
+  if (found.isDepthwise && !hasChannelsLast(found))
+    return fail("has the channels in both operands, but not last");
+  if (found.isDepthwise && !found.hasConstantWeights())
+    return fail("has depthwise weights that aren't constant");
 
   AffineMap weights = op.getMatchingIndexingMap(found.weights);
   if (!weights.isProjectedPermutation())
@@ -131,8 +154,7 @@ ChannelContraction::match(linalg::LinalgOp op,
   for (unsigned position : found.positions)
     if (weights.isFunctionOfDim(position))
       found.batches.push_back(position);
-  if (!found.batches.empty() &&
-      llvm::is_contained(found.batches, found.positions.back()))
+  if (!found.batches.empty() && !found.getColumn())
     return fail("has weights for each position");
   for (auto [loop, kind] : llvm::enumerate(op.getIteratorTypesArray())) {
     if (kind != utils::IteratorType::reduction)

@@ -7,12 +7,14 @@
 
 namespace omb::kernels {
 
-/// A sum of products of an input and weights whose output has the channels,
-/// which only the weights have, as its last dimension: products of matrices and
-/// convolutions of images with the channels last.
+/// A sum of products of an input and weights whose output has the channels as
+/// its last dimension: products of matrices and convolutions of images with the
+/// channels last.
 ///
-///   output[b..., p..., n] += input[b..., f(p..., r...)] * weights[b..., n,
-///   r...]
+///   output[b p..., n] += input[b p..., f(p..., r...)] * weights[b..., n, r...]
+///
+/// The batches b are among the positions p in any order. Of a depthwise
+/// convolution, the input has the channels as its last dimension, too.
 ///
 /// The weights are constant, or have as many positions to be used for that
 /// putting them into another order first pays.
@@ -26,12 +28,17 @@ struct ChannelContraction {
   llvm::SmallVector<unsigned> reductions;
   llvm::SmallVector<unsigned> batches;
   llvm::SmallVector<unsigned> positions;
+  /// Whether each channel of the output has a channel of the input of its own.
+  bool isDepthwise = false;
 
   /// Fails with the reason where `op` is something else.
   static mlir::FailureOr<ChannelContraction>
   match(mlir::linalg::LinalgOp op,
         llvm::function_ref<void(const llvm::Twine &)> why);
 
+  /// The innermost position that isn't a batch: that of the rows of a tile.
+  /// None where there is one position only.
+  std::optional<unsigned> getColumn() const;
   /// The number of values along a loop; dynamic where it isn't known.
   int64_t getSize(unsigned loop) const;
   /// The weights' dimensions in the order batches, channels, what is summed.

@@ -7,16 +7,56 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace omb::kernels;
 
-/// The start of a convolution's sums with the channels last.
-static Value getStart(OpBuilder &builder, Location loc, Value start) {
+/// The dimensions of [batch, groups, channels, height, width] that are one
+/// dimension without groups.
+static SmallVector<ReassociationIndices> getGroupsSecond() {
+  return {{0}, {1, 2}, {3}, {4}};
+}
+
+/// Those of [batch, height, width, groups, channels].
+static SmallVector<ReassociationIndices> getGroupsLast() {
+  return {{0}, {1}, {2}, {3, 4}};
+}
+
+/// The last dimension, whose size is known, as `groups` groups.
+static Value splitLast(OpBuilder &builder, Location loc, Value tensor,
+                       int64_t groups) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, tensor);
+  SmallVector<int64_t> shape(type.getShape());
+  SmallVector<ReassociationIndices> dims;
+  for (int64_t dim = 0; dim < type.getRank(); ++dim)
+    dims.push_back({dim});
+  dims.back().push_back(type.getRank());
+  shape.back() /= groups;
+  shape.insert(shape.end() - 1, groups);
+  sizes.back() = builder.getIndexAttr(groups);
+  sizes.push_back(builder.getIndexAttr(shape.back()));
+  return tensor::ExpandShapeOp::create(
+      builder, loc, RankedTensorType::get(shape, type.getElementType()), tensor,
+      dims, sizes);
+}
+
+/// The start of a convolution's sums with the channels last; in groups, if
+/// there are several.
+static Value getStart(OpBuilder &builder, Location loc, Value start,
+                      int64_t groups = 1) {
   auto type = cast<RankedTensorType>(start.getType());
+  auto split = [&](Value tensor) {
+    return groups == 1 ? tensor : splitLast(builder, loc, tensor, groups);
+  };
   SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, start);
   applyPermutationToVector(sizes, getChannelsLast(type.getRank()));
+  if (groups != 1) {
+    sizes.back() = builder.getIndexAttr(groups);
+    sizes.push_back(builder.getIndexAttr(type.getDimSize(1) / groups));
+  }
   Value empty =
       tensor::EmptyOp::create(builder, loc, sizes, type.getElementType());
   if (auto fill = start.getDefiningOp<linalg::FillOp>())
@@ -27,17 +67,92 @@ static Value getStart(OpBuilder &builder, Location loc, Value start) {
   if (auto bias = start.getDefiningOp<linalg::BroadcastOp>())
     if (cast<RankedTensorType>(bias.getInput().getType()).getRank() == 1 &&
         !llvm::is_contained(bias.getDimensions(), 1))
-      return linalg::BroadcastOp::create(builder, loc, bias.getInput(), empty,
-                                         allButLast)
+      return linalg::BroadcastOp::create(builder, loc, split(bias.getInput()),
+                                         empty, allButLast)
           ->getResult(0);
-  return toChannelsLast(builder, loc, start);
+  return split(toChannelsLast(builder, loc, start));
 }
 
 static SmallVector<int64_t> getValues(DenseIntElementsAttr attribute) {
   return llvm::to_vector(attribute.getValues<int64_t>());
 }
 
+/// The loops of a convolution with the channels last, and the maps of its
+/// input, weights and output.
+struct ConvolutionLoops {
+  explicit ConvolutionLoops(Builder &builder) : builder(builder) {}
+
+  AffineExpr add(utils::IteratorType kind) {
+    kinds.push_back(kind);
+    return builder.getAffineDimExpr(kinds.size() - 1);
+  }
+  AffineExpr addPosition() { return add(utils::IteratorType::parallel); }
+
+  /// The batch and the positions, which are the first dimensions of the output.
+  void addPositions(unsigned rank) {
+    for (unsigned dim = 0; dim < rank + 1; ++dim)
+      output.push_back(addPosition());
+    input.push_back(output[0]);
+  }
+
+  /// The taps, which are the last dimensions of the weights.
+  void addTaps(ArrayRef<int64_t> strides, ArrayRef<int64_t> dilations) {
+    for (auto [dim, stride] : llvm::enumerate(strides)) {
+      weights.push_back(add(utils::IteratorType::reduction));
+      input.push_back(output[1 + dim] * stride +
+                      weights.back() * dilations[dim]);
+    }
+  }
+
+  Value create(OpBuilder &b, Location loc, Value from, Value of, Value start) {
+    SmallVector<AffineMap> maps;
+    for (ArrayRef<AffineExpr> exprs :
+         {ArrayRef<AffineExpr>(input), ArrayRef<AffineExpr>(weights),
+          ArrayRef<AffineExpr>(output)})
+      maps.push_back(
+          AffineMap::get(kinds.size(), 0, exprs, builder.getContext()));
+    return linalg::GenericOp::create(b, loc, start.getType(),
+                                     ValueRange{from, of}, start, maps, kinds,
+                                     buildMultiplyAdd)
+        .getResult(0);
+  }
+
+  Builder &builder;
+  SmallVector<utils::IteratorType> kinds;
+  SmallVector<AffineExpr> input, weights, output;
+};
+
+/// Why `op` isn't moved; empty if it is.
+template <typename ConvOp> static StringRef getObstacle(ConvOp op) {
+  if (!matchPattern(op.getInputs()[1], m_Constant()))
+    return "has no constant weights";
+  Type element = getElementTypeOrSelf(op->getResult(0).getType());
+  if (element != getElementTypeOrSelf(op.getInputs()[0].getType()) ||
+      !isa<FloatType>(element))
+    return "sums values of another type";
+  return "";
+}
+
 namespace {
+
+/// A constant in another shape is a constant. (Folding knows this of values in
+/// the module's text, not of those beside it.)
+template <typename ReshapeOp>
+struct ReshapeConstant : OpRewritePattern<ReshapeOp> {
+  using OpRewritePattern<ReshapeOp>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ReshapeOp op,
+                                PatternRewriter &rewriter) const override {
+    DenseResourceElementsAttr elements;
+    if (!matchPattern(op.getSrc(), m_Constant(&elements)) ||
+        !op.getType().hasStaticShape())
+      return rewriter.notifyMatchFailure(op, "isn't of a resource");
+    rewriter.replaceOpWithNewOp<arith::ConstantOp>(
+        op, op.getType(),
+        DenseResourceElementsAttr::get(op.getType(), elements.getRawHandle()));
+    return success();
+  }
+};
 
 /// A convolution of all channels, such as linalg.conv_2d_nchw_fchw, in loops
 /// over batch, positions, features, taps and channels.
@@ -47,83 +162,108 @@ struct ConvolutionToChannelsLast : OpRewritePattern<ConvOp> {
 
   LogicalResult matchAndRewrite(ConvOp op,
                                 PatternRewriter &rewriter) const override {
-    Value input = op.getInputs()[0], weights = op.getInputs()[1];
-    if (!matchPattern(weights, m_Constant()))
-      return rewriter.notifyMatchFailure(op, "has no constant weights");
-    auto type = cast<RankedTensorType>(op->getResult(0).getType());
-    if (type.getElementType() !=
-            cast<RankedTensorType>(input.getType()).getElementType() ||
-        !isa<FloatType>(type.getElementType()))
-      return rewriter.notifyMatchFailure(op, "sums values of another type");
+    if (StringRef obstacle = getObstacle(op); !obstacle.empty())
+      return rewriter.notifyMatchFailure(op, obstacle);
+    SmallVector<int64_t> strides = getValues(op.getStrides());
+    ConvolutionLoops loops(rewriter);
+    loops.addPositions(strides.size());
+    AffineExpr feature = loops.addPosition();
+    loops.output.push_back(feature);
+    loops.addTaps(strides, getValues(op.getDilations()));
+    AffineExpr channel = loops.add(utils::IteratorType::reduction);
+    loops.input.push_back(channel);
+    loops.weights.insert(loops.weights.begin(), {feature, channel});
 
     Location loc = op.getLoc();
     Value start = getStart(rewriter, loc, op.getOutputs()[0]);
-    input = toChannelsLast(rewriter, loc, input);
-    SmallVector<utils::IteratorType> iterators;
-    SmallVector<AffineMap> maps =
-        getMaps(rewriter, getValues(op.getStrides()),
-                getValues(op.getDilations()), iterators);
-    Value result = linalg::GenericOp::create(rewriter, loc, start.getType(),
-                                             ValueRange{input, weights}, start,
-                                             maps, iterators, buildMultiplyAdd)
-                       .getResult(0);
+    Value input = toChannelsLast(rewriter, loc, op.getInputs()[0]);
+    Value result =
+        loops.create(rewriter, loc, input, op.getInputs()[1], start);
     rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, result));
+    return success();
+  }
+};
+
+/// A convolution with one filter for each channel, such as
+/// linalg.depthwise_conv_2d_nchw_chw, in loops over batch, positions, channels
+/// and taps.
+template <typename ConvOp>
+struct DepthwiseToChannelsLast : OpRewritePattern<ConvOp> {
+  using OpRewritePattern<ConvOp>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ConvOp op,
+                                PatternRewriter &rewriter) const override {
+    if (StringRef obstacle = getObstacle(op); !obstacle.empty())
+      return rewriter.notifyMatchFailure(op, obstacle);
+    SmallVector<int64_t> strides = getValues(op.getStrides());
+    ConvolutionLoops loops(rewriter);
+    loops.addPositions(strides.size());
+    AffineExpr channel = loops.addPosition();
+    loops.output.push_back(channel);
+    loops.weights.push_back(channel);
+    loops.addTaps(strides, getValues(op.getDilations()));
+    loops.input.push_back(channel);
+
+    Location loc = op.getLoc();
+    Value start = getStart(rewriter, loc, op.getOutputs()[0]);
+    Value input = toChannelsLast(rewriter, loc, op.getInputs()[0]);
+    Value result =
+        loops.create(rewriter, loc, input, op.getInputs()[1], start);
+    rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, result));
+    return success();
+  }
+};
+
+/// A convolution of groups of channels, in loops over batch, positions, groups,
+/// features, taps and channels. Its images are [batch, groups, channels,
+/// height, width]; with the channels last, a group's are next to each other.
+struct GroupedToChannelsLast : OpRewritePattern<linalg::Conv2DNgchwGfchwOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::Conv2DNgchwGfchwOp op,
+                                PatternRewriter &rewriter) const override {
+    if (StringRef obstacle = getObstacle(op); !obstacle.empty())
+      return rewriter.notifyMatchFailure(op, obstacle);
+    ConvolutionLoops loops(rewriter);
+    loops.addPositions(2);
+    AffineExpr group = loops.addPosition(), feature = loops.addPosition();
+    loops.output.append({group, feature});
+    loops.addTaps(getValues(op.getStrides()), getValues(op.getDilations()));
+    AffineExpr channel = loops.add(utils::IteratorType::reduction);
+    loops.input.append({group, channel});
+    loops.weights.insert(loops.weights.begin(), {group, feature, channel});
+
+    Location loc = op.getLoc();
+    Value output = op.getOutputs()[0];
+    auto type = cast<RankedTensorType>(output.getType());
+    auto from = cast<RankedTensorType>(op.getInputs()[0].getType());
+    int64_t groups = type.getDimSize(1);
+    if (ShapedType::isDynamic(groups) || type.isDynamicDim(2) ||
+        from.isDynamicDim(1) || from.isDynamicDim(2))
+      return rewriter.notifyMatchFailure(op, "has an unknown number of channels");
+    Value start =
+        getStart(rewriter, loc, joinGroups(rewriter, loc, output), groups);
+    Value input = joinGroups(rewriter, loc, op.getInputs()[0]);
+    input = splitLast(rewriter, loc, toChannelsLast(rewriter, loc, input),
+                      groups);
+    Value result =
+        loops.create(rewriter, loc, input, op.getInputs()[1], start);
+    result =
+        tensor::CollapseShapeOp::create(rewriter, loc, result, getGroupsLast());
+    result = toChannelsSecond(rewriter, loc, result);
+    rewriter.replaceOpWithNewOp<tensor::ExpandShapeOp>(
+        op, type, result, getGroupsSecond(),
+        tensor::getMixedSizes(rewriter, loc, output));
     return success();
   }
 
 private:
-  /// Maps of input, weights and output.
-  static SmallVector<AffineMap>
-  getMaps(OpBuilder &builder, ArrayRef<int64_t> strides,
-          ArrayRef<int64_t> dilations,
-          SmallVector<utils::IteratorType> &iterators) {
-    unsigned rank = strides.size(), loops = 0;
-    auto addLoop = [&](utils::IteratorType kind) {
-      iterators.push_back(kind);
-      return builder.getAffineDimExpr(loops++);
-    };
-    AffineExpr batch = addLoop(utils::IteratorType::parallel);
-    SmallVector<AffineExpr> from{batch}, of, to{batch};
-    for (unsigned dim = 0; dim < rank; ++dim)
-      to.push_back(addLoop(utils::IteratorType::parallel));
-    AffineExpr feature = addLoop(utils::IteratorType::parallel);
-    to.push_back(feature);
-    for (unsigned dim = 0; dim < rank; ++dim) {
-      of.push_back(addLoop(utils::IteratorType::reduction));
-      from.push_back(to[1 + dim] * strides[dim] + of[dim] * dilations[dim]);
-    }
-    AffineExpr channel = addLoop(utils::IteratorType::reduction);
-    from.push_back(channel);
-    of.insert(of.begin(), {feature, channel});
-    SmallVector<AffineMap> maps;
-    for (ArrayRef<AffineExpr> exprs :
-         {ArrayRef<AffineExpr>(from), ArrayRef<AffineExpr>(of),
-          ArrayRef<AffineExpr>(to)})
-      maps.push_back(AffineMap::get(loops, 0, exprs, builder.getContext()));
-    return maps;
-  }
-};
-
-/// One filter for each channel: the named convolution with the channels last,
-/// which IREE vectorizes along the channels.
-struct DepthwiseToChannelsLast
-    : OpRewritePattern<linalg::DepthwiseConv2DNchwChwOp> {
-  using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(linalg::DepthwiseConv2DNchwChwOp op,
-                                PatternRewriter &rewriter) const override {
-    Location loc = op.getLoc();
-    Value start = getStart(rewriter, loc, op.getOutputs()[0]);
-    Value input = toChannelsLast(rewriter, loc, op.getInputs()[0]);
-    Value weights = op.getInputs()[1];
-    weights = createTransposed(rewriter, loc, weights, {1, 2, 0})->getResult(0);
-    Value result =
-        linalg::DepthwiseConv2DNhwcHwcOp::create(
-            rewriter, loc, start.getType(), ValueRange{input, weights}, start,
-            op.getStridesAttr(), op.getDilationsAttr())
-            .getResult(0);
-    rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, result));
-    return success();
+  /// The image whose channels were made groups of.
+  static Value joinGroups(OpBuilder &builder, Location loc, Value image) {
+    auto expand = image.getDefiningOp<tensor::ExpandShapeOp>();
+    if (expand && llvm::equal(expand.getReassociationIndices(), getGroupsSecond()))
+      return expand.getSrc();
+    return tensor::CollapseShapeOp::create(builder, loc, image, getGroupsSecond());
   }
 };
 
@@ -131,8 +271,13 @@ struct DepthwiseToChannelsLast
 
 void omb::kernels::populateConvolutionLayoutPatterns(
     RewritePatternSet &patterns) {
-  patterns.add<ConvolutionToChannelsLast<linalg::Conv1DNcwFcwOp>,
+  patterns.add<ReshapeConstant<tensor::CollapseShapeOp>,
+               ReshapeConstant<tensor::ExpandShapeOp>,
+               ConvolutionToChannelsLast<linalg::Conv1DNcwFcwOp>,
                ConvolutionToChannelsLast<linalg::Conv2DNchwFchwOp>,
                ConvolutionToChannelsLast<linalg::Conv3DNcdhwFcdhwOp>,
-               DepthwiseToChannelsLast>(patterns.getContext());
+               DepthwiseToChannelsLast<linalg::DepthwiseConv1DNcwCwOp>,
+               DepthwiseToChannelsLast<linalg::DepthwiseConv2DNchwChwOp>,
+               DepthwiseToChannelsLast<linalg::DepthwiseConv3DNcdhwCdhwOp>,
+               GroupedToChannelsLast>(patterns.getContext());
 }

@@ -23,6 +23,26 @@ static bool isProduct(Value value) {
   return value.getDefiningOp<linalg::UnPackOp>();
 }
 
+/// Whether `value` is a packed product, or what becomes part of its epilogue.
+static bool isKernel(Value value) {
+  auto op = value.getDefiningOp<linalg::GenericOp>();
+  return isProduct(value) || (op && linalg::isElementwise(op) &&
+                              llvm::any_of(op.getDpsInputs(), isProduct));
+}
+
+/// Whether `operand` is a product in fewer dimensions, as that of a grouped
+/// convolution, for nothing else.
+static bool isCollapsedKernel(OpOperand *operand) {
+  auto reshape = operand->get().getDefiningOp<tensor::CollapseShapeOp>();
+  return reshape && reshape->hasOneUse() && isKernel(reshape.getSrc());
+}
+
+/// Whether `operand` is a product in more dimensions for nothing else.
+static bool isExpandedProduct(OpOperand *operand) {
+  auto reshape = operand->get().getDefiningOp<tensor::ExpandShapeOp>();
+  return reshape && reshape->hasOneUse() && isProduct(reshape);
+}
+
 namespace {
 
 /// A named operation on each element becomes a generic one, which can be fused.
@@ -70,23 +90,26 @@ struct FuseAroundProduct : OpRewritePattern<linalg::GenericOp> {
 
 struct FuseElementwise : omb::impl::FuseElementwiseBase<FuseElementwise> {
   void runOnOperation() override {
-    // In the shapes that there are, then in that of the product.
-    if (failed(fuse(/*collapse=*/false)) || failed(fuse(/*collapse=*/true)))
+    // In the shapes that there are, then in those of the products.
+    auto none = [](RewritePatternSet &patterns) {};
+    auto collapse = [](RewritePatternSet &patterns) {
+      linalg::populateFoldReshapeOpsByCollapsingPatterns(patterns,
+                                                         isExpandedProduct);
+    };
+    auto expand = [](RewritePatternSet &patterns) {
+      linalg::populateFoldReshapeOpsByExpansionPatterns(patterns,
+                                                        isCollapsedKernel);
+    };
+    if (failed(fuse(none)) || failed(fuse(collapse)) || failed(fuse(expand)))
       signalPassFailure();
   }
 
 private:
-  LogicalResult fuse(bool collapse) {
+  LogicalResult fuse(function_ref<void(RewritePatternSet &)> populate) {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     patterns.add<GeneralizeElementwise, FuseAroundProduct>(context);
-    if (collapse)
-      linalg::populateFoldReshapeOpsByCollapsingPatterns(
-          patterns, [](OpOperand *operand) {
-            auto reshape =
-                operand->get().getDefiningOp<tensor::ExpandShapeOp>();
-            return reshape && reshape->hasOneUse() && isProduct(reshape);
-          });
+    populate(patterns);
     tensor::EmptyOp::getCanonicalizationPatterns(patterns, context);
     return applyPatternsGreedily(getOperation(), std::move(patterns));
   }

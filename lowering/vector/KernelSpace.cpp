@@ -18,14 +18,12 @@ static constexpr int64_t kBlockWork = 1 << 20;
 static constexpr int64_t kWorkgroups = 16;
 
 /// What blocks are made of: rows, or tiles where there are no rows.
-static int64_t getUnitCount(ArrayRef<int64_t> positions, int64_t tileRows) {
-  if (positions.empty())
-    return 1;
-  if (ShapedType::isDynamicShape(positions))
+static int64_t getUnitCount(ArrayRef<int64_t> rows, int64_t columns,
+                            int64_t tileRows) {
+  if (ShapedType::isDynamicShape(rows) || ShapedType::isDynamic(columns))
     return ShapedType::kDynamic;
-  if (positions.size() == 1)
-    return llvm::divideCeil(positions[0], tileRows);
-  return llvm::product_of(positions.drop_back());
+  return rows.empty() ? llvm::divideCeil(columns, tileRows)
+                      : llvm::product_of(rows);
 }
 
 /// The values of a panel; where a size isn't known, with a usual one.
@@ -40,22 +38,25 @@ static int64_t getPanelSize(ArrayRef<int64_t> shape) {
 KernelSpace KernelSpace::get(const PackedContraction &contraction,
                              const VectorUnit &unit) {
   RankedTensorType panels = contraction.getPanelsType();
-  ArrayRef<int64_t> positions =
-      contraction.getResultType().getShape().drop_back();
+  ArrayRef<int64_t> shape = contraction.getResultType().getShape();
+  std::optional<unsigned> columnDim = contraction.getColumnDim();
+  int64_t columns = columnDim ? shape[*columnDim] : 1;
+  SmallVector<int64_t> rows;
+  for (unsigned dim : contraction.getRowDims())
+    rows.push_back(shape[dim]);
   KernelSpace space;
   space.lanes = unit.getLanes(panels.getElementTypeBitWidth() / 8);
   unsigned panelDim = contraction.getPanelDim();
   space.vectors = panels.getShape().back() / space.lanes;
-  int64_t columns = positions.empty() ? 1 : positions.back();
   space.tileRows = selectRows(unit, space.vectors, columns);
 
   int64_t perUnit =
       getPanelSize(panels.getShape().drop_front(panelDim + 1)) *
-      (positions.size() < 2 || ShapedType::isDynamic(columns) ? space.tileRows
-                                                              : columns);
+      (rows.empty() || ShapedType::isDynamic(columns) ? space.tileRows
+                                                      : columns);
   space.block =
       std::max<int64_t>(1, kBlockWork / std::max<int64_t>(perUnit, 1));
-  int64_t units = getUnitCount(positions, space.tileRows);
+  int64_t units = getUnitCount(rows, columns, space.tileRows);
   int64_t count = panels.getDimSize(panelDim);
   if (!ShapedType::isDynamic(units) && !ShapedType::isDynamic(count))
     space.block =
@@ -64,16 +65,14 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
 }
 
 Value KernelSpace::getBlockCount(OpBuilder &builder, Location loc,
-                                 ArrayRef<OpFoldResult> sizes) const {
-  if (sizes.empty())
-    return arith::ConstantIndexOp::create(builder, loc, 1);
-  bool hasRows = sizes.size() > 1;
-  AffineExpr units = hasRows ? builder.getAffineConstantExpr(1)
-                             : builder.getAffineSymbolExpr(0);
-  for (size_t dim = 0; dim + 1 < sizes.size(); ++dim)
+                                 ArrayRef<OpFoldResult> rows,
+                                 OpFoldResult columns) const {
+  AffineExpr units = builder.getAffineSymbolExpr(0);
+  for (size_t dim = 1; dim < rows.size(); ++dim)
     units = units * builder.getAffineSymbolExpr(dim);
-  int64_t size = hasRows ? block : block * tileRows;
+  int64_t size = rows.empty() ? block * tileRows : block;
   OpFoldResult count = affine::makeComposedFoldedAffineApply(
-      builder, loc, units.ceilDiv(size), sizes);
+      builder, loc, units.ceilDiv(size),
+      rows.empty() ? ArrayRef(columns) : rows);
   return getValueOrCreateConstantIndexOp(builder, loc, count);
 }

@@ -12,7 +12,7 @@ namespace omb::kernels {
 
 /// How a kernel's result is divided.
 ///
-/// The result is [rows..., columns, channels]. A tile is `tileRows` columns of
+/// The result has rows, columns and channels. A tile is `tileRows` columns of
 /// one row and `vectors` vectors of channels; a workgroup has the tiles of one
 /// panel of channels for `block` rows, or, where there are no rows, for `block`
 /// tiles. Workgroups next to each other share the panel, which stays in a
@@ -26,9 +26,11 @@ struct KernelSpace {
   static KernelSpace get(const PackedContraction &contraction,
                          const VectorUnit &unit);
 
-  /// The number of blocks of a result with these sizes (without the channels').
+  /// The number of blocks of a result with these numbers of rows (none where
+  /// there are columns only) and columns.
   mlir::Value getBlockCount(mlir::OpBuilder &builder, mlir::Location loc,
-                            llvm::ArrayRef<mlir::OpFoldResult> sizes) const;
+                            llvm::ArrayRef<mlir::OpFoldResult> rows,
+                            mlir::OpFoldResult columns) const;
 };
 
 } // namespace omb::kernels

@@ -107,6 +107,7 @@ private:
                   .getResult());
     };
     mapEmpty(fill.output());
+    cloneInput(builder, contraction, map);
     auto captureConstants = [&](Operation *op) {
       op->walk([&](Operation *inner) {
         for (Value operand : inner->getOperands())
@@ -130,13 +131,39 @@ private:
                            map.lookup(contraction.getResult()));
   }
 
+  /// The padding and the packing of the input.
+  static void cloneInput(OpBuilder &builder,
+                         const PackedContraction &contraction, IRMapping &map) {
+    if (auto pad = contraction.pad) {
+      Value value = pad.getConstantPaddingValue();
+      builder.clone(*value.getDefiningOp(), map);
+      builder.clone(*pad, map);
+    }
+    auto pack = contraction.pack;
+    if (!pack)
+      return;
+    builder.clone(*pack.getPaddingValue().getDefiningOp(), map);
+    map.map(pack.getDest(),
+            linalg::PackOp::createDestinationTensor(
+                builder, pack.getLoc(), map.lookup(pack.getSource()),
+                pack.getMixedTiles(), pack.getInnerDimsPos(),
+                pack.getOuterDimsPerm()));
+    builder.clone(*pack, map);
+  }
+
   static void erase(const PackedContraction &contraction) {
     if (auto epilogue = contraction.epilogue)
       epilogue->erase();
     auto unpack = contraction.unpack;
     auto product = contraction.product;
+    auto pack = contraction.pack;
+    auto pad = contraction.pad;
     unpack->erase();
     product->erase();
+    if (pack)
+      pack->erase();
+    if (pad)
+      pad->erase();
   }
 
   SymbolTable symbols;

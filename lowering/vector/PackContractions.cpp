@@ -25,11 +25,10 @@ static bool isZeroFill(Value value) {
   return fill && matchPattern(fill.value(), m_AnyZeroFloat());
 }
 
-/// The rows that a tile can take of an image: those of the innermost position.
+/// The rows that a tile can take of an image.
 static int64_t getRowCount(const ChannelContraction &contraction) {
-  return contraction.positions.empty()
-             ? 1
-             : contraction.getSize(contraction.positions.back());
+  std::optional<unsigned> column = contraction.getColumn();
+  return column ? contraction.getSize(*column) : 1;
 }
 
 /// output += sum of the packed product's loops, where the output's start isn't
@@ -59,7 +58,7 @@ static bool hasTooFewChannels(const ChannelContraction &contraction,
                               const VectorUnit &unit) {
   int64_t channels = contraction.getSize(contraction.channel);
   auto isLoop = [&](unsigned loop) { return contraction.getSize(loop) != 1; };
-  return !ShapedType::isDynamic(channels) &&
+  return !contraction.isDepthwise && !ShapedType::isDynamic(channels) &&
          channels * 4 <= unit.getLanes(contraction.getElementBytes()) &&
          llvm::count_if(contraction.reductions, isLoop) < 2;
 }
@@ -81,13 +80,14 @@ namespace {
 
 /// Makes of
 ///
-///   out[b..., p..., n] += input[b..., f(p..., r...)] * weights[b..., n, r...]
+///   out[p..., n] += input[f(p..., r...)] * weights[b..., n, r...]
 ///
 /// with n = j * `panel` + v, and panels of zeros beyond the last channel,
 ///
-///   packed[b..., p..., j, v] += input[b..., f(p..., r...)]
-///                               * panels[b..., j, r..., v]
+///   packed[p..., j, v] += input[f(p..., r...)] * panels[b..., j, r..., v]
 ///   out = linalg.unpack packed
+///
+/// A depthwise convolution reads (linalg.pack input)[f(p..., r...), j, v].
 struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
   PackContraction(MLIRContext *context, VectorUnit unit)
       : OpInterfaceRewritePattern(context), unit(unit) {}
@@ -129,7 +129,8 @@ private:
   int64_t getPanel(const ChannelContraction &contraction) const {
     unsigned lanes = unit.getLanes(contraction.getElementBytes());
     return lanes * selectVectors(unit, lanes, getRowCount(contraction),
-                                 contraction.getSize(contraction.channel));
+                                 contraction.getSize(contraction.channel),
+                                 contraction.isDepthwise);
   }
 
   /// The weights panel by panel.
@@ -141,19 +142,25 @@ private:
     int64_t batches = contraction.batches.size();
     if (contraction.hasConstantWeights())
       return packWeights(builder, weights, panel, order, batches);
-    Location loc = weights.getLoc();
-    auto type = cast<RankedTensorType>(weights.getType());
-    SmallVector<OpFoldResult> sizes =
-        tensor::getMixedSizes(builder, loc, weights);
-    SmallVector<int64_t> dims{order[batches]};
+    return pack(builder, weights, order[batches], panel, order);
+  }
+
+  /// `dim` in tiles of `panel`, which come last, of the dimensions in `order`.
+  static Value pack(OpBuilder &builder, Value tensor, int64_t dim,
+                    int64_t panel, ArrayRef<int64_t> order) {
+    Location loc = tensor.getLoc();
+    Type element = getElementTypeOrSelf(tensor.getType());
+    SmallVector<int64_t> dims{dim};
     SmallVector<OpFoldResult> tiles{builder.getIndexAttr(panel)};
     Value empty = tensor::EmptyOp::create(
         builder, loc,
-        linalg::PackOp::getResultShape(builder, loc, sizes, tiles, dims, order),
-        type.getElementType());
-    Value zero = arith::ConstantOp::create(
-        builder, loc, builder.getZeroAttr(type.getElementType()));
-    return linalg::PackOp::create(builder, loc, weights, empty, dims, tiles,
+        linalg::PackOp::getResultShape(
+            builder, loc, tensor::getMixedSizes(builder, loc, tensor), tiles,
+            dims, order),
+        element);
+    Value zero = arith::ConstantOp::create(builder, loc,
+                                           builder.getZeroAttr(element));
+    return linalg::PackOp::create(builder, loc, tensor, empty, dims, tiles,
                                   zero, order)
         ->getResult(0);
   }
@@ -182,9 +189,14 @@ private:
     SmallVector<AffineExpr> output(
         op.getMatchingIndexingMap(init).getResults());
     output.push_back(within);
-    SmallVector<AffineMap> maps{
-        getMap(op.getMatchingIndexingMap(contraction.input).getResults()),
-        getMap(weights), getMap(output)};
+    SmallVector<AffineExpr> from(
+        op.getMatchingIndexingMap(contraction.input).getResults());
+    Value input = contraction.input->get();
+    if (contraction.isDepthwise) {
+      input = pack(builder, input, from.size() - 1, panel, {});
+      from.push_back(within);
+    }
+    SmallVector<AffineMap> maps{getMap(from), getMap(weights), getMap(output)};
     SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
     iterators.push_back(utils::IteratorType::parallel);
 
@@ -201,8 +213,8 @@ private:
     Value fill = linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
     return linalg::GenericOp::create(
                builder, loc, fill.getType(),
-               ValueRange{contraction.input->get(), panels}, fill, maps,
-               iterators, buildMultiplyAdd)
+               ValueRange{input, panels}, fill, maps, iterators,
+               buildMultiplyAdd)
         .getResult(0);
   }
 

@@ -6,6 +6,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
+#include "mlir/Analysis/FlatLinearValueConstraints.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -54,6 +55,21 @@ static bool isEpilogue(linalg::GenericOp op, Value product) {
   });
 }
 
+/// The packing of a depthwise convolution's channels; null if `product` is
+/// something else.
+static linalg::PackOp matchPack(linalg::GenericOp product) {
+  auto pack = product.getDpsInputs()[0].getDefiningOp<linalg::PackOp>();
+  auto maps = product.getIndexingMapsArray();
+  unsigned loops = product.getNumLoops();
+  AffineExpr within = getAffineDimExpr(loops - 1, product.getContext());
+  if (!pack || maps[0].getResults().back() != within)
+    return nullptr;
+  int64_t rank = pack.getSourceRank();
+  bool packsChannels = pack.getInnerDimsPos() == ArrayRef<int64_t>{rank - 1} &&
+                       pack.getOuterDimsPerm().empty();
+  return packsChannels ? pack : nullptr;
+}
+
 FailureOr<PackedContraction> PackedContraction::match(linalg::UnPackOp unpack) {
   PackedContraction found;
   found.unpack = unpack;
@@ -71,7 +87,95 @@ FailureOr<PackedContraction> PackedContraction::match(linalg::UnPackOp unpack) {
     if (auto user = dyn_cast<linalg::GenericOp>(*unpack->user_begin()))
       if (isEpilogue(user, unpack.getResult()))
         found.epilogue = user;
+  if (!found.getPositions().empty() && !found.getColumnDim())
+    return failure();
+  found.pack = matchPack(found.product);
+  found.pad = found.matchPadding();
   return found;
+}
+
+Value PackedContraction::getInput() const {
+  auto padding = pad;
+  auto packing = pack;
+  if (padding)
+    return padding.getSource();
+  return packing ? packing.getSource() : operand(0);
+}
+
+/// Taps for each of which a tile at the border of an image has code of its own.
+static constexpr int64_t kMostBorderTaps = 16;
+
+tensor::PadOp PackedContraction::matchPadding() const {
+  auto padding = getInput().getDefiningOp<tensor::PadOp>();
+  if (!padding || !padding->hasOneUse())
+    return nullptr;
+  Value value = padding.getConstantPaddingValue();
+  if (!value || !matchPattern(value, m_AnyZeroFloat()))
+    return nullptr;
+  PackedContraction padded = *this;
+  padded.pad = padding;
+  SmallVector<PaddedWindow> windows = padded.getWindows();
+  SmallVector<unsigned> dims;
+  for (const PaddedWindow &window : windows)
+    dims.push_back(window.dim);
+  ArrayRef<int64_t> low = padding.getStaticLow(), high = padding.getStaticHigh();
+  for (auto [dim, before, after] : llvm::enumerate(low, high)) {
+    if (before == 0 && after == 0)
+      continue;
+    if (before < 0 || after < 0 || !llvm::is_contained(dims, dim))
+      return nullptr;
+  }
+  // Of the columns, the tiles at the border are told from the others here.
+  std::optional<unsigned> columnDim = getColumnDim();
+  SmallVector<unsigned> positions = getPositions();
+  auto op = product;
+  SmallVector<int64_t> ranges = op.getStaticLoopRanges();
+  for (const PaddedWindow &window : windows) {
+    int64_t taps = ranges[window.tap];
+    if (columnDim && window.position == positions[*columnDim] &&
+        (ShapedType::isDynamic(padding.getSourceType().getShape()[window.dim]) ||
+         ShapedType::isDynamic(ranges[window.position]) ||
+         ShapedType::isDynamic(taps) || taps > kMostBorderTaps))
+      return nullptr;
+  }
+  return padding;
+}
+
+SmallVector<AffineExpr> PackedContraction::getInputExprs() const {
+  auto op = product;
+  SmallVector<AffineExpr> exprs(op.getIndexingMapsArray()[0].getResults());
+  if (pack)
+    exprs.pop_back_n(2);
+  return exprs;
+}
+
+SmallVector<PaddedWindow> PackedContraction::getWindows() const {
+  SmallVector<PaddedWindow> windows;
+  auto padding = pad;
+  if (!padding)
+    return windows;
+  auto op = product;
+  unsigned loops = op.getNumLoops();
+  SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
+  for (auto [dim, expr] : llvm::enumerate(getInputExprs())) {
+    int64_t low = padding.getStaticLow()[dim];
+    if (low == 0 && padding.getStaticHigh()[dim] == 0)
+      continue;
+    SmallVector<int64_t> factors;
+    if (failed(getFlattenedAffineExpr(expr, loops, 0, &factors)) ||
+        factors.size() != loops + 1 || factors.back() != 0)
+      continue;
+    SmallVector<unsigned> positions, taps;
+    for (unsigned loop = 0; loop < loops; ++loop)
+      if (factors[loop] != 0)
+        (kinds[loop] == utils::IteratorType::parallel ? positions : taps)
+            .push_back(loop);
+    if (positions.size() == 1 && taps.size() == 1 && factors[positions[0]] > 0 &&
+        factors[taps[0]] > 0)
+      windows.push_back({unsigned(dim), positions[0], taps[0],
+                         factors[positions[0]], factors[taps[0]], low});
+  }
+  return windows;
 }
 
 Value PackedContraction::operand(unsigned index) const {
@@ -100,6 +204,27 @@ SmallVector<unsigned> PackedContraction::getPositions() const {
   for (unsigned dim = 0; dim + 2 < map.getNumResults(); ++dim)
     loops.push_back(map.getDimPosition(dim));
   return loops;
+}
+
+std::optional<unsigned> PackedContraction::getColumnDim() const {
+  SmallVector<unsigned> positions = getPositions(), batches = getBatches();
+  for (unsigned dim = positions.size(); dim-- > 0;)
+    if (!llvm::is_contained(batches, positions[dim]))
+      return dim;
+  return std::nullopt;
+}
+
+SmallVector<unsigned> PackedContraction::getRowDims() const {
+  SmallVector<unsigned> positions = getPositions(), batches = getBatches();
+  std::optional<unsigned> column = getColumnDim();
+  SmallVector<unsigned> first, others;
+  for (unsigned dim = 0; dim < positions.size(); ++dim)
+    if (llvm::is_contained(batches, positions[dim]))
+      first.push_back(dim);
+    else if (dim != column)
+      others.push_back(dim);
+  first.append(others);
+  return first;
 }
 
 /// The loops of one kind that the panels' dimensions have, in their order.

@@ -4,17 +4,31 @@
 #define OMB_LOWERING_VECTOR_PACKEDCONTRACTION_H
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 namespace omb::kernels {
 
+/// A dimension of an input that is padded with zeros: there, the input is read
+/// at position * stride + tap * dilation - low.
+struct PaddedWindow {
+  unsigned dim;
+  unsigned position, tap;
+  int64_t stride, dilation, low;
+};
+
 /// What omb-pack-contractions makes of a product:
 ///
-///   packed[b..., p..., j, v] += input[b..., f(p..., r...)]
-///                               * panels[b..., j, r..., v]
+///   packed[p..., j, v] += input[f(p..., r...)] * panels[b..., j, r..., v]
 ///   out = linalg.unpack packed
 ///
-/// and what is done to each element of `out` before anything else is.
+/// and what is done to each element of `out` before anything else is. The input
+/// of a depthwise convolution is packed, too, and any may be padded; kernels
+/// read them where they are.
 struct PackedContraction {
+  /// Null where the input isn't padded.
+  mlir::tensor::PadOp pad;
+  /// Null where the convolution isn't depthwise.
+  mlir::linalg::PackOp pack;
   mlir::linalg::FillOp fill;
   mlir::linalg::GenericOp product;
   mlir::linalg::UnPackOp unpack;
@@ -24,7 +38,8 @@ struct PackedContraction {
   static mlir::FailureOr<PackedContraction>
   match(mlir::linalg::UnPackOp unpack);
 
-  mlir::Value getInput() const { return operand(0); }
+  /// What is read, before it is padded and packed.
+  mlir::Value getInput() const;
   mlir::Value getPanels() const { return operand(1); }
   mlir::RankedTensorType getPanelsType() const;
   /// What comes out: the epilogue's result or the unpacked product.
@@ -32,16 +47,29 @@ struct PackedContraction {
   mlir::RankedTensorType getResultType() const;
   /// The loops of the positions, in the order of the result's dimensions.
   llvm::SmallVector<unsigned> getPositions() const;
+  /// The result's dimension along which a tile has its rows: the innermost one
+  /// without panels of its own. None where there are no positions.
+  std::optional<unsigned> getColumnDim() const;
+  /// The result's dimensions of the other positions; those with panels of their
+  /// own first, so that a panel is used for long.
+  llvm::SmallVector<unsigned> getRowDims() const;
   /// The loops of the sum, in the order of the panels' dimensions.
   llvm::SmallVector<unsigned> getReductions() const;
   /// The loops of positions for which there are panels of their own: the first
   /// of the panels' dimensions.
   llvm::SmallVector<unsigned> getBatches() const;
+  /// Where the input's dimensions are read (without the channels of a depthwise
+  /// convolution), in terms of the loops; not less than 0 after padding.
+  llvm::SmallVector<mlir::AffineExpr> getInputExprs() const;
+  /// The padded dimensions.
+  llvm::SmallVector<PaddedWindow> getWindows() const;
   /// The dimension of the panels that counts them.
   unsigned getPanelDim() const { return getBatches().size(); }
 
 private:
   mlir::Value operand(unsigned index) const;
+  /// The padding, if kernels can do it; null otherwise.
+  mlir::tensor::PadOp matchPadding() const;
 };
 
 } // namespace omb::kernels

@@ -19,15 +19,17 @@ unsigned omb::kernels::selectRows(const VectorUnit &unit, unsigned vectors,
 
 /// Cycles for one step of the sum of a tile: two multiplications and two loads
 /// a cycle. The sums form chains, each of which takes a multiplication's
-/// latency a step.
-static double getCycles(int64_t rows, unsigned vectors) {
+/// latency a step. A row of vectors needs an address of its own.
+static double getCycles(int64_t rows, unsigned vectors, bool isDepthwise) {
   constexpr double latency = 4;
-  double products = rows * vectors / 2.0, loads = (vectors + rows) / 2.0;
+  double products = rows * vectors / 2.0;
+  double loads = (vectors + rows * (isDepthwise ? vectors + 0.25 : 1)) / 2;
   return std::max({products, loads, latency});
 }
 
 unsigned omb::kernels::selectVectors(const VectorUnit &unit, unsigned lanes,
-                                     int64_t rows, int64_t channels) {
+                                     int64_t rows, int64_t channels,
+                                     bool isDepthwise) {
   constexpr unsigned mostVectors = 4;
   unsigned best = 1;
   double bestCycles = 0;
@@ -35,9 +37,9 @@ unsigned omb::kernels::selectVectors(const VectorUnit &unit, unsigned lanes,
     int64_t tileRows = selectRows(unit, vectors, rows);
     int64_t total = ShapedType::isDynamic(rows) ? 16 * tileRows : rows;
     int64_t full = total / tileRows, rest = total % tileRows;
-    double cycles = full * getCycles(tileRows, vectors);
+    double cycles = full * getCycles(tileRows, vectors, isDepthwise);
     if (rest)
-      cycles += getCycles(rest, vectors);
+      cycles += getCycles(rest, vectors, isDepthwise);
     // What the loads of a tile's weights cost beyond the first cache.
     cycles += 0.25 * vectors * llvm::divideCeil(total, tileRows);
     int64_t columns =

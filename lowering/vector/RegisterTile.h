@@ -28,9 +28,10 @@ struct VectorUnit {
 
 /// How many vectors of channels a tile has for an output of `rows` positions
 /// and `channels` channels (dynamic: many of them): what takes the fewest
-/// cycles by a model of two multiplications and two loads a cycle.
+/// cycles by a model of two multiplications and two loads a cycle. A depthwise
+/// convolution loads its input as vectors.
 unsigned selectVectors(const VectorUnit &unit, unsigned lanes, int64_t rows,
-                       int64_t channels);
+                       int64_t channels, bool isDepthwise);
 
 /// The rows of the tiles that cover `rows` positions (dynamic: many): as even
 /// as can be.

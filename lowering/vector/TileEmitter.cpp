@@ -32,7 +32,10 @@ TileEmitter::TileEmitter(OpBuilder &builder,
     : builder(builder), loc(contraction.getResult().getLoc()),
       contraction(contraction), space(space), memory(memory), panel(panel),
       type(VectorType::get(space.lanes,
-                           contraction.getPanelsType().getElementType())) {
+                           contraction.getPanelsType().getElementType())),
+      windows(contraction.getWindows()) {
+  channel = arith::MulIOp::create(builder, loc, panel,
+                                  constant(space.vectors * space.lanes));
   if (!isLong(contraction.epilogue))
     return;
   int64_t vectors = space.tileRows * space.vectors;
@@ -45,28 +48,26 @@ Value TileEmitter::constant(int64_t value) {
   return arith::ConstantIndexOp::create(builder, loc, value);
 }
 
-Value TileEmitter::add(Value value, int64_t offset) {
-  return offset ? arith::AddIOp::create(builder, loc, value, constant(offset))
-                      .getResult()
-                : value;
+Value TileEmitter::apply(AffineExpr expr, ArrayRef<OpFoldResult> operands) {
+  OpFoldResult index = affine::makeComposedFoldedAffineApply(
+      builder, loc, AffineMap::get(operands.size(), 0, expr), operands);
+  return getValueOrCreateConstantIndexOp(builder, loc, index);
 }
 
-void TileEmitter::emit(ValueRange row, Value column, unsigned count) {
-  Values sums = emitSums(row, column, count);
-  Value first = arith::MulIOp::create(builder, loc, panel,
-                                      constant(space.vectors * space.lanes));
+void TileEmitter::emit(ArrayRef<Value> position, unsigned count,
+                       std::optional<int64_t> column) {
+  Values sums = emitSums(position, count, column);
   if (buffer)
-    return emitEpilogueLoop(row, column, first, sums);
+    return emitEpilogueLoop(position, sums);
   for (auto [number, sum] : llvm::enumerate(sums)) {
-    Values at(row);
-    if (column)
-      at.push_back(add(column, number / space.vectors));
-    at.push_back(add(first, number % space.vectors * space.lanes));
+    Values at = getResultIndices(
+        position, builder.getIndexAttr(number / space.vectors),
+        builder.getIndexAttr(number % space.vectors));
     store(emitEpilogue(sum, at), at);
   }
 }
 
-void TileEmitter::emitEpilogueLoop(ValueRange row, Value column, Value first,
+void TileEmitter::emitEpilogueLoop(ArrayRef<Value> position,
                                    ArrayRef<Value> sums) {
   Value zero = constant(0);
   for (auto [number, sum] : llvm::enumerate(sums))
@@ -82,86 +83,147 @@ void TileEmitter::emitEpilogueLoop(ValueRange row, Value column, Value first,
       /*hasOuterBound=*/false);
   Value sum =
       vec::LoadOp::create(builder, loc, type, buffer, ValueRange{number, zero});
-  Values at(row);
-  if (column)
-    at.push_back(
-        arith::AddIOp::create(builder, loc, column, split.getResult(0)));
-  Value within = arith::MulIOp::create(builder, loc, split.getResult(1),
-                                       constant(space.lanes));
-  at.push_back(arith::AddIOp::create(builder, loc, first, within));
+  Values at =
+      getResultIndices(position, split.getResult(0), split.getResult(1));
   store(emitEpilogue(sum, at), at);
 }
 
-TileEmitter::Values TileEmitter::emitSums(ValueRange row, Value column,
-                                          unsigned count) {
+TileEmitter::Values TileEmitter::getResultIndices(ArrayRef<Value> position,
+                                                  OpFoldResult column,
+                                                  OpFoldResult vector) {
+  AffineExpr lhs, rhs;
+  bindDims(builder.getContext(), lhs, rhs);
+  Values at(position);
+  if (std::optional<unsigned> dim = contraction.getColumnDim())
+    at[*dim] = apply(lhs + rhs, {at[*dim], column});
+  at.push_back(apply(lhs + rhs * space.lanes, {channel, vector}));
+  return at;
+}
+
+TileEmitter::Values TileEmitter::emitSums(ArrayRef<Value> position,
+                                          unsigned count,
+                                          std::optional<int64_t> column) {
   // Of the loops: those of the positions and of the panel are known.
-  Values indices(contraction.product.getNumLoops(), nullptr);
-  SmallVector<unsigned> positions = contraction.getPositions();
-  for (auto [loop, index] : llvm::zip(positions, row))
-    indices[loop] = index;
-  if (column)
-    indices[positions.back()] = column;
+  Sum sum{Values(contraction.product.getNumLoops(), nullptr), count, column, 0,
+          count};
+  for (auto [loop, index] : llvm::zip(contraction.getPositions(), position))
+    sum.indices[loop] = index;
   Value zero =
       arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
-  return emitSumLoops(contraction.getReductions(), indices,
-                      Values(count * space.vectors, zero), count);
+  return emitSumLoops(contraction.getReductions(), sum,
+                      Values(count * space.vectors, zero));
+}
+
+bool TileEmitter::isColumn(const PaddedWindow &window) const {
+  std::optional<unsigned> dim = contraction.getColumnDim();
+  return dim && contraction.getPositions()[*dim] == window.position;
 }
 
 TileEmitter::Values TileEmitter::emitSumLoops(ArrayRef<unsigned> loops,
-                                              Values &indices, Values sums,
-                                              unsigned count) {
+                                              Sum &sum, Values sums) {
   if (loops.empty())
-    return emitStep(indices, sums, count);
+    return emitStep(sum, sums);
   unsigned dim = contraction.getPanelDim() + 1 +
                  contraction.getReductions().size() - loops.size();
-  if (contraction.getPanelsType().getDimSize(dim) == 1) {
-    indices[loops.front()] = constant(0);
-    return emitSumLoops(loops.drop_front(), indices, sums, count);
+  const auto *window = llvm::find_if(windows, [&](const PaddedWindow &each) {
+    return each.tap == loops.front();
+  });
+  bool isPadded = window != windows.end();
+  if (isPadded && isColumn(*window)) {
+    if (sum.column)
+      return emitBorderTaps(loops, *window, sum, sums);
+    isPadded = false;
   }
-  Value size =
+  if (!isPadded && contraction.getPanelsType().getDimSize(dim) == 1) {
+    sum.indices[loops.front()] = constant(0);
+    return emitSumLoops(loops.drop_front(), sum, sums);
+  }
+  Value begin = constant(0);
+  Value end =
       getValueOrCreateConstantIndexOp(builder, loc, memory.panelSizes[dim]);
-  auto loop =
-      scf::ForOp::create(builder, loc, constant(0), size, constant(1), sums);
+  if (isPadded)
+    std::tie(begin, end) = getTaps(*window, sum, end);
+  auto loop = scf::ForOp::create(builder, loc, begin, end, constant(1), sums);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
-  indices[loops.front()] = loop.getInductionVar();
-  Values inner = emitSumLoops(loops.drop_front(), indices,
-                              Values(loop.getRegionIterArgs()), count);
+  sum.indices[loops.front()] = loop.getInductionVar();
+  Values inner = emitSumLoops(loops.drop_front(), sum,
+                              Values(loop.getRegionIterArgs()));
   scf::YieldOp::create(builder, loc, inner);
   return Values(loop.getResults());
 }
 
-TileEmitter::Values TileEmitter::getInputIndices(ArrayRef<Value> indices,
-                                                 unsigned number) {
+std::pair<Value, Value> TileEmitter::getTaps(const PaddedWindow &window,
+                                             const Sum &sum, Value taps) {
+  AffineExpr position, size;
+  bindDims(builder.getContext(), position, size);
+  AffineExpr first = window.low - position * window.stride;
+  Value input = memory.operands.at(contraction.getInput());
+  OpFoldResult from =
+      memref::getMixedSize(builder, loc, input, window.dim);
+  Value begin = apply(first.ceilDiv(window.dilation),
+                      {sum.indices[window.position]});
+  Value end = apply((first + size).ceilDiv(window.dilation),
+                    {sum.indices[window.position], from});
+  return {arith::MaxSIOp::create(builder, loc, begin, constant(0)),
+          arith::MinSIOp::create(builder, loc, end, taps)};
+}
+
+TileEmitter::Values
+TileEmitter::emitBorderTaps(ArrayRef<unsigned> loops,
+                            const PaddedWindow &window, Sum &sum, Values sums) {
+  auto input = cast<MemRefType>(
+      memory.operands.at(contraction.getInput()).getType());
+  int64_t size = input.getDimSize(window.dim);
   auto product = contraction.product;
-  AffineMap map = product.getMatchingIndexingMap(product.getDpsInputOperand(0));
+  int64_t taps = product.getStaticLoopRanges()[window.tap];
+  for (int64_t tap = 0; tap < taps; ++tap) {
+    // Columns read at first, first + stride, ...; which are inside?
+    int64_t first =
+        *sum.column * window.stride + tap * window.dilation - window.low;
+    auto getColumn = [&](int64_t from) {
+      int64_t column = llvm::divideCeilSigned(from - first, window.stride);
+      return std::clamp<int64_t>(column, 0, sum.count);
+    };
+    sum.begin = getColumn(0);
+    sum.end = getColumn(size);
+    if (sum.begin >= sum.end)
+      continue;
+    sum.indices[window.tap] = constant(tap);
+    sums = emitSumLoops(loops.drop_front(), sum, sums);
+  }
+  return sums;
+}
+
+TileEmitter::Values TileEmitter::getInputIndices(const Sum &sum,
+                                                 unsigned number) {
   Values at;
   SmallVector<OpFoldResult> operands;
-  for (Value index : indices)
+  for (Value index : sum.indices)
     operands.push_back(index ? OpFoldResult(index)
                              : OpFoldResult(builder.getIndexAttr(0)));
-  SmallVector<unsigned> positions = contraction.getPositions();
-  for (AffineExpr expr : map.getResults()) {
-    if (!positions.empty()) {
-      AffineExpr column = builder.getAffineDimExpr(positions.back());
+  std::optional<unsigned> columnDim = contraction.getColumnDim();
+  for (AffineExpr expr : contraction.getInputExprs()) {
+    if (columnDim) {
+      AffineExpr column =
+          builder.getAffineDimExpr(contraction.getPositions()[*columnDim]);
       expr = expr.replace(column, column + number);
     }
-    OpFoldResult index = affine::makeComposedFoldedAffineApply(
-        builder, loc, AffineMap::get(map.getNumDims(), 0, expr), operands);
-    at.push_back(getValueOrCreateConstantIndexOp(builder, loc, index));
+    for (const PaddedWindow &window : windows)
+      if (window.dim == at.size())
+        expr = expr - window.low;
+    at.push_back(apply(expr, operands));
   }
   return at;
 }
 
-TileEmitter::Values TileEmitter::emitStep(ArrayRef<Value> indices,
-                                          ArrayRef<Value> sums,
-                                          unsigned count) {
+TileEmitter::Values TileEmitter::readWeights(const Sum &sum) {
   Values at;
   for (unsigned loop : contraction.getBatches())
-    at.push_back(indices[loop]);
+    at.push_back(sum.indices[loop]);
   at.push_back(panel);
   for (unsigned loop : contraction.getReductions())
-    at.push_back(indices[loop]);
+    at.push_back(sum.indices[loop]);
   at.push_back(nullptr);
   Values weights;
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
@@ -169,17 +231,37 @@ TileEmitter::Values TileEmitter::emitStep(ArrayRef<Value> indices,
     weights.push_back(vec::LoadOp::create(
         builder, loc, type, memory.operands.at(contraction.getPanels()), at));
   }
+  return weights;
+}
+
+TileEmitter::Values TileEmitter::readInput(const Sum &sum, unsigned number) {
   Value input = memory.operands.at(contraction.getInput());
-  Values next;
-  for (unsigned number = 0; number < count; ++number) {
-    Value value = memref::LoadOp::create(builder, loc, input,
-                                         getInputIndices(indices, number));
-    Value repeated = vec::BroadcastOp::create(builder, loc, type, value);
-    for (unsigned vector = 0; vector < space.vectors; ++vector)
-      next.push_back(vec::FMAOp::create(builder, loc, repeated, weights[vector],
-                                        sums[number * space.vectors + vector]));
+  Values at = getInputIndices(sum, number);
+  if (!contraction.pack) {
+    Value value = memref::LoadOp::create(builder, loc, input, at);
+    return Values(space.vectors, toVector(value));
   }
-  return next;
+  AffineExpr first = builder.getAffineDimExpr(0);
+  at.push_back(nullptr);
+  Values vectors;
+  for (unsigned vector = 0; vector < space.vectors; ++vector) {
+    at.back() = apply(first + vector * space.lanes, {channel});
+    vectors.push_back(readVector(input, at));
+  }
+  return vectors;
+}
+
+TileEmitter::Values TileEmitter::emitStep(const Sum &sum, Values sums) {
+  Values weights = readWeights(sum);
+  for (unsigned number = sum.begin; number < sum.end; ++number) {
+    Values input = readInput(sum, number);
+    for (unsigned vector = 0; vector < space.vectors; ++vector) {
+      Value &into = sums[number * space.vectors + vector];
+      into = vec::FMAOp::create(builder, loc, input[vector], weights[vector],
+                                into);
+    }
+  }
+  return sums;
 }
 
 Value TileEmitter::getMask(Value channel) {
@@ -208,14 +290,17 @@ Value TileEmitter::readOperand(OpOperand &operand, ArrayRef<Value> at) {
     indices.push_back(at[cast<AffineDimExpr>(expr).getPosition()]);
   if (!map.isFunctionOfDim(at.size() - 1))
     return toVector(memref::LoadOp::create(builder, loc, source, indices));
+  return readVector(source, indices);
+}
+
+Value TileEmitter::readVector(Value source, ArrayRef<Value> at) {
   auto lanes = VectorType::get(space.lanes, getElementTypeOrSelf(source));
   Value mask = getMask(at.back());
   if (!mask)
-    return vec::LoadOp::create(builder, loc, lanes, source, indices);
+    return vec::LoadOp::create(builder, loc, lanes, source, at);
   Value zero =
       arith::ConstantOp::create(builder, loc, builder.getZeroAttr(lanes));
-  return vec::MaskedLoadOp::create(builder, loc, lanes, source, indices, mask,
-                                   zero);
+  return vec::MaskedLoadOp::create(builder, loc, lanes, source, at, mask, zero);
 }
 
 Value TileEmitter::emitEpilogue(Value sum, ArrayRef<Value> at) {

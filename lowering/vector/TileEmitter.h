@@ -24,45 +24,76 @@ public:
               const KernelSpace &space, const KernelMemory &memory,
               mlir::Value panel);
 
-  /// The tile of `count` columns from `column` on, in the row of these indices.
-  /// Without columns, the result's only row.
-  void emit(mlir::ValueRange row, mlir::Value column, unsigned count);
+  /// The tile of `count` columns from this position on. `column` is the first
+  /// column's number where the tile has columns in the input's padding, which
+  /// are skipped.
+  void emit(llvm::ArrayRef<mlir::Value> position, unsigned count,
+            std::optional<int64_t> column = std::nullopt);
 
 private:
   using Values = llvm::SmallVector<mlir::Value>;
 
+  /// What the code for the sums needs to know.
+  struct Sum {
+    /// The value of each loop of the product; null where it has none yet.
+    Values indices;
+    unsigned count;
+    std::optional<int64_t> column;
+    /// The columns of the tile that the current tap has values for.
+    unsigned begin, end;
+  };
+
   /// The sums, `vectors` for each column.
-  Values emitSums(mlir::ValueRange row, mlir::Value column, unsigned count);
-  Values emitSumLoops(llvm::ArrayRef<unsigned> loops, Values &indices,
-                      Values sums, unsigned count);
-  Values emitStep(llvm::ArrayRef<mlir::Value> indices,
-                  llvm::ArrayRef<mlir::Value> sums, unsigned count);
+  Values emitSums(llvm::ArrayRef<mlir::Value> position, unsigned count,
+                  std::optional<int64_t> column);
+  Values emitSumLoops(llvm::ArrayRef<unsigned> loops, Sum &sum, Values sums);
+  /// The taps one by one, each for the columns that aren't in the padding.
+  Values emitBorderTaps(llvm::ArrayRef<unsigned> loops,
+                        const PaddedWindow &window, Sum &sum, Values sums);
+  Values emitStep(const Sum &sum, Values sums);
+  /// The taps of a window that aren't in the padding.
+  std::pair<mlir::Value, mlir::Value> getTaps(const PaddedWindow &window,
+                                              const Sum &sum, mlir::Value taps);
+  bool isColumn(const PaddedWindow &window) const;
+  /// The weights and the input of the column `number` of the tile.
+  Values readWeights(const Sum &sum);
+  Values readInput(const Sum &sum, unsigned number);
   /// Where the input of column `number` of the tile is.
-  Values getInputIndices(llvm::ArrayRef<mlir::Value> indices, unsigned number);
+  Values getInputIndices(const Sum &sum, unsigned number);
 
   /// Has the epilogue done to the sums one after the other, in a loop: code for
   /// each would be long, where it is long for one.
-  void emitEpilogueLoop(mlir::ValueRange row, mlir::Value column,
-                        mlir::Value first, llvm::ArrayRef<mlir::Value> sums);
+  void emitEpilogueLoop(llvm::ArrayRef<mlir::Value> position,
+                        llvm::ArrayRef<mlir::Value> sums);
+  /// Where the result of a vector of the tile is.
+  Values getResultIndices(llvm::ArrayRef<mlir::Value> position,
+                          mlir::OpFoldResult column, mlir::OpFoldResult vector);
   /// What the epilogue makes of `sum`, at these indices of the result.
   mlir::Value emitEpilogue(mlir::Value sum, llvm::ArrayRef<mlir::Value> at);
   mlir::Value readOperand(mlir::OpOperand &operand,
                           llvm::ArrayRef<mlir::Value> at);
+  /// The vector at these indices, the last of which is a channel's; zeros
+  /// beyond the last channel.
+  mlir::Value readVector(mlir::Value memory, llvm::ArrayRef<mlir::Value> at);
   mlir::Value toVector(mlir::Value value);
   void store(mlir::Value value, llvm::ArrayRef<mlir::Value> at);
   /// The vector's lanes that are channels; null where all are.
   mlir::Value getMask(mlir::Value channel);
 
   mlir::Value constant(int64_t value);
-  mlir::Value add(mlir::Value value, int64_t offset);
+  /// An index computed from others.
+  mlir::Value apply(mlir::AffineExpr expr,
+                    llvm::ArrayRef<mlir::OpFoldResult> operands);
 
   mlir::OpBuilder &builder;
   mlir::Location loc;
   PackedContraction contraction;
   const KernelSpace &space;
   const KernelMemory &memory;
-  mlir::Value panel;
+  /// The panel's number and its first channel.
+  mlir::Value panel, channel;
   mlir::VectorType type;
+  llvm::SmallVector<PaddedWindow> windows;
   /// Memory for a tile's sums; null where the epilogue needs no loop.
   mlir::Value buffer;
 };

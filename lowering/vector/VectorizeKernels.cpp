@@ -50,8 +50,8 @@ public:
     builder.setInsertionPointToEnd(executable.count);
     SmallVector<OpFoldResult> sizes =
         getSizes(executable.count, contraction.getResult());
-    Value blocks =
-        space.getBlockCount(builder, loc, ArrayRef(sizes).drop_back());
+    Value blocks = space.getBlockCount(builder, loc, getRowSizes(sizes),
+                                       getColumnSize(sizes));
     sizes = getSizes(executable.count, contraction.getPanels());
     Executable::createCount(builder, loc, blocks,
                             asValue(sizes[contraction.getPanelDim()]));
@@ -77,6 +77,16 @@ private:
                           ? OpFoldResult(block->getArgument(next++))
                           : OpFoldResult(builder.getIndexAttr(size)));
     return sizes;
+  }
+
+  SmallVector<OpFoldResult> getRowSizes(ArrayRef<OpFoldResult> sizes) const {
+    return llvm::map_to_vector(contraction.getRowDims(),
+                               [&](unsigned dim) { return sizes[dim]; });
+  }
+
+  OpFoldResult getColumnSize(ArrayRef<OpFoldResult> sizes) {
+    std::optional<unsigned> dim = contraction.getColumnDim();
+    return dim ? sizes[*dim] : OpFoldResult(builder.getIndexAttr(1));
   }
 
   KernelMemory getMemory(Block *entry) {
@@ -105,29 +115,82 @@ private:
     Value panel = Executable::createWorkgroupId(builder, loc, 1);
     KernelMemory memory = getMemory(entry);
     TileEmitter tiles(builder, contraction, space, memory, panel);
-    ArrayRef<OpFoldResult> sizes = ArrayRef(memory.resultSizes).drop_back();
-    if (sizes.empty())
-      return tiles.emit({}, nullptr, 1);
-    if (sizes.size() == 1) {
+    if (!contraction.getColumnDim())
+      return tiles.emit({}, 1);
+    Value columns = asValue(getColumnSize(memory.resultSizes));
+    SmallVector<OpFoldResult> rows = getRowSizes(memory.resultSizes);
+    if (rows.empty()) {
       auto [begin, end] =
-          getRange(block, space.block * space.tileRows, asValue(sizes[0]));
+          getRange(block, space.block * space.tileRows, columns);
       return writeColumns(tiles, {}, begin, end);
     }
-    ArrayRef<OpFoldResult> rowSizes = sizes.drop_back();
-    auto [begin, end] = getRange(block, space.block, getProduct(rowSizes));
+    auto [begin, end] = getRange(block, space.block, getProduct(rows));
     auto loop = scf::ForOp::create(builder, loc, begin, end, constant(1));
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
     auto row = affine::AffineDelinearizeIndexOp::create(
-        builder, loc, loop.getInductionVar(), rowSizes);
-    writeColumns(tiles, row.getResults(), constant(0), asValue(sizes.back()));
+        builder, loc, loop.getInductionVar(), rows);
+    if (std::optional<PaddedWindow> window = getColumnWindow())
+      return writePaddedColumns(tiles, row.getResults(), *window);
+    writeColumns(tiles, row.getResults(), constant(0), columns);
+  }
+
+  /// The position of a row and a column in the order of the result's
+  /// dimensions.
+  SmallVector<Value> getPosition(ValueRange row, Value column) {
+    SmallVector<Value> position(row.size() + 1, column);
+    for (auto [dim, index] : llvm::zip(contraction.getRowDims(), row))
+      position[dim] = index;
+    return position;
+  }
+
+  std::optional<PaddedWindow> getColumnWindow() {
+    unsigned column = contraction.getPositions()[*contraction.getColumnDim()];
+    for (const PaddedWindow &window : contraction.getWindows())
+      if (window.position == column)
+        return window;
+    return std::nullopt;
+  }
+
+  /// The tiles of a row of which some have columns in the padding: those one by
+  /// one, the others between them in a loop.
+  void writePaddedColumns(TileEmitter &tiles, ValueRange row,
+                          const PaddedWindow &window) {
+    int64_t columns = result.getDimSize(*contraction.getColumnDim());
+    int64_t input = cast<RankedTensorType>(contraction.getInput().getType())
+                        .getDimSize(window.dim);
+    int64_t taps = contraction.product.getStaticLoopRanges()[window.tap];
+    int64_t step = space.tileRows, first = 0;
+    auto isInside = [&](int64_t column) {
+      int64_t from = column * window.stride - window.low;
+      int64_t to = from + (step - 1) * window.stride +
+                   (taps - 1) * window.dilation;
+      return column + step <= columns && from >= 0 && to < input;
+    };
+    while (first < columns) {
+      int64_t last = first;
+      while (isInside(last))
+        last += step;
+      if (last == first) {
+        tiles.emit(getPosition(row, constant(first)),
+                   std::min(step, columns - first), first);
+        first += step;
+        continue;
+      }
+      auto loop = scf::ForOp::create(builder, loc, constant(first),
+                                     constant(last), constant(step));
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPointToStart(loop.getBody());
+      tiles.emit(getPosition(row, loop.getInductionVar()), step);
+      first = last;
+    }
   }
 
   /// The tiles of the columns from `begin` to `end`: full ones, then, for what
   /// is left, ever smaller ones.
   void writeColumns(TileEmitter &tiles, ValueRange row, Value begin,
                     Value end) {
-    int64_t columns = result.getShape().drop_back().back();
+    int64_t columns = result.getDimSize(*contraction.getColumnDim());
     int64_t step = space.tileRows;
     Value left = arith::RemUIOp::create(
         builder, loc, arith::SubIOp::create(builder, loc, end, begin),
@@ -137,11 +200,12 @@ private:
     {
       OpBuilder::InsertionGuard guard(builder);
       builder.setInsertionPointToStart(loop.getBody());
-      tiles.emit(row, loop.getInductionVar(), step);
+      tiles.emit(getPosition(row, loop.getInductionVar()), step);
     }
     if (!ShapedType::isDynamic(columns)) {
       if (int64_t rest = columns % step)
-        writeIf(isEqual(left, rest), [&] { tiles.emit(row, full, rest); });
+        writeIf(isEqual(left, rest),
+                [&] { tiles.emit(getPosition(row, full), rest); });
       return;
     }
     for (int64_t rest = llvm::PowerOf2Ceil(step) / 2; rest > 0; rest /= 2) {
@@ -150,7 +214,8 @@ private:
       Value above =
           arith::AndIOp::create(builder, loc, left, constant(-2 * rest));
       Value first = arith::AddIOp::create(builder, loc, full, above);
-      writeIf(isEqual(bit, rest), [&] { tiles.emit(row, first, rest); });
+      writeIf(isEqual(bit, rest),
+              [&] { tiles.emit(getPosition(row, first), rest); });
     }
   }
 

@@ -10,7 +10,7 @@ FLOAT = TensorProto.FLOAT
 DOUBLE = TensorProto.DOUBLE
 
 
-def _session(nodes, inputs, outputs, initializers=(), provider="cpu"):
+def _session(nodes, inputs, outputs, initializers=(), provider="cpu", **options):
     graph = helper.make_graph(
         nodes,
         "g",
@@ -19,7 +19,7 @@ def _session(nodes, inputs, outputs, initializers=(), provider="cpu"):
         list(initializers),
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
-    return omb.InferenceSession(model, providers=[provider])
+    return omb.InferenceSession(model, providers=[provider], **options)
 
 
 def _one(op, inputs=(), output=FLOAT, rank=1, **attributes):
@@ -325,8 +325,9 @@ def test_dropout_without_a_seed_has_a_new_mask_every_run():
     ],
 )
 def test_refused(attributes, reason):
+    node = helper.make_node("RandomUniform", [], ["y"], shape=[2], **attributes)
     with pytest.raises(omb.OmbError, match=reason):
-        _one("RandomUniform", shape=[2], **attributes)
+        _session([node], [], [("y", FLOAT, [2])], fallback="error")
 
 
 @needs_vulkan

@@ -25,7 +25,7 @@ func.func @channels_second(%x: tensor<1x3x8x8xf32>, %w: tensor<4x3x3x3xf32>, %e:
 // -----
 
 func.func @sum(%x: tensor<9x2xf32>, %w: tensor<9x2xf32>, %e: tensor<9xf32>) -> tensor<9xf32> {
-  // expected-remark@+1 {{has no channels of the weights last in its output}}
+  // expected-remark@+1 {{has the channels in both operands, but not last}}
   %r = linalg.generic {indexing_maps = [affine_map<(m, k) -> (m, k)>, affine_map<(m, k) -> (m, k)>, affine_map<(m, k) -> (m)>],
     iterator_types = ["parallel", "reduction"]}
     ins(%x, %w : tensor<9x2xf32>, tensor<9x2xf32>) outs(%e : tensor<9xf32>) {
