@@ -2,6 +2,8 @@
 
 #include "lowering/vector/ChannelContraction.h"
 
+#include "lowering/vector/RowStride.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 
@@ -63,6 +65,20 @@ unsigned ChannelContraction::getElementBytes() const {
   return getElementTypeOrSelf(weights->get().getType())
              .getIntOrFloatBitWidth() /
          8;
+}
+
+TileDemand ChannelContraction::getTileDemand() const {
+  TileDemand demand{1, getSize(channel), isDepthwise, false};
+  std::optional<unsigned> column = getColumn();
+  if (!column)
+    return demand;
+  demand.rows = getSize(*column);
+  auto linalgOp = op;
+  AffineMap map = linalgOp.getMatchingIndexingMap(input);
+  demand.sharesSet =
+      sharesCacheSet(cast<RankedTensorType>(input->get().getType()),
+                     map.getResults(), map.getNumDims(), *column);
+  return demand;
 }
 
 /// Positions that weights must be used for if they are put into their order at

@@ -3,6 +3,8 @@
 #ifndef OMB_LOWERING_VECTOR_CHANNELCONTRACTION_H
 #define OMB_LOWERING_VECTOR_CHANNELCONTRACTION_H
 
+#include "lowering/vector/RegisterTile.h"
+
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 namespace omb::kernels {
@@ -45,6 +47,7 @@ struct ChannelContraction {
   llvm::SmallVector<int64_t> getWeightsOrder() const;
   bool hasConstantWeights() const;
   unsigned getElementBytes() const;
+  TileDemand getTileDemand() const;
 };
 
 /// The body of such a product: out + input * weights.

@@ -171,16 +171,30 @@ struct ConvolutionToChannelsLast : OpRewritePattern<ConvOp> {
     loops.output.push_back(feature);
     loops.addTaps(strides, getValues(op.getDilations()));
     AffineExpr channel = loops.add(utils::IteratorType::reduction);
-    loops.input.push_back(channel);
     loops.weights.insert(loops.weights.begin(), {feature, channel});
 
     Location loc = op.getLoc();
     Value start = getStart(rewriter, loc, op.getOutputs()[0]);
-    Value input = toChannelsLast(rewriter, loc, op.getInputs()[0]);
-    Value result =
-        loops.create(rewriter, loc, input, op.getInputs()[1], start);
+    Value input = op.getInputs()[0];
+    if (isReadInPlace(input)) {
+      loops.input.insert(loops.input.begin() + 1, channel);
+    } else {
+      input = toChannelsLast(rewriter, loc, input);
+      loops.input.push_back(channel);
+    }
+    Value result = loops.create(rewriter, loc, input, op.getInputs()[1], start);
     rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, result));
     return success();
+  }
+
+private:
+  /// Whether an image has so few channels that moving them doesn't pay: each of
+  /// their values is read for itself anyway. That is so of a model's input.
+  static bool isReadInPlace(Value image) {
+    constexpr int64_t few = 4;
+    int64_t channels = cast<RankedTensorType>(image.getType()).getDimSize(1);
+    return !ShapedType::isDynamic(channels) && channels <= few &&
+           !getChannelsLastSource(image);
   }
 };
 
@@ -207,8 +221,7 @@ struct DepthwiseToChannelsLast : OpRewritePattern<ConvOp> {
     Location loc = op.getLoc();
     Value start = getStart(rewriter, loc, op.getOutputs()[0]);
     Value input = toChannelsLast(rewriter, loc, op.getInputs()[0]);
-    Value result =
-        loops.create(rewriter, loc, input, op.getInputs()[1], start);
+    Value result = loops.create(rewriter, loc, input, op.getInputs()[1], start);
     rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, result));
     return success();
   }
@@ -240,14 +253,14 @@ struct GroupedToChannelsLast : OpRewritePattern<linalg::Conv2DNgchwGfchwOp> {
     int64_t groups = type.getDimSize(1);
     if (ShapedType::isDynamic(groups) || type.isDynamicDim(2) ||
         from.isDynamicDim(1) || from.isDynamicDim(2))
-      return rewriter.notifyMatchFailure(op, "has an unknown number of channels");
+      return rewriter.notifyMatchFailure(op,
+                                         "has an unknown number of channels");
     Value start =
         getStart(rewriter, loc, joinGroups(rewriter, loc, output), groups);
     Value input = joinGroups(rewriter, loc, op.getInputs()[0]);
-    input = splitLast(rewriter, loc, toChannelsLast(rewriter, loc, input),
-                      groups);
-    Value result =
-        loops.create(rewriter, loc, input, op.getInputs()[1], start);
+    input =
+        splitLast(rewriter, loc, toChannelsLast(rewriter, loc, input), groups);
+    Value result = loops.create(rewriter, loc, input, op.getInputs()[1], start);
     result =
         tensor::CollapseShapeOp::create(rewriter, loc, result, getGroupsLast());
     result = toChannelsSecond(rewriter, loc, result);
@@ -261,9 +274,11 @@ private:
   /// The image whose channels were made groups of.
   static Value joinGroups(OpBuilder &builder, Location loc, Value image) {
     auto expand = image.getDefiningOp<tensor::ExpandShapeOp>();
-    if (expand && llvm::equal(expand.getReassociationIndices(), getGroupsSecond()))
+    if (expand &&
+        llvm::equal(expand.getReassociationIndices(), getGroupsSecond()))
       return expand.getSrc();
-    return tensor::CollapseShapeOp::create(builder, loc, image, getGroupsSecond());
+    return tensor::CollapseShapeOp::create(builder, loc, image,
+                                           getGroupsSecond());
   }
 };
 

@@ -30,11 +30,13 @@ static bool isKernel(Value value) {
                               llvm::any_of(op.getDpsInputs(), isProduct));
 }
 
-/// Whether `operand` is a product in fewer dimensions, as that of a grouped
-/// convolution, for nothing else.
+/// Whether `operand` of an elementwise op is a product in fewer dimensions, as
+/// that of a grouped convolution, for nothing else.
 static bool isCollapsedKernel(OpOperand *operand) {
   auto reshape = operand->get().getDefiningOp<tensor::CollapseShapeOp>();
-  return reshape && reshape->hasOneUse() && isKernel(reshape.getSrc());
+  auto user = dyn_cast<linalg::GenericOp>(operand->getOwner());
+  return reshape && user && linalg::isElementwise(user) &&
+         reshape->hasOneUse() && isKernel(reshape.getSrc());
 }
 
 /// Whether `operand` is a product in more dimensions for nothing else.
@@ -110,6 +112,8 @@ private:
     RewritePatternSet patterns(context);
     patterns.add<GeneralizeElementwise, FuseAroundProduct>(context);
     populate(patterns);
+    // An op that reads a value several times reads it once.
+    linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
     tensor::EmptyOp::getCanonicalizationPatterns(patterns, context);
     return applyPatternsGreedily(getOperation(), std::move(patterns));
   }

@@ -9,13 +9,12 @@
 using namespace mlir;
 using namespace omb::kernels;
 
-/// Multiplications and additions of a workgroup: some 20 µs, beside which
-/// starting it costs nothing.
-static constexpr int64_t kBlockWork = 1 << 20;
+/// Multiplications and additions that a thread does in a microsecond.
+static constexpr double kWorkPerMicrosecond = 50'000;
 
-/// Workgroups that a kernel has at least, if it is large enough, so that all
-/// threads end at about the same time.
-static constexpr int64_t kWorkgroups = 16;
+/// What a workgroup of a kernel of unknown size takes: beside this, starting it
+/// costs nothing.
+static constexpr double kUsualMicroseconds = 20;
 
 /// What blocks are made of: rows, or tiles where there are no rows.
 static int64_t getUnitCount(ArrayRef<int64_t> rows, int64_t columns,
@@ -35,12 +34,57 @@ static int64_t getPanelSize(ArrayRef<int64_t> shape) {
   return size;
 }
 
+/// How long a kernel takes: the time until the last thread has ended, in
+/// microseconds. There are `blocks` workgroups for each of `panels` panels, all
+/// of `work` microseconds but for the last of a panel with `lastWork`. IREE has
+/// its threads take workgroups one by one, or eight at a time if there are that
+/// many for each. Threads start one after the other, and some are slower.
+static double getMakespan(int64_t blocks, int64_t panels, double work,
+                          double lastWork, int threads) {
+  constexpr double start = 15, perWorkgroup = 0.5, slower = 0.03;
+  constexpr int64_t most = 8;
+  int64_t count = blocks * panels;
+  int64_t atOnce = count < threads * most ? 1 : most;
+  SmallVector<double> free(threads);
+  for (int thread = 0; thread < threads; ++thread)
+    free[thread] = start * thread / threads;
+  for (int64_t next = 0; next < count; next += atOnce) {
+    auto *thread = llvm::min_element(free);
+    double took = 0;
+    for (int64_t each = next; each < std::min(next + atOnce, count); ++each)
+      took += perWorkgroup + (each % blocks + 1 == blocks ? lastWork : work);
+    *thread += took * (1 + slower * (thread - free.begin()) / threads);
+  }
+  return *llvm::max_element(free);
+}
+
+/// The number of units of a block with which kernels end soonest on few and on
+/// many threads.
+static int64_t selectBlock(int64_t units, int64_t panels, double unitWork) {
+  int64_t best = 1;
+  double bestTime = 0;
+  for (int64_t count = std::min<int64_t>(units, 64); count > 0; --count) {
+    int64_t block = llvm::divideCeil(units, count);
+    int64_t blocks = llvm::divideCeil(units, block);
+    double last = (units - (blocks - 1) * block) * unitWork;
+    double time = 0;
+    for (int threads : {2, 4, 8, 16})
+      time += threads *
+              getMakespan(blocks, panels, block * unitWork, last, threads);
+    if (count == std::min<int64_t>(units, 64) || time < bestTime) {
+      best = block;
+      bestTime = time;
+    }
+  }
+  return best;
+}
+
 KernelSpace KernelSpace::get(const PackedContraction &contraction,
                              const VectorUnit &unit) {
   RankedTensorType panels = contraction.getPanelsType();
   ArrayRef<int64_t> shape = contraction.getResultType().getShape();
-  std::optional<unsigned> columnDim = contraction.getColumnDim();
-  int64_t columns = columnDim ? shape[*columnDim] : 1;
+  TileDemand demand = contraction.getTileDemand();
+  int64_t columns = demand.rows;
   SmallVector<int64_t> rows;
   for (unsigned dim : contraction.getRowDims())
     rows.push_back(shape[dim]);
@@ -48,19 +92,18 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
   space.lanes = unit.getLanes(panels.getElementTypeBitWidth() / 8);
   unsigned panelDim = contraction.getPanelDim();
   space.vectors = panels.getShape().back() / space.lanes;
-  space.tileRows = selectRows(unit, space.vectors, columns);
+  space.tileRows = selectRows(unit, space.vectors, demand);
 
   int64_t perUnit =
       getPanelSize(panels.getShape().drop_front(panelDim + 1)) *
       (rows.empty() || ShapedType::isDynamic(columns) ? space.tileRows
                                                       : columns);
-  space.block =
-      std::max<int64_t>(1, kBlockWork / std::max<int64_t>(perUnit, 1));
+  double unitWork = std::max<int64_t>(perUnit, 1) / kWorkPerMicrosecond;
+  space.block = std::max<int64_t>(1, kUsualMicroseconds / unitWork);
   int64_t units = getUnitCount(rows, columns, space.tileRows);
   int64_t count = panels.getDimSize(panelDim);
   if (!ShapedType::isDynamic(units) && !ShapedType::isDynamic(count))
-    space.block =
-        std::clamp<int64_t>(units * count / kWorkgroups, 1, space.block);
+    space.block = selectBlock(units, count, unitWork);
   return space;
 }
 

@@ -103,27 +103,30 @@ struct MovePooling : OpRewritePattern<FromOp> {
   }
 };
 
-/// A reduction reads the image as it was; its result isn't an image.
+/// A reduction reads images as they were; its result isn't one.
 struct MoveReduction : OpInterfaceRewritePattern<linalg::LinalgOp> {
   using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
 
   LogicalResult matchAndRewrite(linalg::LinalgOp op,
                                 PatternRewriter &rewriter) const override {
     if (!isa<linalg::GenericOp, linalg::ReduceOp>(op.getOperation()) ||
-        op.getNumReductionLoops() == 0 || op.getNumDpsInputs() != 1)
+        op.getNumReductionLoops() == 0)
       return rewriter.notifyMatchFailure(op, "isn't a reduction");
-    Value image = getChannelsLastSource(op.getDpsInputs()[0]);
-    if (!image)
+    if (llvm::none_of(op.getDpsInputs(), getChannelsLastSource))
       return rewriter.notifyMatchFailure(op, "has no moved image");
     if (isa<linalg::ReduceOp>(op.getOperation()))
       return linalg::generalizeNamedOp(rewriter, op);
     rewriter.modifyOpInPlace(op, [&] {
-      OpOperand *input = op.getDpsInputOperand(0);
       SmallVector<AffineMap> maps = op.getIndexingMapsArray();
-      maps[0] =
-          AffineMap::get(maps[0].getNumDims(), 0,
-                         permuted(maps[0].getResults()), rewriter.getContext());
-      input->set(image);
+      for (OpOperand *input : op.getDpsInputOperands()) {
+        Value image = getChannelsLastSource(input->get());
+        if (!image)
+          continue;
+        AffineMap &map = maps[input->getOperandNumber()];
+        map = AffineMap::get(map.getNumDims(), 0, permuted(map.getResults()),
+                             rewriter.getContext());
+        input->set(image);
+      }
       cast<linalg::GenericOp>(op.getOperation())
           .setIndexingMapsAttr(rewriter.getAffineMapArrayAttr(maps));
     });

@@ -3,7 +3,6 @@
 #include "lowering/Passes.h"
 #include "lowering/vector/ChannelContraction.h"
 #include "lowering/vector/PackedWeights.h"
-#include "lowering/vector/RegisterTile.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
@@ -23,12 +22,6 @@ namespace omb {
 static bool isZeroFill(Value value) {
   auto fill = value.getDefiningOp<linalg::FillOp>();
   return fill && matchPattern(fill.value(), m_AnyZeroFloat());
-}
-
-/// The rows that a tile can take of an image.
-static int64_t getRowCount(const ChannelContraction &contraction) {
-  std::optional<unsigned> column = contraction.getColumn();
-  return column ? contraction.getSize(*column) : 1;
 }
 
 /// output += sum of the packed product's loops, where the output's start isn't
@@ -77,6 +70,40 @@ matchPackable(linalg::LinalgOp op, const VectorUnit &unit,
 }
 
 namespace {
+
+/// A product reads transposed weights in the order that they have.
+struct FoldTransposedWeights : OpInterfaceRewritePattern<linalg::LinalgOp> {
+  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::LinalgOp op,
+                                PatternRewriter &rewriter) const override {
+    if (op.getNumReductionLoops() == 0 || op.getNumDpsInits() != 1 ||
+        op.hasIndexSemantics())
+      return rewriter.notifyMatchFailure(op, "isn't a product");
+    for (OpOperand *operand : op.getDpsInputOperands()) {
+      auto transpose = operand->get().getDefiningOp<linalg::TransposeOp>();
+      if (!transpose || !matchPattern(transpose.getInput(), m_Constant()))
+        continue;
+      SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+      AffineMap &map = maps[operand->getOperandNumber()];
+      map = AffineMap::get(
+          map.getNumDims(), 0,
+          applyPermutation(map.getResults(),
+                           invertPermutationVector(transpose.getPermutation())),
+          rewriter.getContext());
+      SmallVector<Value> inputs = op.getDpsInputs();
+      inputs[operand->getOperandNumber()] = transpose.getInput();
+      auto generic = linalg::GenericOp::create(
+          rewriter, op.getLoc(), op->getResultTypes(), inputs, op.getDpsInits(),
+          maps, op.getIteratorTypesArray());
+      rewriter.inlineRegionBefore(op->getRegion(0), generic.getRegion(),
+                                  generic.getRegion().begin());
+      rewriter.replaceOp(op, generic);
+      return success();
+    }
+    return rewriter.notifyMatchFailure(op, "has no transposed constant");
+  }
+};
 
 /// Makes of
 ///
@@ -128,9 +155,7 @@ private:
   /// The channels of a panel: those of a tile.
   int64_t getPanel(const ChannelContraction &contraction) const {
     unsigned lanes = unit.getLanes(contraction.getElementBytes());
-    return lanes * selectVectors(unit, lanes, getRowCount(contraction),
-                                 contraction.getSize(contraction.channel),
-                                 contraction.isDepthwise);
+    return lanes * selectVectors(unit, lanes, contraction.getTileDemand());
   }
 
   /// The weights panel by panel.
@@ -158,8 +183,8 @@ private:
             builder, loc, tensor::getMixedSizes(builder, loc, tensor), tiles,
             dims, order),
         element);
-    Value zero = arith::ConstantOp::create(builder, loc,
-                                           builder.getZeroAttr(element));
+    Value zero =
+        arith::ConstantOp::create(builder, loc, builder.getZeroAttr(element));
     return linalg::PackOp::create(builder, loc, tensor, empty, dims, tiles,
                                   zero, order)
         ->getResult(0);
@@ -211,10 +236,9 @@ private:
     Value zero = arith::ConstantOp::create(
         builder, loc, builder.getZeroAttr(type.getElementType()));
     Value fill = linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
-    return linalg::GenericOp::create(
-               builder, loc, fill.getType(),
-               ValueRange{input, panels}, fill, maps, iterators,
-               buildMultiplyAdd)
+    return linalg::GenericOp::create(builder, loc, fill.getType(),
+                                     ValueRange{input, panels}, fill, maps,
+                                     iterators, buildMultiplyAdd)
         .getResult(0);
   }
 
@@ -226,6 +250,9 @@ struct PackContractions : omb::impl::PackContractionsBase<PackContractions> {
 
   void runOnOperation() override {
     VectorUnit unit{vectorBytes, vectorRegisters};
+    RewritePatternSet transposed(&getContext());
+    transposed.add<FoldTransposedWeights>(&getContext());
+    walkAndApplyPatterns(getOperation(), std::move(transposed));
     if (explain)
       remarkOthers(unit);
     RewritePatternSet patterns(&getContext());

@@ -3,10 +3,11 @@
 #include "lowering/vector/PackedContraction.h"
 
 #include "lowering/vector/Elementwise.h"
+#include "lowering/vector/RowStride.h"
 
+#include "mlir/Analysis/FlatLinearValueConstraints.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
-#include "mlir/Analysis/FlatLinearValueConstraints.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -102,9 +103,6 @@ Value PackedContraction::getInput() const {
   return packing ? packing.getSource() : operand(0);
 }
 
-/// Taps for each of which a tile at the border of an image has code of its own.
-static constexpr int64_t kMostBorderTaps = 16;
-
 tensor::PadOp PackedContraction::matchPadding() const {
   auto padding = getInput().getDefiningOp<tensor::PadOp>();
   if (!padding || !padding->hasOneUse())
@@ -118,7 +116,8 @@ tensor::PadOp PackedContraction::matchPadding() const {
   SmallVector<unsigned> dims;
   for (const PaddedWindow &window : windows)
     dims.push_back(window.dim);
-  ArrayRef<int64_t> low = padding.getStaticLow(), high = padding.getStaticHigh();
+  ArrayRef<int64_t> low = padding.getStaticLow(),
+                    high = padding.getStaticHigh();
   for (auto [dim, before, after] : llvm::enumerate(low, high)) {
     if (before == 0 && after == 0)
       continue;
@@ -133,9 +132,10 @@ tensor::PadOp PackedContraction::matchPadding() const {
   for (const PaddedWindow &window : windows) {
     int64_t taps = ranges[window.tap];
     if (columnDim && window.position == positions[*columnDim] &&
-        (ShapedType::isDynamic(padding.getSourceType().getShape()[window.dim]) ||
+        (ShapedType::isDynamic(
+             padding.getSourceType().getShape()[window.dim]) ||
          ShapedType::isDynamic(ranges[window.position]) ||
-         ShapedType::isDynamic(taps) || taps > kMostBorderTaps))
+         ShapedType::isDynamic(taps) || taps > kMostWrittenTaps))
       return nullptr;
   }
   return padding;
@@ -147,6 +147,23 @@ SmallVector<AffineExpr> PackedContraction::getInputExprs() const {
   if (pack)
     exprs.pop_back_n(2);
   return exprs;
+}
+
+TileDemand PackedContraction::getTileDemand() const {
+  ArrayRef<int64_t> shape = getResultType().getShape();
+  TileDemand demand{1, shape.back(), bool(pack), false};
+  std::optional<unsigned> dim = getColumnDim();
+  if (!dim)
+    return demand;
+  demand.rows = shape[*dim];
+  auto op = product;
+  SmallVector<AffineExpr> exprs = getInputExprs();
+  auto input = cast<RankedTensorType>(getInput().getType());
+  if (pack)
+    exprs.push_back(getAffineConstantExpr(0, op.getContext()));
+  demand.sharesSet =
+      sharesCacheSet(input, exprs, op.getNumLoops(), getPositions()[*dim]);
+  return demand;
 }
 
 SmallVector<PaddedWindow> PackedContraction::getWindows() const {
@@ -170,8 +187,8 @@ SmallVector<PaddedWindow> PackedContraction::getWindows() const {
       if (factors[loop] != 0)
         (kinds[loop] == utils::IteratorType::parallel ? positions : taps)
             .push_back(loop);
-    if (positions.size() == 1 && taps.size() == 1 && factors[positions[0]] > 0 &&
-        factors[taps[0]] > 0)
+    if (positions.size() == 1 && taps.size() == 1 &&
+        factors[positions[0]] > 0 && factors[taps[0]] > 0)
       windows.push_back({unsigned(dim), positions[0], taps[0],
                          factors[positions[0]], factors[taps[0]], low});
   }

@@ -3,10 +3,15 @@
 #ifndef OMB_LOWERING_VECTOR_PACKEDCONTRACTION_H
 #define OMB_LOWERING_VECTOR_PACKEDCONTRACTION_H
 
+#include "lowering/vector/RegisterTile.h"
+
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 namespace omb::kernels {
+
+/// The most taps of a window for each of which there is code of its own.
+constexpr int64_t kMostWrittenTaps = 16;
 
 /// A dimension of an input that is padded with zeros: there, the input is read
 /// at position * stride + tap * dilation - low.
@@ -61,6 +66,7 @@ struct PackedContraction {
   /// Where the input's dimensions are read (without the channels of a depthwise
   /// convolution), in terms of the loops; not less than 0 after padding.
   llvm::SmallVector<mlir::AffineExpr> getInputExprs() const;
+  TileDemand getTileDemand() const;
   /// The padded dimensions.
   llvm::SmallVector<PaddedWindow> getWindows() const;
   /// The dimension of the panels that counts them.

@@ -9,8 +9,9 @@ using namespace mlir;
 using namespace omb::kernels;
 
 unsigned omb::kernels::selectRows(const VectorUnit &unit, unsigned vectors,
-                                  int64_t rows) {
-  int64_t most = unit.getMaxRows(vectors);
+                                  const TileDemand &demand) {
+  int64_t most = unit.getMaxRows(vectors, demand.sharesSet);
+  int64_t rows = demand.rows;
   if (ShapedType::isDynamic(rows) || rows == 0)
     return most;
   int64_t tiles = llvm::divideCeil(rows, most);
@@ -28,18 +29,18 @@ static double getCycles(int64_t rows, unsigned vectors, bool isDepthwise) {
 }
 
 unsigned omb::kernels::selectVectors(const VectorUnit &unit, unsigned lanes,
-                                     int64_t rows, int64_t channels,
-                                     bool isDepthwise) {
+                                     const TileDemand &demand) {
+  int64_t rows = demand.rows, channels = demand.channels;
   constexpr unsigned mostVectors = 4;
   unsigned best = 1;
   double bestCycles = 0;
   for (unsigned vectors = 1; vectors <= mostVectors; ++vectors) {
-    int64_t tileRows = selectRows(unit, vectors, rows);
+    int64_t tileRows = selectRows(unit, vectors, demand);
     int64_t total = ShapedType::isDynamic(rows) ? 16 * tileRows : rows;
     int64_t full = total / tileRows, rest = total % tileRows;
-    double cycles = full * getCycles(tileRows, vectors, isDepthwise);
+    double cycles = full * getCycles(tileRows, vectors, demand.isDepthwise);
     if (rest)
-      cycles += getCycles(rest, vectors, isDepthwise);
+      cycles += getCycles(rest, vectors, demand.isDepthwise);
     // What the loads of a tile's weights cost beyond the first cache.
     cycles += 0.25 * vectors * llvm::divideCeil(total, tileRows);
     int64_t columns =

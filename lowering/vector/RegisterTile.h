@@ -9,6 +9,17 @@
 
 namespace omb::kernels {
 
+/// What a tile's size depends on: the number of positions that can be rows of
+/// one and of channels (both may be dynamic: many of them).
+struct TileDemand {
+  int64_t rows;
+  int64_t channels;
+  /// Whether the input is read as vectors of channels.
+  bool isDepthwise;
+  /// Whether the rows of the input share a set of the first cache.
+  bool sharesSet;
+};
+
 /// The vector registers of a CPU.
 struct VectorUnit {
   unsigned bytes;
@@ -21,21 +32,19 @@ struct VectorUnit {
   /// sums, a row of weights and one value of the input are in registers. Each
   /// row of the input is a stream, and more of them than this drive each other
   /// out of the first cache (26 rows of 3 KiB: half the speed).
-  unsigned getMaxRows(unsigned vectors) const {
-    return std::min((registers - vectors - 1) / vectors, 14u);
+  unsigned getMaxRows(unsigned vectors, bool sharesSet) const {
+    return std::min((registers - vectors - 1) / vectors, sharesSet ? 7u : 14u);
   }
 };
 
-/// How many vectors of channels a tile has for an output of `rows` positions
-/// and `channels` channels (dynamic: many of them): what takes the fewest
-/// cycles by a model of two multiplications and two loads a cycle. A depthwise
-/// convolution loads its input as vectors.
-unsigned selectVectors(const VectorUnit &unit, unsigned lanes, int64_t rows,
-                       int64_t channels, bool isDepthwise);
+/// How many vectors of channels a tile has: what takes the fewest cycles by a
+/// model of two multiplications and two loads a cycle.
+unsigned selectVectors(const VectorUnit &unit, unsigned lanes,
+                       const TileDemand &demand);
 
-/// The rows of the tiles that cover `rows` positions (dynamic: many): as even
-/// as can be.
-unsigned selectRows(const VectorUnit &unit, unsigned vectors, int64_t rows);
+/// The rows of the tiles that cover all positions: as even as can be.
+unsigned selectRows(const VectorUnit &unit, unsigned vectors,
+                    const TileDemand &demand);
 
 } // namespace omb::kernels
 

@@ -60,9 +60,9 @@ void TileEmitter::emit(ArrayRef<Value> position, unsigned count,
   if (buffer)
     return emitEpilogueLoop(position, sums);
   for (auto [number, sum] : llvm::enumerate(sums)) {
-    Values at = getResultIndices(
-        position, builder.getIndexAttr(number / space.vectors),
-        builder.getIndexAttr(number % space.vectors));
+    Values at =
+        getResultIndices(position, builder.getIndexAttr(number / space.vectors),
+                         builder.getIndexAttr(number % space.vectors));
     store(emitEpilogue(sum, at), at);
   }
 }
@@ -138,6 +138,16 @@ TileEmitter::Values TileEmitter::emitSumLoops(ArrayRef<unsigned> loops,
     sum.indices[loops.front()] = constant(0);
     return emitSumLoops(loops.drop_front(), sum, sums);
   }
+  int64_t size = contraction.getPanelsType().getDimSize(dim);
+  // Columns next to each other read the same vectors for several taps.
+  if (contraction.pack && loops.size() == 1 && !isPadded &&
+      !ShapedType::isDynamic(size) && size <= kMostWrittenTaps) {
+    for (int64_t tap = 0; tap < size; ++tap) {
+      sum.indices[loops.front()] = constant(tap);
+      sums = emitStep(sum, sums);
+    }
+    return sums;
+  }
   Value begin = constant(0);
   Value end =
       getValueOrCreateConstantIndexOp(builder, loc, memory.panelSizes[dim]);
@@ -147,8 +157,8 @@ TileEmitter::Values TileEmitter::emitSumLoops(ArrayRef<unsigned> loops,
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
   sum.indices[loops.front()] = loop.getInductionVar();
-  Values inner = emitSumLoops(loops.drop_front(), sum,
-                              Values(loop.getRegionIterArgs()));
+  Values inner =
+      emitSumLoops(loops.drop_front(), sum, Values(loop.getRegionIterArgs()));
   scf::YieldOp::create(builder, loc, inner);
   return Values(loop.getResults());
 }
@@ -159,21 +169,20 @@ std::pair<Value, Value> TileEmitter::getTaps(const PaddedWindow &window,
   bindDims(builder.getContext(), position, size);
   AffineExpr first = window.low - position * window.stride;
   Value input = memory.operands.at(contraction.getInput());
-  OpFoldResult from =
-      memref::getMixedSize(builder, loc, input, window.dim);
-  Value begin = apply(first.ceilDiv(window.dilation),
-                      {sum.indices[window.position]});
+  OpFoldResult from = memref::getMixedSize(builder, loc, input, window.dim);
+  Value begin =
+      apply(first.ceilDiv(window.dilation), {sum.indices[window.position]});
   Value end = apply((first + size).ceilDiv(window.dilation),
                     {sum.indices[window.position], from});
   return {arith::MaxSIOp::create(builder, loc, begin, constant(0)),
           arith::MinSIOp::create(builder, loc, end, taps)};
 }
 
-TileEmitter::Values
-TileEmitter::emitBorderTaps(ArrayRef<unsigned> loops,
-                            const PaddedWindow &window, Sum &sum, Values sums) {
-  auto input = cast<MemRefType>(
-      memory.operands.at(contraction.getInput()).getType());
+TileEmitter::Values TileEmitter::emitBorderTaps(ArrayRef<unsigned> loops,
+                                                const PaddedWindow &window,
+                                                Sum &sum, Values sums) {
+  auto input =
+      cast<MemRefType>(memory.operands.at(contraction.getInput()).getType());
   int64_t size = input.getDimSize(window.dim);
   auto product = contraction.product;
   int64_t taps = product.getStaticLoopRanges()[window.tap];

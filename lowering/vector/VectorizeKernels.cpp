@@ -163,8 +163,8 @@ private:
     int64_t step = space.tileRows, first = 0;
     auto isInside = [&](int64_t column) {
       int64_t from = column * window.stride - window.low;
-      int64_t to = from + (step - 1) * window.stride +
-                   (taps - 1) * window.dilation;
+      int64_t to =
+          from + (step - 1) * window.stride + (taps - 1) * window.dilation;
       return column + step <= columns && from >= 0 && to < input;
     };
     while (first < columns) {

@@ -53,3 +53,36 @@ func.func @alone(%x: tensor<4x4xf32>, %w: tensor<4x4xf32>) -> (tensor<4x4xf32>, 
   %n = linalg.negf ins(%y : tensor<4x4xf32>) outs(%e : tensor<4x4xf32>) -> tensor<4x4xf32>
   return %r, %n : tensor<4x4xf32>, tensor<4x4xf32>
 }
+
+// -----
+
+// What is done to a product in fewer dimensions moves before the reshape, too; a value read twice is one operand.
+// CHECK-LABEL: func.func @groups
+// CHECK:         %[[U:.*]] = linalg.unpack
+// CHECK:         %[[E:.*]] = linalg.generic {{.*}} ins(%[[U]] : tensor<?x3x8xf32>)
+// CHECK-NEXT:    ^bb0
+// CHECK-NEXT:      arith.mulf
+// CHECK:         tensor.collapse_shape %[[E]]
+// CHECK-NOT:     linalg.generic
+func.func @groups(%p: tensor<?x3x2x4xf32>, %n: index) -> tensor<?x24xf32> {
+  %e = tensor.empty(%n) : tensor<?x3x8xf32>
+  %u = linalg.unpack %p inner_dims_pos = [2] inner_tiles = [4] into %e : tensor<?x3x2x4xf32> -> tensor<?x3x8xf32>
+  %x = tensor.collapse_shape %u [[0], [1, 2]] : tensor<?x3x8xf32> into tensor<?x24xf32>
+  %f = tensor.empty(%n) : tensor<?x24xf32>
+  %s = linalg.mul ins(%x, %x : tensor<?x24xf32>, tensor<?x24xf32>) outs(%f : tensor<?x24xf32>) -> tensor<?x24xf32>
+  return %s : tensor<?x24xf32>
+}
+
+// -----
+
+// A product that reads one in fewer dimensions keeps its own.
+// CHECK-LABEL: func.func @product_of_product
+// CHECK:         %[[X:.*]] = tensor.collapse_shape
+// CHECK:         linalg.matmul ins(%[[X]]
+func.func @product_of_product(%p: tensor<1x3x2x4xf32>, %w: tensor<8x5xf32>, %out: tensor<3x5xf32>) -> tensor<3x5xf32> {
+  %e = tensor.empty() : tensor<1x3x8xf32>
+  %u = linalg.unpack %p inner_dims_pos = [2] inner_tiles = [4] into %e : tensor<1x3x2x4xf32> -> tensor<1x3x8xf32>
+  %x = tensor.collapse_shape %u [[0, 1], [2]] : tensor<1x3x8xf32> into tensor<3x8xf32>
+  %r = linalg.matmul ins(%x, %w : tensor<3x8xf32>, tensor<8x5xf32>) outs(%out : tensor<3x5xf32>) -> tensor<3x5xf32>
+  return %r : tensor<3x5xf32>
+}

@@ -115,3 +115,18 @@ func.func @scalar(%x: f32, %w: tensor<16x3xf32>, %e: tensor<16xf32>) -> tensor<1
   } -> tensor<16xf32>
   return %r : tensor<16xf32>
 }
+
+// -----
+
+func.func @computed_filters(%x: tensor<?x9x5xf32>, %w: tensor<5x3xf32>, %out: tensor<?x7x5xf32>) -> tensor<?x7x5xf32> {
+  // expected-remark@+1 {{has depthwise weights that aren't constant}}
+  %r = linalg.generic {indexing_maps = [affine_map<(n, w, c, k) -> (n, w + k, c)>, affine_map<(n, w, c, k) -> (c, k)>, affine_map<(n, w, c, k) -> (n, w, c)>],
+    iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+    ins(%x, %w : tensor<?x9x5xf32>, tensor<5x3xf32>) outs(%out : tensor<?x7x5xf32>) {
+  ^bb0(%in: f32, %f: f32, %o: f32):
+    %m = arith.mulf %in, %f : f32
+    %a = arith.addf %o, %m : f32
+    linalg.yield %a : f32
+  } -> tensor<?x7x5xf32>
+  return %r : tensor<?x7x5xf32>
+}

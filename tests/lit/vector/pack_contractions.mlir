@@ -69,3 +69,42 @@ func.func @sequences(%a: tensor<2x?x6xf32>, %b: tensor<2x6x?xf32>, %m: index, %n
   %r = linalg.batch_matmul ins(%a, %b : tensor<2x?x6xf32>, tensor<2x6x?xf32>) outs(%f : tensor<2x?x?xf32>) -> tensor<2x?x?xf32>
   return %r : tensor<2x?x?xf32>
 }
+
+// -----
+
+// Transposed constants are read in the order that they have, here by channel.
+// CHECK-LABEL: func.func @transposed
+// CHECK:         %[[W:.*]] = arith.constant dense_resource<weights.packed{{.*}}> : tensor<1x2x{{.*}}xf32>
+// CHECK-NOT:     linalg.transpose
+// CHECK:         linalg.generic {{.*}} ins(%{{.*}}, %[[W]]
+func.func @transposed(%x: tensor<?x2xf32>, %out: tensor<?x3xf32>) -> tensor<?x3xf32> {
+  %w = arith.constant dense<[[4.0, 5.0], [6.0, 7.0], [8.0, 9.0]]> : tensor<3x2xf32>
+  %e = tensor.empty() : tensor<2x3xf32>
+  %t = linalg.transpose ins(%w : tensor<3x2xf32>) outs(%e : tensor<2x3xf32>) permutation = [1, 0]
+  %r = linalg.matmul ins(%x, %t : tensor<?x2xf32>, tensor<2x3xf32>) outs(%out : tensor<?x3xf32>) -> tensor<?x3xf32>
+  return %r : tensor<?x3xf32>
+}
+
+// -----
+
+// A depthwise convolution's input is packed, too.
+// CHECK-DAG:   #[[IMAGE:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1 + d3, d2, d4)>
+// CHECK-DAG:   #[[FILTERS:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d2, d3, d4)>
+// CHECK-DAG:   #[[SUM:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2, d4)>
+// CHECK-LABEL: func.func @depthwise
+// CHECK-SAME:    %[[X:.*]]: tensor<?x9x5xf32>
+// CHECK:         %[[P:.*]] = linalg.pack %[[X]] padding_value(%{{.*}} : f32) inner_dims_pos = [2] inner_tiles = [[[V:.*]]]
+// CHECK:         linalg.generic {indexing_maps = [#[[IMAGE]], #[[FILTERS]], #[[SUM]]], {{.*}} ins(%[[P]], %{{.*}} : tensor<?x9x{{.*}}x[[V]]xf32>, tensor<{{.*}}x3x[[V]]xf32>)
+// CHECK:         linalg.unpack {{.*}} inner_dims_pos = [2] inner_tiles = [[[V]]]
+func.func @depthwise(%x: tensor<?x9x5xf32>, %out: tensor<?x7x5xf32>) -> tensor<?x7x5xf32> {
+  %w = arith.constant dense<2.0> : tensor<5x3xf32>
+  %r = linalg.generic {indexing_maps = [affine_map<(n, w, c, k) -> (n, w + k, c)>, affine_map<(n, w, c, k) -> (c, k)>, affine_map<(n, w, c, k) -> (n, w, c)>],
+    iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+    ins(%x, %w : tensor<?x9x5xf32>, tensor<5x3xf32>) outs(%out : tensor<?x7x5xf32>) {
+  ^bb0(%in: f32, %f: f32, %o: f32):
+    %m = arith.mulf %in, %f : f32
+    %a = arith.addf %o, %m : f32
+    linalg.yield %a : f32
+  } -> tensor<?x7x5xf32>
+  return %r : tensor<?x7x5xf32>
+}
