@@ -160,10 +160,10 @@ private:
     auto pad = contraction.pad;
     unpack->erase();
     product->erase();
-    if (pack)
-      pack->erase();
-    if (pad)
-      pad->erase();
+    // Others may ask for their sizes.
+    for (Operation *op : {pack.getOperation(), pad.getOperation()})
+      if (op && op->use_empty())
+        op->erase();
   }
 
   SymbolTable symbols;

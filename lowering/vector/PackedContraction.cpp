@@ -105,7 +105,8 @@ Value PackedContraction::getInput() const {
 
 tensor::PadOp PackedContraction::matchPadding() const {
   auto padding = getInput().getDefiningOp<tensor::PadOp>();
-  if (!padding || !padding->hasOneUse())
+  auto isRead = [](Operation *user) { return !isa<tensor::DimOp>(user); };
+  if (!padding || llvm::count_if(padding->getUsers(), isRead) != 1)
     return nullptr;
   Value value = padding.getConstantPaddingValue();
   if (!value || !matchPattern(value, m_AnyZeroFloat()))
