@@ -114,11 +114,21 @@ class VectorUnitOptions {
 def ConvertLayout : Pass<"omb-convert-layout", "::mlir::ModuleOp"> {
   let summary = "Give images their channels last";
   let description = [{
-    Convolutions with constant weights, and depthwise ones, are computed with the
-    channels last, between two transpositions. Elementwise ops, pools, sums over
-    positions, padding, concatenation and slices of what was transposed back are
-    computed before that, so that opposite transpositions meet and vanish.
+    Convolutions with constant weights, also depthwise and grouped ones, are
+    computed with the channels last, between two transpositions. Elementwise ops,
+    pools, sums over positions, padding, concatenation and slices of what was
+    transposed back are computed before that, so that opposite transpositions
+    meet and vanish. Images of at most four channels, as models take, are read
+    where they are.
+
+    Convolutions become `linalg.generic`, for kernels; with `named`, they become
+    named operations such as `linalg.conv_2d_nhwc_hwcf`, for IREE's code
+    generation for GPUs, and those without such a name are left alone.
   }];
+  let options = [
+    Option<"named", "named", "bool", /*default=*/"false",
+           "Make named operations of convolutions">
+  ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect",
     "::mlir::linalg::LinalgDialect",

@@ -40,6 +40,10 @@ mlir::Value getChannelsLastSource(mlir::Value value);
 /// Convolutions with constant weights, whose channels come last afterwards.
 void populateConvolutionLayoutPatterns(mlir::RewritePatternSet &patterns);
 
+/// The same, of named operations only: those whose code IREE knows to generate
+/// for GPUs.
+void populateNamedConvolutionLayoutPatterns(mlir::RewritePatternSet &patterns);
+
 /// What is computed of an image whose channels were moved to the second
 /// dimension is computed of the image as it was.
 void populateLayoutPropagationPatterns(mlir::RewritePatternSet &patterns);

@@ -18,10 +18,15 @@ namespace omb {
 namespace {
 
 struct ConvertLayout : omb::impl::ConvertLayoutBase<ConvertLayout> {
+  using ConvertLayoutBase::ConvertLayoutBase;
+
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
-    omb::kernels::populateConvolutionLayoutPatterns(patterns);
+    if (named)
+      omb::kernels::populateNamedConvolutionLayoutPatterns(patterns);
+    else
+      omb::kernels::populateConvolutionLayoutPatterns(patterns);
     omb::kernels::populateLayoutPropagationPatterns(patterns);
     linalg::TransposeOp::getCanonicalizationPatterns(patterns, context);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

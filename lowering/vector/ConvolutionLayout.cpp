@@ -282,7 +282,54 @@ private:
   }
 };
 
+/// A named convolution of linalg as the named one with the channels last, of
+/// the batch, the positions and the channels of images, and the taps, the
+/// channels and the features of filters (where it has features).
+template <typename FromOp, typename ToOp>
+struct NamedToChannelsLast : OpRewritePattern<FromOp> {
+  using OpRewritePattern<FromOp>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(FromOp op,
+                                PatternRewriter &rewriter) const override {
+    if (StringRef obstacle = getObstacle(op); !obstacle.empty())
+      return rewriter.notifyMatchFailure(op, obstacle);
+    Location loc = op.getLoc();
+    Value start = getStart(rewriter, loc, op.getOutputs()[0]);
+    Value input = toChannelsLast(rewriter, loc, op.getInputs()[0]);
+    Value weights = op.getInputs()[1];
+    int64_t rank = cast<RankedTensorType>(weights.getType()).getRank();
+    int64_t spatial = op.getStrides().getNumElements();
+    SmallVector<int64_t> order =
+        llvm::to_vector(llvm::seq<int64_t>(rank - spatial, rank));
+    for (int64_t dim = rank - spatial; dim-- > 0;)
+      order.push_back(dim);
+    weights = createTransposed(rewriter, loc, weights, order)->getResult(0);
+    Value result = ToOp::create(rewriter, loc, start.getType(),
+                                ValueRange{input, weights}, start,
+                                op.getStridesAttr(), op.getDilationsAttr())
+                       .getResult(0);
+    rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, result));
+    return success();
+  }
+};
+
 } // namespace
+
+void omb::kernels::populateNamedConvolutionLayoutPatterns(
+    RewritePatternSet &patterns) {
+  patterns.add<
+      ReshapeConstant<tensor::CollapseShapeOp>,
+      ReshapeConstant<tensor::ExpandShapeOp>,
+      NamedToChannelsLast<linalg::Conv1DNcwFcwOp, linalg::Conv1DNwcWcfOp>,
+      NamedToChannelsLast<linalg::Conv2DNchwFchwOp, linalg::Conv2DNhwcHwcfOp>,
+      NamedToChannelsLast<linalg::Conv3DNcdhwFcdhwOp,
+                          linalg::Conv3DNdhwcDhwcfOp>,
+      NamedToChannelsLast<linalg::DepthwiseConv1DNcwCwOp,
+                          linalg::DepthwiseConv1DNwcWcOp>,
+      NamedToChannelsLast<linalg::DepthwiseConv2DNchwChwOp,
+                          linalg::DepthwiseConv2DNhwcHwcOp>>(
+      patterns.getContext());
+}
 
 void omb::kernels::populateConvolutionLayoutPatterns(
     RewritePatternSet &patterns) {

@@ -26,6 +26,16 @@ if TYPE_CHECKING:
     from onnx_mlir_bridge.compiler.source import ModelSource
 
 
+def _check_not_empty(infos: Sequence[TensorInfo], values: Sequence[Stored]) -> None:
+    """OmbError for empty tensors: IREE's Vulkan driver binds no empty buffers."""
+    for info, value in zip(infos, values, strict=True):
+        if isinstance(value, np.ndarray) and value.size == 0:
+            raise OmbError(
+                f"'{info.name}' has no elements, {value.shape}; Vulkan devices take no empty "
+                "tensors: run the model with providers=['cpu']"
+            )
+
+
 class InferenceSession:
     """Runs a model. Safe to use from several threads; runs of one session wait for each other."""
 
@@ -112,8 +122,11 @@ class InferenceSession:
         values = [known[info.name] for info in segment.signature.inputs]
         if isinstance(segment, HostSegment):
             values = [value.value if isinstance(value, OnDevice) else value for value in values]
-        elif len(self._segments) > 1:
-            segment.check(values)
+        else:
+            if len(self._segments) > 1:
+                segment.check(values)
+            if self._device.provider == "vulkan":
+                _check_not_empty(segment.signature.inputs, values)
         names = (info.name for info in segment.signature.outputs)
         known.update(zip(names, segment.run(values), strict=True))
 
