@@ -145,14 +145,18 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
     vectors each; the weights, usually a constant, are stored panel by panel,
     with zeros beyond the last channel:
 
-        packed[b..., p..., j, v] += input[b..., f(p..., r...)]
-                                    * panels[b..., j, r..., v]
+        packed[p..., j, v] += input[f(p..., r...)] * panels[b..., j, r..., v]
         out = linalg.unpack packed
 
+    The batches b are some of the positions p: those of batched products and the
+    groups of convolutions. Of depthwise convolutions, whose input has the
+    output's channels, the input is packed, too (`linalg.pack`).
+
     The panel's size follows from the registers of the CPU and the sizes of the
-    output. A start of the sum other than zero is added afterwards. Weights that
-    aren't constant are packed with `linalg.pack` where they are used for enough
-    positions, or both are sequences of unknown length.
+    output. A start of the sum other than zero is added afterwards. Transposed
+    constants are read in the order that they have. Weights that aren't constant
+    are packed with `linalg.pack` where they are used for enough positions, or
+    both are sequences of unknown length.
   }];
   let options = vectorUnit # [
     Option<"explain", "explain", "bool", /*default=*/"false",
@@ -171,7 +175,8 @@ def FuseElementwise : Pass<"omb-fuse-elementwise", "::mlir::ModuleOp"> {
     Makes `linalg.generic` of named elementwise ops and of broadcasts. What
     follows a packed product (`linalg.unpack`) becomes one op, as long as the
     intermediate results have one use; what is done to the product after
-    `tensor.expand_shape` is done before. Other elementwise ops are left to IREE.
+    `tensor.expand_shape` or `tensor.collapse_shape` is done before. Other
+    elementwise ops are left to IREE.
   }];
   let dependentDialects = [
     "::mlir::affine::AffineDialect",
@@ -184,9 +189,10 @@ def OutlineKernels : Pass<"omb-outline-kernels", "::mlir::ModuleOp"> {
   let summary = "Make functions of products and what is done to their elements";
   let description = [{
     Moves each product that omb-pack-contractions packed, together with the
-    elementwise op that alone uses it, into a private function with the attribute
-    `omb.kernel`, which takes tensors and the dynamic sizes of its result.
-    Products that are alike share one function.
+    elementwise op that alone uses it, with the packing of its input, and with
+    the padding of its input with zeros, into a private function with the
+    attribute `omb.kernel`, which takes tensors and the dynamic sizes of its
+    result. Products that are alike share one function.
   }];
   let dependentDialects = [
     "::mlir::func::FuncDialect",
@@ -204,6 +210,11 @@ def VectorizeKernels : Pass<"omb-vectorize-kernels", "::mlir::ModuleOp">,
     registers while loops go through what is summed over, with one
     `vector.fma` for each vector and step; then the elementwise op is done to
     the vectors, and they are stored. Tiles at the end of a row are smaller.
+
+    Inputs are read where they are, unpadded and unpacked. A row of the output
+    skips the taps above and below the input; of the columns, whose number is
+    known where padding is part of a kernel, tiles at the border skip the taps
+    beside it.
   }];
   let options = vectorUnit;
   let dependentDialects = [

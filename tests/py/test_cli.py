@@ -102,7 +102,9 @@ def test_help_is_fast() -> None:
     assert time.perf_counter() - begin < 1
 
 
-@pytest.mark.parametrize("command", ["", "run", "compile", "import", "inspect", "devices"])
+@pytest.mark.parametrize(
+    "command", ["", "run", "profile", "compile", "import", "inspect", "devices"]
+)
 def test_help(run, command: str) -> None:
     done = run(*command.split(), "--help")
     assert done.status == 0
@@ -168,7 +170,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
-@pytest.mark.parametrize("command", ["run", "compile", "import", "inspect"])
+@pytest.mark.parametrize("command", ["run", "profile", "compile", "import", "inspect"])
 def test_unusable_models(run, folder: Path, tmp_path: Path, command: str, case: str) -> None:
     name, message = UNUSABLE[case]
     if command in ("compile", "import") and name.endswith(".omb"):

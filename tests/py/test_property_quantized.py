@@ -25,7 +25,7 @@ from onnx.reference import ReferenceEvaluator
 
 BUDGET = settings(
     DETERMINISTIC,
-    max_examples=20,
+    max_examples=12,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 

@@ -189,6 +189,8 @@ def _expected(x: np.ndarray, axis: int | None, is_sorted: int) -> list[np.ndarra
 @BUDGET
 @given(size=st.integers(1, 70), is_sorted=st.sampled_from([0, 1]), seed=st.integers(0, 1000))
 def test_unique_elements(element, size, is_sorted, seed):
+    if element not in (TensorProto.FLOAT, TensorProto.INT64):
+        is_sorted = 1  # without order, the types differ in nothing more; a model takes 4 s
     dtype = _DTYPES[element]
     generator = np.random.default_rng(seed)
     x = generator.integers(0, 12, size).astype(dtype)

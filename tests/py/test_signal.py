@@ -51,8 +51,13 @@ def _close(actual, expected, dtype):
     assert np.abs(actual - expected).max() <= 8 * np.finfo(dtype).eps * scale
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-@pytest.mark.parametrize("length", [1, 2, 7, 64, 100, 257, 400, 1024])
+@pytest.mark.parametrize(
+    ("dtype", "length"),
+    [
+        *((np.float32, length) for length in (1, 2, 7, 64, 100, 257, 400, 1024)),
+        *((dtype, length) for dtype in (np.float16, np.float64) for length in (7, 257, 400)),
+    ],
+)
 @pytest.mark.parametrize("parts", [1, 2])
 def test_dft(dtype, length, parts):
     data = np.random.default_rng(length).standard_normal((3, length, parts)).astype(dtype)
@@ -66,7 +71,7 @@ def test_dft(dtype, length, parts):
 @pytest.mark.parametrize("how", ["inverse", "onesided"])
 def test_axes_and_lengths(axis, length, how):
     """Padded, cut off, and with an axis in any place."""
-    shape = (100, 2, 101, 2 if how == "inverse" else 1)
+    shape = (100, 2, 11, 2 if how == "inverse" else 1)
     data = np.random.default_rng(length).standard_normal(shape).astype(np.float32)
     feeds = {"x": data, "length": np.array(length), "axis": np.array(axis)}
     constant = ("length", "axis")

@@ -2,6 +2,7 @@
 
     commands.py       the command line: commands and their options
     running.py        omb run
+    profiling.py      omb profile
     compiling.py      omb compile, omb import
     inspecting.py     omb inspect, omb devices
     values.py         from --input to arrays

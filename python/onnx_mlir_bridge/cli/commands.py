@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,28 @@ _FALLBACK = click.option(
     help="What becomes of nodes that no device can run: they run on the host, or are an error.",
 )
 
+_CPU = click.option(
+    "--cpu",
+    metavar="NAME",
+    default="host",
+    show_default=True,
+    help="The CPU to compile for: host, generic, x86-64-v3, or LLVM's name of one.",
+)
+_VULKAN = click.option(
+    "--vulkan",
+    metavar="NAME",
+    default="generic",
+    show_default=True,
+    help="The Vulkan GPU to compile for: generic, or IREE's name of an architecture.",
+)
+_CUDA = click.option(
+    "--cuda",
+    metavar="ARCH",
+    default="sm_80",
+    show_default=True,
+    help="The CUDA GPU to compile for: sm_80, sm_86 or sm_89.",
+)
+
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
@@ -68,9 +91,7 @@ def _inputs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tu
     return given
 
 
-@omb.command(short_help="Run a model once and print its outputs.")
-@_MODEL
-@click.option(
+_INPUTS = click.option(
     "-i",
     "--input",
     "inputs",
@@ -80,13 +101,32 @@ def _inputs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tu
     help="The value of an input: a .npy file, or a shape such as 1x3x224x224 to be filled with "
     "random numbers; of strings, a text or a JSON list. May be given for each input.",
 )
-@click.option(
+_DEVICE = click.option(
     "--device",
     metavar="NAME",
     default="auto",
     show_default=True,
     help="Where to run: a device as `omb devices` lists them.",
 )
+
+
+def _refuse_for_saved(context: click.Context, model: Path, names: Sequence[str]) -> None:
+    """A usage error for options of a compilation, where the model is compiled."""
+    from onnx_mlir_bridge.cli import running
+
+    for name in names:
+        is_given = context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+        if is_given and running.is_saved(model):
+            option = name.replace("_", "-")
+            raise click.UsageError(
+                f"--{option} is for ONNX models; '{model}' is compiled: give it to omb compile"
+            )
+
+
+@omb.command(short_help="Run a model once and print its outputs.")
+@_MODEL
+@_INPUTS
+@_DEVICE
 @click.option(
     "--top",
     type=click.IntRange(0),
@@ -118,14 +158,67 @@ def run(
     """
     from onnx_mlir_bridge.cli import running
 
-    for name in ("opt_level", "fallback"):
-        is_given = context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
-        if is_given and running.is_saved(model):
-            option = name.replace("_", "-")
-            raise click.UsageError(
-                f"--{option} is for ONNX models; '{model}' is compiled: give it to omb compile"
-            )
+    _refuse_for_saved(context, model, ("opt_level", "fallback"))
     running.run(model, inputs, **options)
+
+
+@omb.command(short_help="Print where the time of a run goes.")
+@_MODEL
+@_INPUTS
+@_DEVICE
+@_THREADS
+@click.option(
+    "--runs",
+    type=click.IntRange(1, 100_000),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="How many runs to measure, after some to warm up; times are medians.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(("dispatch", "node")),
+    default="dispatch",
+    show_default=True,
+    help="A row for each dispatch, or for all dispatches of the same nodes.",
+)
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a run to FILE as a trace, for chrome://tracing or ui.perfetto.dev.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(0),
+    metavar="K",
+    default=20,
+    show_default=True,
+    help="Print the K rows that take longest; 0 for all.",
+)
+@_JSON
+@_OPT_LEVEL
+@_FALLBACK
+@_CPU
+@_VULKAN
+@_CUDA
+@click.pass_context
+def profile(
+    context: click.Context,
+    inputs: tuple[str, ...],
+    model: Path,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Run MODEL several times, and print where the time goes.
+
+    MODEL is an ONNX model or one saved by `omb compile`, which has no names of nodes. A dispatch is
+    a call of a compiled kernel: of a node, of several that were fused, or of a part of one. Inputs
+    are made as `omb run` makes them.
+    """
+    from onnx_mlir_bridge.cli import profiling
+
+    _refuse_for_saved(context, model, ("opt_level", "fallback", "cpu", "vulkan", "cuda"))
+    profiling.profile(model, inputs, **options)
 
 
 @omb.command(short_help="Compile a model, or print a stage of it.")
@@ -150,27 +243,9 @@ def run(
     help="Write this stage of the compilation, not a saved model; in MLIR's text the values of "
     "large constants are left out.",
 )
-@click.option(
-    "--cpu",
-    metavar="NAME",
-    default="host",
-    show_default=True,
-    help="The CPU to compile for: host, generic, x86-64-v3, or LLVM's name of one.",
-)
-@click.option(
-    "--vulkan",
-    metavar="NAME",
-    default="generic",
-    show_default=True,
-    help="The GPU for --target=vulkan: generic, or IREE's name of an architecture.",
-)
-@click.option(
-    "--cuda",
-    metavar="ARCH",
-    default="sm_80",
-    show_default=True,
-    help="The GPU for --target=cuda: sm_80, sm_86 or sm_89.",
-)
+@_CPU
+@_VULKAN
+@_CUDA
 @_THREADS
 @_OPT_LEVEL
 @_FALLBACK

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from onnx_mlir_bridge.compiler import parts, pipeline, stages
@@ -79,6 +79,16 @@ class CompiledModel:
             else:
                 found.append(artifact.DevicePart(part.signature, code, hand_off.weights))
         return found
+
+    @property
+    def placed(self) -> parts.PlacedModel:
+        """What was compiled, in its parts; not for users."""
+        return self._placed
+
+    def located_ir(self, phases: Sequence[str]) -> list[str]:
+        """IREE's text of the one module after each of `phases`, with locations; not for users."""
+        (hand_off,) = self._hand_offs
+        return pipeline.located_ir(hand_off, self._target, self._options.opt_level, phases)
 
     def emit(self, stage: str) -> str | bytes:
         """The model at a stage of its compilation.

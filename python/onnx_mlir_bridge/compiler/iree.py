@@ -25,8 +25,8 @@ from typing import IO
 from onnx_mlir_bridge.errors import OmbError
 
 _START = (
-    "import sys; sys.path[:] = sys.argv[1:]; "
-    "from onnx_mlir_bridge.compiler.worker import serve; serve()"
+    "import sys; flags, sys.path[:] = sys.argv[1].split(), sys.argv[2:]; "
+    "from onnx_mlir_bridge.compiler.worker import serve; serve(*flags)"
 )
 
 # A worker that has compiled this much is stopped: the compiler doesn't give all its memory back.
@@ -47,14 +47,14 @@ class Reply:
 
 
 class _Worker:
-    def __init__(self) -> None:
+    def __init__(self, flags: str = "") -> None:
         self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop()
         self.compiled = 0
         try:
             # In isolated mode neither the environment nor the working directory, which may hold
             # anything, decide what is imported; it gets this process's path instead.
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _START, *(p for p in sys.path if p)],
+                [sys.executable, "-I", "-c", _START, flags, *(p for p in sys.path if p)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._output,
@@ -159,3 +159,19 @@ def run(name: str, source: bytes, flags: Sequence[str], steps: Sequence[Sequence
     """
     with _worker() as worker:
         return worker.request(name, source, flags, steps)
+
+
+def located_ir(
+    name: str, source: bytes, flags: Sequence[str], phases: Sequence[str]
+) -> Iterator[Reply]:
+    """The module as IREE's text after each of `phases`, with locations.
+
+    Whether a process prints locations is decided when it starts, so that this needs a worker of
+    its own. It takes the other flags then, too: what --iree-opt-level implies is set at that time.
+    """
+    worker = _Worker(" ".join(("--mlir-print-debuginfo", *flags)))
+    try:
+        for phase in phases:
+            yield worker.request(name, source, flags, [["phase", phase], ["ir"]])
+    finally:
+        worker.stop()

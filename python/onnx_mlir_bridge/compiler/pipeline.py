@@ -147,8 +147,24 @@ def compile_with_iree(
     hand_off: HandOff, target: Target, opt_level: int, steps: Sequence[Sequence[str]] = VMFB
 ) -> bytes:
     """What `steps` (see worker.py) give for the module; OmbError if IREE fails or crashes."""
-    flags = [*target.flags, f"--iree-opt-level=O{opt_level}"]
-    reply = iree.run("model", hand_off_text(hand_off, locations=True), flags, steps)
+    text = hand_off_text(hand_off, locations=True)
+    return _result(iree.run("model", text, _flags(target, opt_level), steps), target)
+
+
+def located_ir(
+    hand_off: HandOff, target: Target, opt_level: int, phases: Sequence[str]
+) -> list[str]:
+    """The module as IREE's text after each of `phases` of its compilation, with locations."""
+    text = hand_off_text(hand_off, locations=True)
+    replies = iree.located_ir("model", text, _flags(target, opt_level), phases)
+    return [_result(reply, target).decode() for reply in replies]
+
+
+def _flags(target: Target, opt_level: int) -> list[str]:
+    return [*target.flags, f"--iree-opt-level=O{opt_level}"]
+
+
+def _result(reply: iree.Reply, target: Target) -> bytes:
     if reply.result is None:
         raise diagnostics.iree_error(
             reply.errors, f"{target.provider} ({target.name})", reply.crash

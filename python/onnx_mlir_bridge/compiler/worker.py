@@ -96,12 +96,18 @@ def _answer(requests: BinaryIO, replies: BinaryIO) -> bool:
     return True
 
 
-def serve() -> None:
+def serve(*flags: str) -> None:
     """Answer requests from standard input; replies go to what was standard output.
+
+    `flags`: of MLIR, which a process takes once for all of its sessions.
 
     What IREE prints by itself goes to standard error, which the parent keeps in a file.
     """
     with os.fdopen(os.dup(1), "wb") as replies:
         os.dup2(2, 1)
+        if flags:
+            from iree.compiler.api import ctypes_dl
+
+            ctypes_dl._initializeGlobalCL("omb", *flags)
         while _answer(sys.stdin.buffer, replies):
             pass

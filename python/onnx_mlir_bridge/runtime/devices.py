@@ -175,6 +175,23 @@ def check_threads(threads: int | None) -> int:
     return threads
 
 
+def uri(device: Device) -> str:
+    """What IREE's tools call the device; of the CPU, the one with a pool of threads."""
+    if device.provider == "cpu":
+        return "local-task"
+    found = _driver(device.provider).query_available_devices()
+    path = next(info["path"] for info in found if info["device_id"] == device.device_id)
+    return f"{device.provider}://{path}"
+
+
+def pool_flags(threads: int) -> tuple[str, str]:
+    """Flags of IREE for a pool of `threads` worker threads."""
+    return (
+        f"--task_topology_group_count={threads}",
+        f"--task_worker_stack_size={_WORKER_STACK_BYTES}",
+    )
+
+
 _lock = threading.Lock()
 _opened: dict[tuple[str, int], HalDevice] = {}
 
@@ -188,9 +205,7 @@ def _cpu_pool(threads: int) -> HalDevice:
     import iree.runtime as rt
     from iree.runtime import _binding
 
-    rt.flags.parse_flags(
-        f"--task_topology_group_count={threads}", f"--task_worker_stack_size={_WORKER_STACK_BYTES}"
-    )
+    rt.flags.parse_flags(*pool_flags(threads))
     try:
         return _binding.create_hal_driver("local-task").create_default_device()
     finally:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from onnx_mlir_bridge.compiler.source import ModelSource
 
 
-def _check_not_empty(infos: Sequence[TensorInfo], values: Sequence[Stored]) -> None:
+def check_not_empty(infos: Sequence[TensorInfo], values: Sequence[Stored]) -> None:
     """OmbError for empty tensors: IREE's Vulkan driver binds no empty buffers."""
     for info, value in zip(infos, values, strict=True):
         if isinstance(value, np.ndarray) and value.size == 0:
@@ -64,7 +64,7 @@ class InferenceSession:
                     f"the model is compiled already; give {', '.join(options)} to omb.compile()"
                 )
             compiled = model
-            device = _device_for(compiled.description, providers)
+            device = device_for(compiled.description, providers)
         else:
             device = devices.choose(providers)
             compiled = compile_model(model, target=device.provider, **options)
@@ -79,10 +79,7 @@ class InferenceSession:
         device: devices.Device,
         threads: int | None,
     ) -> None:
-        if description.provider == "cpu" and (
-            problem := why_not(description.machine, description.features)
-        ):
-            raise OmbError(f"the model can't run here: {problem}; compile it with cpu='generic'")
+        check_cpu(description)
         self._description = description
         self._device = device
         threads = devices.check_threads(description.threads if threads is None else threads)
@@ -126,7 +123,7 @@ class InferenceSession:
             if len(self._segments) > 1:
                 segment.check(values)
             if self._device.provider == "vulkan":
-                _check_not_empty(segment.signature.inputs, values)
+                check_not_empty(segment.signature.inputs, values)
         names = (info.name for info in segment.signature.outputs)
         known.update(zip(names, segment.run(values), strict=True))
 
@@ -152,7 +149,15 @@ class InferenceSession:
         return self._device
 
 
-def _device_for(description: Description, providers: Sequence[str] | str | None) -> devices.Device:
+def check_cpu(description: Description) -> None:
+    """OmbError for a model that was compiled for another CPU."""
+    if description.provider == "cpu" and (
+        problem := why_not(description.machine, description.features)
+    ):
+        raise OmbError(f"the model can't run here: {problem}; compile it with cpu='generic'")
+
+
+def device_for(description: Description, providers: Sequence[str] | str | None) -> devices.Device:
     """The device for a compiled model: the first of `providers` that it was compiled for."""
     provider = description.provider
     if providers is None:
@@ -182,7 +187,7 @@ def load(
     """
     path = Path(path)
     artifact = read(path)
-    chosen = _device_for(artifact.description, None if device == "auto" else device)
+    chosen = device_for(artifact.description, None if device == "auto" else device)
     session = InferenceSession.__new__(InferenceSession)
     session._compiled = None
     try:
