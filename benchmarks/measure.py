@@ -22,7 +22,7 @@ WARM_UP = 3
 ROUNDS = 30
 SECONDS = 60.0
 """A race ends after ROUNDS, or after this many seconds but not before five rounds."""
-PAUSE = 0.02
+PAUSE = 0.1
 """Between engines: an engine's threads spin for a while after their last run, waiting for more."""
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -376,3 +380,34 @@ def test_index_out_of_range() -> None:
         assert "failed" in str(error)
     else:
         assert set(out) <= set(x)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux tells threads' CPUs")
+def test_workers_have_a_cpu_each_if_there_are_as_many(tmp_path: Path) -> None:
+    """In a process of its own, as pools are kept."""
+    saved = tmp_path / "model.omb"
+    omb.compile(small_models.product((2, 3), 4)).save(saved)
+    code = """if True:
+        import os, sys
+        import numpy as np
+        import onnx_mlir_bridge as omb
+        cpus = sorted(os.sched_getaffinity(0))
+        seen = set()
+        for threads in (len(cpus), len(cpus) + 1):
+            session = omb.load(sys.argv[1], device="cpu", threads=threads)
+            session.run(None, {"x": np.zeros((2, 3), np.float32)})
+            workers = []
+            for task in os.listdir("/proc/self/task"):
+                with open(f"/proc/self/task/{task}/comm") as comm:
+                    if comm.read().startswith("iree-worker") and task not in seen:
+                        seen.add(task)
+                        workers.append(sorted(os.sched_getaffinity(int(task))))
+            print(sorted(workers) == [[cpu] for cpu in cpus], workers == [cpus] * threads)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(saved)], capture_output=True, text=True, check=True
+    )
+    pinned, free = done.stdout.splitlines()
+    if len(os.sched_getaffinity(0)) > 1:
+        assert pinned == "True False"
+    assert free == "False True"
