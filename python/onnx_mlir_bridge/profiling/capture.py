@@ -69,7 +69,7 @@ def capture(
             flags = [*_files(part, folder), *_inputs(part, values, folder)]
             flags += [f"--device={devices.uri(device)}", f"--function={ENTRY}"]
             if device.provider == "cpu":  # with one thread too: local-sync doesn't number commands
-                flags += devices.pool_flags(threads)
+                flags += devices.tool_flags(threads)
             profile, report = folder / "runs.ireeprof", folder / "report.json"
             flags += [
                 f"--device_profiling_mode={_MODES[device.provider]}",

@@ -194,6 +194,15 @@ def pool_flags(threads: int) -> tuple[str, str]:
     )
 
 
+def tool_flags(threads: int) -> list[str]:
+    """Flags for IREE's tools: a pool as a session has it."""
+    count, *others = pool_flags(threads)
+    if threads > 1 and threads == available_threads() and hasattr(os, "sched_getaffinity"):
+        cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+        return [f"--task_topology_cpu_ids={cpus}", *others]
+    return [count, *others]
+
+
 _lock = threading.Lock()
 _opened: dict[tuple[str, int], HalDevice] = {}
 
