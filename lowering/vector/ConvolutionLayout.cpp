@@ -304,10 +304,10 @@ struct NamedToChannelsLast : OpRewritePattern<FromOp> {
     for (int64_t dim = rank - spatial; dim-- > 0;)
       order.push_back(dim);
     weights = createTransposed(rewriter, loc, weights, order)->getResult(0);
-    Value result = ToOp::create(rewriter, loc, start.getType(),
-                                ValueRange{input, weights}, start,
-                                op.getStridesAttr(), op.getDilationsAttr())
-                       .getResult(0);
+    Value result =
+        ToOp::create(rewriter, loc, start.getType(), ValueRange{input, weights},
+                     start, op.getStridesAttr(), op.getDilationsAttr())
+            .getResult(0);
     rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, result));
     return success();
   }

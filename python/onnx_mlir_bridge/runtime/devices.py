@@ -248,9 +248,9 @@ def _pin(before: frozenset[int], threads: int) -> None:
     takes dozens of milliseconds to part them: MobileNetV2 then took 8 ms a run, pinned it takes 5.
     IREE can pin them itself, but what it takes for that can't be taken back.
     """
-    if not hasattr(os, "sched_setaffinity"):
+    if not hasattr(os, "sched_setaffinity") or not _TASKS.is_dir():
         return
-    deadline = time.monotonic() + 0.1  # threads name themselves when they start
+    deadline = time.monotonic() + 1  # threads name themselves when they start
     while len(workers := sorted(_workers() - before)) < threads and time.monotonic() < deadline:
         time.sleep(0.001)
     if len(workers) != threads:
