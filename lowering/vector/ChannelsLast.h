@@ -37,12 +37,11 @@ mlir::Value toChannelsSecond(mlir::OpBuilder &builder, mlir::Location loc,
 /// What toChannelsSecond() made `value` of; null if it is something else.
 mlir::Value getChannelsLastSource(mlir::Value value);
 
-/// Convolutions with constant weights, whose channels come last afterwards.
-void populateConvolutionLayoutPatterns(mlir::RewritePatternSet &patterns);
-
-/// The same, of named operations only: those whose code IREE knows to generate
+/// Convolutions with constant weights, whose channels come last afterwards;
+/// `named`: as named operations, of those that IREE knows to generate code of
 /// for GPUs.
-void populateNamedConvolutionLayoutPatterns(mlir::RewritePatternSet &patterns);
+void populateConvolutionLayoutPatterns(mlir::RewritePatternSet &patterns,
+                                       bool named);
 
 /// What is computed of an image whose channels were moved to the second
 /// dimension is computed of the image as it was.

@@ -23,10 +23,7 @@ struct ConvertLayout : omb::impl::ConvertLayoutBase<ConvertLayout> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
-    if (named)
-      omb::kernels::populateNamedConvolutionLayoutPatterns(patterns);
-    else
-      omb::kernels::populateConvolutionLayoutPatterns(patterns);
+    omb::kernels::populateConvolutionLayoutPatterns(patterns, named);
     omb::kernels::populateLayoutPropagationPatterns(patterns);
     linalg::TransposeOp::getCanonicalizationPatterns(patterns, context);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

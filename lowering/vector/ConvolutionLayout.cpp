@@ -80,7 +80,7 @@ static SmallVector<int64_t> getValues(DenseIntElementsAttr attribute) {
 /// The loops of a convolution with the channels last, and the maps of its
 /// input, weights and output.
 struct ConvolutionLoops {
-  explicit ConvolutionLoops(Builder &builder) : builder(builder) {}
+  explicit ConvolutionLoops(PatternRewriter &builder) : builder(builder) {}
 
   AffineExpr add(utils::IteratorType kind) {
     kinds.push_back(kind);
@@ -104,20 +104,32 @@ struct ConvolutionLoops {
     }
   }
 
-  Value create(OpBuilder &b, Location loc, Value from, Value of, Value start) {
+  Value create(Location loc, Value from, Value of, Value start) {
     SmallVector<AffineMap> maps;
     for (ArrayRef<AffineExpr> exprs :
          {ArrayRef<AffineExpr>(input), ArrayRef<AffineExpr>(weights),
           ArrayRef<AffineExpr>(output)})
       maps.push_back(
           AffineMap::get(kinds.size(), 0, exprs, builder.getContext()));
-    return linalg::GenericOp::create(b, loc, start.getType(),
+    return linalg::GenericOp::create(builder, loc, start.getType(),
                                      ValueRange{from, of}, start, maps, kinds,
                                      buildMultiplyAdd)
         .getResult(0);
   }
 
-  Builder &builder;
+  /// These loops instead of a convolution without groups. `inPlace`: they read
+  /// its image as it is.
+  template <typename ConvOp> void replace(ConvOp op, bool inPlace = false) {
+    Location loc = op.getLoc();
+    Value start = getStart(builder, loc, op.getOutputs()[0]);
+    Value image = op.getInputs()[0];
+    if (!inPlace)
+      image = toChannelsLast(builder, loc, image);
+    Value result = create(loc, image, op.getInputs()[1], start);
+    builder.replaceOp(op, toChannelsSecond(builder, loc, result));
+  }
+
+  PatternRewriter &builder;
   SmallVector<utils::IteratorType> kinds;
   SmallVector<AffineExpr> input, weights, output;
 };
@@ -173,17 +185,10 @@ struct ConvolutionToChannelsLast : OpRewritePattern<ConvOp> {
     AffineExpr channel = loops.add(utils::IteratorType::reduction);
     loops.weights.insert(loops.weights.begin(), {feature, channel});
 
-    Location loc = op.getLoc();
-    Value start = getStart(rewriter, loc, op.getOutputs()[0]);
-    Value input = op.getInputs()[0];
-    if (isReadInPlace(input)) {
-      loops.input.insert(loops.input.begin() + 1, channel);
-    } else {
-      input = toChannelsLast(rewriter, loc, input);
-      loops.input.push_back(channel);
-    }
-    Value result = loops.create(rewriter, loc, input, op.getInputs()[1], start);
-    rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, result));
+    bool inPlace = isReadInPlace(op.getInputs()[0]);
+    loops.input.insert(inPlace ? loops.input.begin() + 1 : loops.input.end(),
+                       channel);
+    loops.replace(op, inPlace);
     return success();
   }
 
@@ -217,12 +222,7 @@ struct DepthwiseToChannelsLast : OpRewritePattern<ConvOp> {
     loops.weights.push_back(channel);
     loops.addTaps(strides, getValues(op.getDilations()));
     loops.input.push_back(channel);
-
-    Location loc = op.getLoc();
-    Value start = getStart(rewriter, loc, op.getOutputs()[0]);
-    Value input = toChannelsLast(rewriter, loc, op.getInputs()[0]);
-    Value result = loops.create(rewriter, loc, input, op.getInputs()[1], start);
-    rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, result));
+    loops.replace(op);
     return success();
   }
 };
@@ -260,7 +260,7 @@ struct GroupedToChannelsLast : OpRewritePattern<linalg::Conv2DNgchwGfchwOp> {
     Value input = joinGroups(rewriter, loc, op.getInputs()[0]);
     input =
         splitLast(rewriter, loc, toChannelsLast(rewriter, loc, input), groups);
-    Value result = loops.create(rewriter, loc, input, op.getInputs()[1], start);
+    Value result = loops.create(loc, input, op.getInputs()[1], start);
     result =
         tensor::CollapseShapeOp::create(rewriter, loc, result, getGroupsLast());
     result = toChannelsSecond(rewriter, loc, result);
@@ -315,31 +315,28 @@ struct NamedToChannelsLast : OpRewritePattern<FromOp> {
 
 } // namespace
 
-void omb::kernels::populateNamedConvolutionLayoutPatterns(
-    RewritePatternSet &patterns) {
-  patterns.add<
-      ReshapeConstant<tensor::CollapseShapeOp>,
-      ReshapeConstant<tensor::ExpandShapeOp>,
-      NamedToChannelsLast<linalg::Conv1DNcwFcwOp, linalg::Conv1DNwcWcfOp>,
-      NamedToChannelsLast<linalg::Conv2DNchwFchwOp, linalg::Conv2DNhwcHwcfOp>,
-      NamedToChannelsLast<linalg::Conv3DNcdhwFcdhwOp,
-                          linalg::Conv3DNdhwcDhwcfOp>,
-      NamedToChannelsLast<linalg::DepthwiseConv1DNcwCwOp,
-                          linalg::DepthwiseConv1DNwcWcOp>,
-      NamedToChannelsLast<linalg::DepthwiseConv2DNchwChwOp,
-                          linalg::DepthwiseConv2DNhwcHwcOp>>(
-      patterns.getContext());
-}
-
 void omb::kernels::populateConvolutionLayoutPatterns(
-    RewritePatternSet &patterns) {
+    RewritePatternSet &patterns, bool named) {
+  MLIRContext *context = patterns.getContext();
   patterns.add<ReshapeConstant<tensor::CollapseShapeOp>,
-               ReshapeConstant<tensor::ExpandShapeOp>,
-               ConvolutionToChannelsLast<linalg::Conv1DNcwFcwOp>,
+               ReshapeConstant<tensor::ExpandShapeOp>>(context);
+  if (named) {
+    patterns.add<
+        NamedToChannelsLast<linalg::Conv1DNcwFcwOp, linalg::Conv1DNwcWcfOp>,
+        NamedToChannelsLast<linalg::Conv2DNchwFchwOp, linalg::Conv2DNhwcHwcfOp>,
+        NamedToChannelsLast<linalg::Conv3DNcdhwFcdhwOp,
+                            linalg::Conv3DNdhwcDhwcfOp>,
+        NamedToChannelsLast<linalg::DepthwiseConv1DNcwCwOp,
+                            linalg::DepthwiseConv1DNwcWcOp>,
+        NamedToChannelsLast<linalg::DepthwiseConv2DNchwChwOp,
+                            linalg::DepthwiseConv2DNhwcHwcOp>>(context);
+    return;
+  }
+  patterns.add<ConvolutionToChannelsLast<linalg::Conv1DNcwFcwOp>,
                ConvolutionToChannelsLast<linalg::Conv2DNchwFchwOp>,
                ConvolutionToChannelsLast<linalg::Conv3DNcdhwFcdhwOp>,
                DepthwiseToChannelsLast<linalg::DepthwiseConv1DNcwCwOp>,
                DepthwiseToChannelsLast<linalg::DepthwiseConv2DNchwChwOp>,
                DepthwiseToChannelsLast<linalg::DepthwiseConv3DNcdhwCdhwOp>,
-               GroupedToChannelsLast>(patterns.getContext());
+               GroupedToChannelsLast>(context);
 }

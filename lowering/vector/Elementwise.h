@@ -1,5 +1,4 @@
-//===- Elementwise.h - What is done to each element --------------*- C++
-//-*-===//
+//===- Elementwise.h - What is done to each element -------------*- C++ -*-===//
 
 #ifndef OMB_LOWERING_VECTOR_ELEMENTWISE_H
 #define OMB_LOWERING_VECTOR_ELEMENTWISE_H

@@ -23,11 +23,15 @@ static bool isProduct(Value value) {
   return value.getDefiningOp<linalg::UnPackOp>();
 }
 
+static bool readsProduct(linalg::GenericOp op) {
+  return llvm::any_of(op.getDpsInputs(), isProduct);
+}
+
 /// Whether `value` is a packed product, or what becomes part of its epilogue.
 static bool isKernel(Value value) {
   auto op = value.getDefiningOp<linalg::GenericOp>();
-  return isProduct(value) || (op && linalg::isElementwise(op) &&
-                              llvm::any_of(op.getDpsInputs(), isProduct));
+  return isProduct(value) ||
+         (op && linalg::isElementwise(op) && readsProduct(op));
 }
 
 /// Whether `operand` of an elementwise op is a product in fewer dimensions, as
@@ -70,11 +74,10 @@ struct FuseAroundProduct : OpRewritePattern<linalg::GenericOp> {
                                 PatternRewriter &rewriter) const override {
     if (!linalg::isElementwise(consumer))
       return rewriter.notifyMatchFailure(consumer, "isn't elementwise");
-    bool readsProduct = llvm::any_of(consumer.getDpsInputs(), isProduct);
     for (OpOperand *operand : consumer.getDpsInputOperands()) {
       auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
       if (!producer || !producer->hasOneUse() ||
-          !(readsProduct || llvm::any_of(producer.getDpsInputs(), isProduct)) ||
+          !(readsProduct(consumer) || readsProduct(producer)) ||
           !linalg::areElementwiseOpsFusable(operand))
         continue;
       FailureOr<linalg::ElementwiseOpFusionResult> fused =

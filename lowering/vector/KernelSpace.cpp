@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "llvm/Support/MathExtras.h"
+#include <limits>
 
 using namespace mlir;
 using namespace omb::kernels;
@@ -61,17 +62,21 @@ static double getMakespan(int64_t blocks, int64_t panels, double work,
 /// The number of units of a block with which kernels end soonest on few and on
 /// many threads.
 static int64_t selectBlock(int64_t units, int64_t panels, double unitWork) {
-  int64_t best = 1;
-  double bestTime = 0;
-  for (int64_t count = std::min<int64_t>(units, 64); count > 0; --count) {
+  constexpr int64_t mostBlocks = 64;
+  int64_t best = 1, previous = 0;
+  double bestTime = std::numeric_limits<double>::infinity();
+  for (int64_t count = std::min(units, mostBlocks); count > 0; --count) {
     int64_t block = llvm::divideCeil(units, count);
+    if (block == previous)
+      continue;
+    previous = block;
     int64_t blocks = llvm::divideCeil(units, block);
     double last = (units - (blocks - 1) * block) * unitWork;
     double time = 0;
     for (int threads : {2, 4, 8, 16})
       time += threads *
               getMakespan(blocks, panels, block * unitWork, last, threads);
-    if (count == std::min<int64_t>(units, 64) || time < bestTime) {
+    if (time < bestTime) {
       best = block;
       bestTime = time;
     }

@@ -111,9 +111,7 @@ tensor::PadOp PackedContraction::matchPadding() const {
   Value value = padding.getConstantPaddingValue();
   if (!value || !matchPattern(value, m_AnyZeroFloat()))
     return nullptr;
-  PackedContraction padded = *this;
-  padded.pad = padding;
-  SmallVector<PaddedWindow> windows = padded.getWindows();
+  SmallVector<PaddedWindow> windows = getWindows(padding);
   SmallVector<unsigned> dims;
   for (const PaddedWindow &window : windows)
     dims.push_back(window.dim);
@@ -126,13 +124,12 @@ tensor::PadOp PackedContraction::matchPadding() const {
       return nullptr;
   }
   // Of the columns, the tiles at the border are told from the others here.
-  std::optional<unsigned> columnDim = getColumnDim();
-  SmallVector<unsigned> positions = getPositions();
+  std::optional<unsigned> column = getColumn();
   auto op = product;
   SmallVector<int64_t> ranges = op.getStaticLoopRanges();
   for (const PaddedWindow &window : windows) {
     int64_t taps = ranges[window.tap];
-    if (columnDim && window.position == positions[*columnDim] &&
+    if (window.position == column &&
         (ShapedType::isDynamic(
              padding.getSourceType().getShape()[window.dim]) ||
          ShapedType::isDynamic(ranges[window.position]) ||
@@ -153,25 +150,26 @@ SmallVector<AffineExpr> PackedContraction::getInputExprs() const {
 TileDemand PackedContraction::getTileDemand() const {
   ArrayRef<int64_t> shape = getResultType().getShape();
   TileDemand demand{1, shape.back(), bool(pack), false};
-  std::optional<unsigned> dim = getColumnDim();
-  if (!dim)
+  std::optional<unsigned> column = getColumn();
+  if (!column)
     return demand;
-  demand.rows = shape[*dim];
+  demand.rows = shape[*getColumnDim()];
   auto op = product;
   SmallVector<AffineExpr> exprs = getInputExprs();
   auto input = cast<RankedTensorType>(getInput().getType());
   if (pack)
     exprs.push_back(getAffineConstantExpr(0, op.getContext()));
-  demand.sharesSet =
-      sharesCacheSet(input, exprs, op.getNumLoops(), getPositions()[*dim]);
+  demand.sharesSet = sharesCacheSet(input, exprs, op.getNumLoops(), *column);
   return demand;
 }
 
 SmallVector<PaddedWindow> PackedContraction::getWindows() const {
+  return pad ? getWindows(pad) : SmallVector<PaddedWindow>();
+}
+
+SmallVector<PaddedWindow>
+PackedContraction::getWindows(tensor::PadOp padding) const {
   SmallVector<PaddedWindow> windows;
-  auto padding = pad;
-  if (!padding)
-    return windows;
   auto op = product;
   unsigned loops = op.getNumLoops();
   SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
@@ -230,6 +228,11 @@ std::optional<unsigned> PackedContraction::getColumnDim() const {
     if (!llvm::is_contained(batches, positions[dim]))
       return dim;
   return std::nullopt;
+}
+
+std::optional<unsigned> PackedContraction::getColumn() const {
+  std::optional<unsigned> dim = getColumnDim();
+  return dim ? std::optional(getPositions()[*dim]) : std::nullopt;
 }
 
 SmallVector<unsigned> PackedContraction::getRowDims() const {

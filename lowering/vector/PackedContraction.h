@@ -55,6 +55,8 @@ struct PackedContraction {
   /// The result's dimension along which a tile has its rows: the innermost one
   /// without panels of its own. None where there are no positions.
   std::optional<unsigned> getColumnDim() const;
+  /// The loop of that dimension.
+  std::optional<unsigned> getColumn() const;
   /// The result's dimensions of the other positions; those with panels of their
   /// own first, so that a panel is used for long.
   llvm::SmallVector<unsigned> getRowDims() const;
@@ -67,13 +69,15 @@ struct PackedContraction {
   /// convolution), in terms of the loops; not less than 0 after padding.
   llvm::SmallVector<mlir::AffineExpr> getInputExprs() const;
   TileDemand getTileDemand() const;
-  /// The padded dimensions.
+  /// The padded dimensions; none where the input isn't padded.
   llvm::SmallVector<PaddedWindow> getWindows() const;
   /// The dimension of the panels that counts them.
   unsigned getPanelDim() const { return getBatches().size(); }
 
 private:
   mlir::Value operand(unsigned index) const;
+  /// Those that this padding makes, as far as they are windows.
+  llvm::SmallVector<PaddedWindow> getWindows(mlir::tensor::PadOp padding) const;
   /// The padding, if kernels can do it; null otherwise.
   mlir::tensor::PadOp matchPadding() const;
 };

@@ -114,11 +114,6 @@ TileEmitter::Values TileEmitter::emitSums(ArrayRef<Value> position,
                       Values(count * space.vectors, zero));
 }
 
-bool TileEmitter::isColumn(const PaddedWindow &window) const {
-  std::optional<unsigned> dim = contraction.getColumnDim();
-  return dim && contraction.getPositions()[*dim] == window.position;
-}
-
 TileEmitter::Values TileEmitter::emitSumLoops(ArrayRef<unsigned> loops,
                                               Sum &sum, Values sums) {
   if (loops.empty())
@@ -129,7 +124,7 @@ TileEmitter::Values TileEmitter::emitSumLoops(ArrayRef<unsigned> loops,
     return each.tap == loops.front();
   });
   bool isPadded = window != windows.end();
-  if (isPadded && isColumn(*window)) {
+  if (isPadded && window->position == contraction.getColumn()) {
     if (sum.column)
       return emitBorderTaps(loops, *window, sum, sums);
     isPadded = false;
@@ -211,11 +206,10 @@ TileEmitter::Values TileEmitter::getInputIndices(const Sum &sum,
   for (Value index : sum.indices)
     operands.push_back(index ? OpFoldResult(index)
                              : OpFoldResult(builder.getIndexAttr(0)));
-  std::optional<unsigned> columnDim = contraction.getColumnDim();
+  std::optional<unsigned> columnLoop = contraction.getColumn();
   for (AffineExpr expr : contraction.getInputExprs()) {
-    if (columnDim) {
-      AffineExpr column =
-          builder.getAffineDimExpr(contraction.getPositions()[*columnDim]);
+    if (columnLoop) {
+      AffineExpr column = builder.getAffineDimExpr(*columnLoop);
       expr = expr.replace(column, column + number);
     }
     for (const PaddedWindow &window : windows)

@@ -54,7 +54,6 @@ private:
   /// The taps of a window that aren't in the padding.
   std::pair<mlir::Value, mlir::Value> getTaps(const PaddedWindow &window,
                                               const Sum &sum, mlir::Value taps);
-  bool isColumn(const PaddedWindow &window) const;
   /// The weights and the input of the column `number` of the tile.
   Values readWeights(const Sum &sum);
   Values readInput(const Sum &sum, unsigned number);

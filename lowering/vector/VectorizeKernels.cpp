@@ -145,9 +145,8 @@ private:
   }
 
   std::optional<PaddedWindow> getColumnWindow() {
-    unsigned column = contraction.getPositions()[*contraction.getColumnDim()];
     for (const PaddedWindow &window : contraction.getWindows())
-      if (window.position == column)
+      if (window.position == contraction.getColumn())
         return window;
     return std::nullopt;
   }

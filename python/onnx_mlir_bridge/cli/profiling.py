@@ -18,7 +18,6 @@ from onnx_mlir_bridge.runtime.inputs import checked_inputs
 
 if TYPE_CHECKING:
     from onnx_mlir_bridge.compiler.compiled_model import CompiledModel
-    from onnx_mlir_bridge.profiling.nodes import Region
     from onnx_mlir_bridge.profiling.report import Report, Row
 
 _MAX_NODES = 72
@@ -40,6 +39,7 @@ def profile(
     """Run a model several times, and print where the time goes."""
     from onnx_mlir_bridge.compiler.progress import reporting
     from onnx_mlir_bridge.profiling.capture import capture
+    from onnx_mlir_bridge.profiling.nodes import regions
     from onnx_mlir_bridge.profiling.report import report
     from onnx_mlir_bridge.profiling.runs import runs as runs_of
     from onnx_mlir_bridge.profiling.trace import chrome_trace, median_run
@@ -62,7 +62,7 @@ def profile(
         with reporting(True) as stage:
             stage("Profiling")
             captured = capture(part, checked, chosen, count or 1, runs)
-            measured = runs_of(captured, None if compiled is None else _regions(compiled))
+            measured = runs_of(captured, None if compiled is None else regions(compiled))
         if file is not None:
             content = chrome_trace(median_run(measured), f"{chosen.name} ({chosen})")
             file.write(content.encode())
@@ -109,12 +109,6 @@ def _only_part(opened: Artifact) -> DevicePart:
         "only models that are compiled as a whole can be profiled; on the host run "
         f"{', '.join(names[:_MAX_LISTED])}{more}"
     )
-
-
-def _regions(compiled: CompiledModel) -> list[Region]:
-    from onnx_mlir_bridge.profiling import nodes
-
-    return nodes.regions(compiled)
 
 
 @contextlib.contextmanager

@@ -197,10 +197,17 @@ def pool_flags(threads: int) -> tuple[str, str]:
 def tool_flags(threads: int) -> list[str]:
     """Flags for IREE's tools: a pool as a session has it."""
     count, *others = pool_flags(threads)
-    if threads > 1 and threads == available_threads() and hasattr(os, "sched_getaffinity"):
-        cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-        return [f"--task_topology_cpu_ids={cpus}", *others]
+    if cpus := _own_cpus(threads):
+        return [f"--task_topology_cpu_ids={','.join(map(str, cpus))}", *others]
     return [count, *others]
+
+
+def _own_cpus(threads: int) -> list[int]:
+    """A CPU for each of several threads, if there are as many; else none, which Linux chooses."""
+    if not hasattr(os, "sched_getaffinity"):
+        return []
+    cpus = sorted(os.sched_getaffinity(0))
+    return cpus if len(cpus) == threads > 1 else []
 
 
 _lock = threading.Lock()
@@ -216,14 +223,15 @@ def _cpu_pool(threads: int) -> HalDevice:
     import iree.runtime as rt
     from iree.runtime import _binding
 
-    before = _workers()
+    cpus = _own_cpus(threads)
+    before = _workers() if cpus else frozenset()
     rt.flags.parse_flags(*pool_flags(threads))
     try:
         device = _binding.create_hal_driver("local-task").create_default_device()
     finally:
         rt.flags.parse_flags("--task_topology_group_count=0", "--task_worker_stack_size=131072")
-    if threads > 1 and threads == available_threads():
-        _pin(before, threads)
+    if cpus:
+        _pin(before, cpus)
     return device
 
 
@@ -241,21 +249,21 @@ def _workers() -> frozenset[int]:
     return frozenset(found)
 
 
-def _pin(before: frozenset[int], threads: int) -> None:
-    """Give each new worker a CPU of its own, if there are as many as CPUs.
+def _pin(before: frozenset[int], cpus: Sequence[int]) -> None:
+    """Give each new worker a CPU of its own.
 
     After a pause, Linux wakes workers on the CPU of the thread that wakes them, two on one, and
     takes dozens of milliseconds to part them: MobileNetV2 then took 8 ms a run, pinned it takes 5.
     IREE can pin them itself, but what it takes for that can't be taken back.
     """
-    if not hasattr(os, "sched_setaffinity") or not _TASKS.is_dir():
+    if not _TASKS.is_dir():
         return
     deadline = time.monotonic() + 1  # threads name themselves when they start
-    while len(workers := sorted(_workers() - before)) < threads and time.monotonic() < deadline:
+    while len(workers := sorted(_workers() - before)) < len(cpus) and time.monotonic() < deadline:
         time.sleep(0.001)
-    if len(workers) != threads:
+    if len(workers) != len(cpus):
         return
-    for worker, cpu in zip(workers, sorted(os.sched_getaffinity(0)), strict=True):
+    for worker, cpu in zip(workers, cpus, strict=True):
         with contextlib.suppress(OSError):
             os.sched_setaffinity(worker, {cpu})
 
