@@ -102,6 +102,25 @@ def IsolateCarriedTensors
   ];
 }
 
+def IsolateBroadcasts : Pass<"omb-isolate-broadcasts", "::mlir::ModuleOp"> {
+  let summary = "Keep IREE from broadcasting reductions wrongly on Vulkan";
+  let description = [{
+    Puts a `util.optimization_barrier` between a reduction, or what is computed
+    from it element by element, and an operation that broadcasts it over other
+    loops than the last ones: the column's maximum that is subtracted in each
+    row. In one dispatch, each thread of a workgroup keeps its result where
+    the others read it, and IREE 3.13 has no barrier for SPIR-V between the two:
+    where a subgroup of the device is smaller than the workgroup, threads read
+    what isn't written yet. Where the result is broadcast over the last loops,
+    each thread reads its own.
+  }];
+  let dependentDialects = [
+    "::mlir::tensor::TensorDialect",
+    "::omb::iree::FlowDialect",
+    "::omb::iree::UtilDialect"
+  ];
+}
+
 class VectorUnitOptions {
   list<Option> vectorUnit = [
     Option<"vectorBytes", "vector-bytes", "unsigned", /*default=*/"64",

@@ -1,6 +1,7 @@
 //===- IsolateCarriedTensors.cpp - omb-isolate-carried-tensors ------------===//
 
 #include "lowering/Passes.h"
+#include "lowering/iree/Barrier.h"
 #include "lowering/iree/Dialects.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -43,12 +44,6 @@ static bool mayHaveOffset(Value value) {
   return isDynamic(value) && value.getDefiningOp();
 }
 
-static Value createBarrier(OpBuilder &builder, Location loc, Value value) {
-  OperationState state(loc, "util.optimization_barrier", value,
-                       value.getType());
-  return builder.create(state)->getResult(0);
-}
-
 /// Zeros in the place of `value`, an empty tensor: an allocation that nothing
 /// is written to is none behind a barrier, and its constant sizes are taken for
 /// those of all iterations.
@@ -57,24 +52,12 @@ static Value fill(OpBuilder &builder, Location loc, Value value) {
   SmallVector<Value> sizes;
   for (int64_t dim = 0; dim < type.getRank(); ++dim)
     if (type.isDynamicDim(dim))
-      sizes.push_back(createBarrier(
+      sizes.push_back(omb::createBarrier(
           builder, loc, builder.createOrFold<tensor::DimOp>(loc, value, dim)));
   Value empty = tensor::EmptyOp::create(builder, loc, type, sizes);
   Value zero = arith::ConstantOp::create(
       builder, loc, builder.getZeroAttr(type.getElementType()));
   return linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
-}
-
-/// `value` behind a barrier, with its sizes still known.
-static Value isolate(OpBuilder &builder, Location loc, Value value) {
-  auto type = cast<RankedTensorType>(value.getType());
-  SmallVector<Value> operands{nullptr};
-  for (int64_t dim = 0; dim < type.getRank(); ++dim)
-    if (type.isDynamicDim(dim))
-      operands.push_back(builder.createOrFold<tensor::DimOp>(loc, value, dim));
-  operands[0] = createBarrier(builder, loc, value);
-  OperationState state(loc, "flow.tensor.tie_shape", operands, type);
-  return builder.create(state)->getResult(0);
 }
 
 /// Isolates what `op` passes on to another block.
@@ -92,7 +75,7 @@ static void isolateOperands(Operation *op) {
   for (OpOperand &operand : op->getOpOperands())
     if (isa<RankedTensorType>(operand.get().getType()) &&
         !isEmpty(operand.get()))
-      operand.set(isolate(builder, op->getLoc(), operand.get()));
+      operand.set(omb::isolateTensor(builder, op->getLoc(), operand.get()));
 }
 
 /// A choice between whole tensors as two branches.

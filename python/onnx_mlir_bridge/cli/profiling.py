@@ -55,13 +55,15 @@ def profile(
         inputs = values.values(opened.description.signature.inputs, given)
         feeds = {value.info.name: value.value for value in inputs}
         checked = checked_inputs(part.signature.inputs, feeds)
-        if chosen.provider == "vulkan":
-            session.check_not_empty(part.signature.inputs, checked)
         saved = opened.description.threads if threads is None else threads
         count = devices.check_threads(saved) if chosen.provider == "cpu" else None
         with reporting(True) as stage:
             stage("Profiling")
-            captured = capture(part, checked, chosen, count or 1, runs)
+            try:
+                captured = capture(part, checked, chosen, count or 1, runs)
+            except OmbError as error:
+                message = session.explain_empty(str(error), part.signature.inputs, checked)
+                raise OmbError(message) from None
             measured = runs_of(captured, None if compiled is None else regions(compiled))
         if file is not None:
             content = chrome_trace(median_run(measured), f"{chosen.name} ({chosen})")

@@ -26,14 +26,23 @@ if TYPE_CHECKING:
     from onnx_mlir_bridge.compiler.source import ModelSource
 
 
-def check_not_empty(infos: Sequence[TensorInfo], values: Sequence[Stored]) -> None:
-    """OmbError for empty tensors: IREE's Vulkan driver binds no empty buffers."""
+_EMPTY_BINDING = "resolved to an empty buffer range"
+
+
+def explain_empty(message: str, infos: Sequence[TensorInfo], values: Sequence[Stored]) -> str:
+    """What a device says, in words of the model where it refuses a tensor without elements.
+
+    IREE's Vulkan driver binds no empty buffers. Where compiled code doesn't read an empty tensor,
+    as most doesn't whose sizes are known when it is compiled, there is no binding.
+    """
+    if _EMPTY_BINDING not in message:
+        return message
+    empty = "a tensor in the model has no elements"
     for info, value in zip(infos, values, strict=True):
         if isinstance(value, np.ndarray) and value.size == 0:
-            raise OmbError(
-                f"'{info.name}' has no elements, {value.shape}; Vulkan devices take no empty "
-                "tensors: run the model with providers=['cpu']"
-            )
+            empty = f"'{info.name}' has no elements, {value.shape}"
+            break
+    return f"{empty}; Vulkan devices take no empty tensors: run the model with providers=['cpu']"
 
 
 class InferenceSession:
@@ -122,10 +131,12 @@ class InferenceSession:
         else:
             if len(self._segments) > 1:
                 segment.check(values)
-            if self._device.provider == "vulkan":
-                check_not_empty(segment.signature.inputs, values)
         names = (info.name for info in segment.signature.outputs)
-        known.update(zip(names, segment.run(values), strict=True))
+        try:
+            known.update(zip(names, segment.run(values), strict=True))
+        except RuntimeError as error:
+            message = explain_empty(reason(error), segment.signature.inputs, values)
+            raise RuntimeError(message) from None
 
     def get_inputs(self) -> list[TensorInfo]:
         """The model's inputs; each has a name, a type and a shape."""

@@ -1,0 +1,92 @@
+//===- IsolateBroadcasts.cpp - omb-isolate-broadcasts ---------------------===//
+
+#include "lowering/Passes.h"
+#include "lowering/iree/Barrier.h"
+#include "lowering/iree/Dialects.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/BuiltinOps.h"
+
+using namespace mlir;
+
+namespace omb {
+#define GEN_PASS_DEF_ISOLATEBROADCASTS
+#include "lowering/Passes.h.inc"
+} // namespace omb
+
+/// Whether each thread that computes an element of `op` reads the element of
+/// the operand that has its own place in the outer loops: the loops over the
+/// operand are the first ones, in order, or all of them. Loops of one iteration
+/// don't count, nor do constant positions.
+static bool isReadInPlace(linalg::LinalgOp op, OpOperand &operand) {
+  AffineMap map = op.getMatchingIndexingMap(&operand);
+  if (map.isPermutation())
+    return true;
+  SmallVector<int64_t> ranges = op.getStaticLoopRanges();
+  unsigned next = 0;
+  for (AffineExpr position : map.getResults()) {
+    if (isa<AffineConstantExpr>(position))
+      continue;
+    auto loop = dyn_cast<AffineDimExpr>(position);
+    if (!loop)
+      return false;
+    if (ranges[loop.getPosition()] == 1)
+      continue;
+    while (next < ranges.size() && ranges[next] == 1)
+      ++next;
+    if (loop.getPosition() != next++)
+      return false;
+  }
+  return true;
+}
+
+namespace {
+
+struct IsolateBroadcasts
+    : omb::impl::IsolateBroadcastsBase<IsolateBroadcasts> {
+  void runOnOperation() override {
+    SmallVector<OpOperand *> broadcast;
+    getOperation().walk([&](linalg::LinalgOp op) {
+      for (OpOperand *operand : op.getDpsInputOperands())
+        if (isa<RankedTensorType>(operand->get().getType()) &&
+            !isReadInPlace(op, *operand) && hasReduction(operand->get()))
+          broadcast.push_back(operand);
+    });
+    DenseMap<Value, Value> isolated;
+    for (OpOperand *operand : broadcast) {
+      Value value = operand->get();
+      Value &barrier = isolated[value];
+      if (!barrier) {
+        OpBuilder builder(&getContext());
+        builder.setInsertionPointAfterValue(value);
+        barrier = omb::isolateTensor(builder, value.getLoc(), value);
+      }
+      operand->set(barrier);
+    }
+  }
+
+private:
+  /// Whether IREE may compute `value` in one dispatch with a reduction.
+  bool hasReduction(Value value) {
+    auto [known, isNew] = reductions.try_emplace(value, false);
+    if (!isNew)
+      return known->second;
+    bool has = false;
+    Operation *op = value.getDefiningOp();
+    if (auto linalgOp = dyn_cast_or_null<linalg::LinalgOp>(op))
+      has = linalgOp.getNumReductionLoops() > 0 ||
+            llvm::any_of(linalgOp.getDpsInputs(),
+                         [&](Value input) { return hasReduction(input); });
+    else if (isa_and_nonnull<tensor::CastOp, tensor::ExpandShapeOp,
+                             tensor::CollapseShapeOp, tensor::ExtractSliceOp,
+                             tensor::PadOp>(op))
+      has = hasReduction(op->getOperand(0));
+    reductions[value] = has;
+    return has;
+  }
+
+  DenseMap<Value, bool> reductions;
+};
+
+} // namespace
