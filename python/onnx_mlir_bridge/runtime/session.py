@@ -134,7 +134,7 @@ class InferenceSession:
         names = (info.name for info in segment.signature.outputs)
         try:
             known.update(zip(names, segment.run(values), strict=True))
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             message = explain_empty(reason(error), segment.signature.inputs, values)
             raise RuntimeError(message) from None
 
