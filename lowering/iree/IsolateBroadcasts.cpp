@@ -41,20 +41,32 @@ static bool isReadInPlace(linalg::LinalgOp op, OpOperand &operand) {
   return true;
 }
 
+/// Whether `value` is what an operation of linalg computes, perhaps reshaped.
+static bool isComputed(Value value) {
+  Operation *op = value.getDefiningOp();
+  while (isa_and_nonnull<tensor::CastOp, tensor::ExpandShapeOp,
+                         tensor::CollapseShapeOp>(op))
+    op = op->getOperand(0).getDefiningOp();
+  return isa_and_nonnull<linalg::LinalgOp>(op);
+}
+
 namespace {
 
-struct IsolateBroadcasts
-    : omb::impl::IsolateBroadcastsBase<IsolateBroadcasts> {
+struct IsolateBroadcasts : omb::impl::IsolateBroadcastsBase<IsolateBroadcasts> {
   void runOnOperation() override {
-    SmallVector<OpOperand *> broadcast;
+    SmallVector<OpOperand *> exchanged;
     getOperation().walk([&](linalg::LinalgOp op) {
       for (OpOperand *operand : op.getDpsInputOperands())
         if (isa<RankedTensorType>(operand->get().getType()) &&
             !isReadInPlace(op, *operand) && hasReduction(operand->get()))
-          broadcast.push_back(operand);
+          exchanged.push_back(operand);
+    });
+    getOperation().walk([&](tensor::ExtractSliceOp op) {
+      if (isComputed(op.getSource()))
+        exchanged.push_back(&op.getSourceMutable());
     });
     DenseMap<Value, Value> isolated;
-    for (OpOperand *operand : broadcast) {
+    for (OpOperand *operand : exchanged) {
       Value value = operand->get();
       Value &barrier = isolated[value];
       if (!barrier) {
@@ -79,8 +91,7 @@ private:
             llvm::any_of(linalgOp.getDpsInputs(),
                          [&](Value input) { return hasReduction(input); });
     else if (isa_and_nonnull<tensor::CastOp, tensor::ExpandShapeOp,
-                             tensor::CollapseShapeOp, tensor::ExtractSliceOp,
-                             tensor::PadOp>(op))
+                             tensor::CollapseShapeOp, tensor::PadOp>(op))
       has = hasReduction(op->getOperand(0));
     reductions[value] = has;
     return has;

@@ -48,8 +48,26 @@ func.func @elementwise(%x: tensor<?x33xf32>, %v: tensor<33xf32>, %init: tensor<?
   return %y, %z : tensor<5x?xf32>, tensor<5x?xf32>
 }
 
+// What is read through a slice isn't inlined.
+
+// CHECK-LABEL: func.func @slice
+// CHECK: %[[E:.*]] = linalg.abs
+// CHECK: %[[B:.*]] = "util.optimization_barrier"(%[[E]])
+// CHECK: %[[SLICE:.*]] = tensor.extract_slice %[[B]]
+// CHECK: tensor.extract_slice %arg0
+// CHECK: linalg.broadcast ins(%[[SLICE]] : tensor<8xf32>)
+// CHECK-NOT: util.optimization_barrier
+func.func @slice(%v: tensor<9xf32>, %out: tensor<7x8xf32>) -> (tensor<7x8xf32>, tensor<8xf32>) {
+  %e = linalg.abs ins(%v : tensor<9xf32>) outs(%v : tensor<9xf32>) -> tensor<9xf32>
+  %s = tensor.extract_slice %e[1] [8] [1] : tensor<9xf32> to tensor<8xf32>
+  %i = tensor.extract_slice %v[1] [8] [1] : tensor<9xf32> to tensor<8xf32>
+  %sum = linalg.add ins(%s, %i : tensor<8xf32>, tensor<8xf32>) outs(%i : tensor<8xf32>) -> tensor<8xf32>
+  %y = linalg.broadcast ins(%s : tensor<8xf32>) outs(%out : tensor<7x8xf32>) dimensions = [0]
+  return %y, %sum : tensor<7x8xf32>, tensor<8xf32>
+}
+
 // Broadcast over the last loop, transposed, over a loop of one iteration; and
-// what is computed without a reduction.
+// what is inlined.
 
 // CHECK-LABEL: func.func @in_place
 // CHECK-NOT: util.optimization_barrier
