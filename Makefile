@@ -1,7 +1,7 @@
 # make demo    compile and run trained models; FILE=path make demo looks at your own file or picture
 # make test    lit and pytest
 #
-# make test-vulkan    onnx's tests of single nodes on a Vulkan device; takes a quarter of an hour
+# make test-vulkan    onnx's tests of single nodes on a Vulkan device; takes up to half an hour
 #
 # Each does all its own set-up, in .venv and build/, and reuses it the next time.
 

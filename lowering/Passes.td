@@ -108,8 +108,9 @@ def IsolateBroadcasts : Pass<"omb-isolate-broadcasts", "::mlir::ModuleOp"> {
     Puts a `util.optimization_barrier` between a reduction, or what is computed
     from it element by element, and an operation that broadcasts it over other
     loops than the last ones: the column's maximum that is subtracted in each
-    row. The same for what is computed and then sliced, which isn't inlined
-    where it is read. In one dispatch, each thread of a workgroup keeps its result where
+    row. The same for what IREE puts into a dispatch with its readers without
+    inlining it: what is computed and then sliced, and what has several readers
+    and is wider than what it is made of. In one dispatch, each thread of a workgroup keeps its result where
     the others read it, and IREE 3.13 has no barrier for SPIR-V between the two:
     where a subgroup of the device is smaller than the workgroup, threads read
     what isn't written yet. Where the result is broadcast over the last loops,

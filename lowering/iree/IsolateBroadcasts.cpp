@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -50,20 +51,40 @@ static bool isComputed(Value value) {
   return isa_and_nonnull<linalg::LinalgOp>(op);
 }
 
+/// Whether IREE computes `op` again in each dispatch that reads it, without
+/// inlining it: it makes larger elements of each, for more than one reader.
+static bool isCloned(linalg::LinalgOp op) {
+  if (op.getNumReductionLoops() > 0 || op->getNumResults() != 1 ||
+      op->use_empty() || op->hasOneUse() || op.getNumDpsInputs() == 0)
+    return false;
+  auto getBits = [](Value value) {
+    Type type = getElementTypeOrSelf(value);
+    return type.isIntOrFloat() ? type.getIntOrFloatBitWidth() : 0;
+  };
+  return llvm::all_of(op.getDpsInputs(), [&](Value input) {
+    return getBits(input) < getBits(op->getResult(0));
+  });
+}
+
 namespace {
 
 struct IsolateBroadcasts : omb::impl::IsolateBroadcastsBase<IsolateBroadcasts> {
   void runOnOperation() override {
-    SmallVector<OpOperand *> exchanged;
+    llvm::SmallSetVector<OpOperand *, 8> exchanged;
     getOperation().walk([&](linalg::LinalgOp op) {
       for (OpOperand *operand : op.getDpsInputOperands())
         if (isa<RankedTensorType>(operand->get().getType()) &&
             !isReadInPlace(op, *operand) && hasReduction(operand->get()))
-          exchanged.push_back(operand);
+          exchanged.insert(operand);
+    });
+    getOperation().walk([&](linalg::LinalgOp op) {
+      if (isCloned(op))
+        for (OpOperand &use : op->getUses())
+          exchanged.insert(&use);
     });
     getOperation().walk([&](tensor::ExtractSliceOp op) {
       if (isComputed(op.getSource()))
-        exchanged.push_back(&op.getSourceMutable());
+        exchanged.insert(&op.getSourceMutable());
     });
     DenseMap<Value, Value> isolated;
     for (OpOperand *operand : exchanged) {

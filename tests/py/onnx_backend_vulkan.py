@@ -1,6 +1,6 @@
 """The tests of single nodes of onnx's backend suite, compiled for a Vulkan device and run there.
 
-For `make test-vulkan`, once a night: with lavapipe on two cores they take a quarter of an hour, so
+For `make test-vulkan`, once a night: with lavapipe on two cores they take up to half an hour, so
 that pytest doesn't find this file by itself. What doesn't pass is listed, with the reasons, in
 onnx_backend_vulkan_failures.json, which `list_onnx_backend_failures.py vulkan` writes; a test that
 starts to pass has to be taken off that list. The tolerances are the suite's own.

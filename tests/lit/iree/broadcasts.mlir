@@ -66,6 +66,23 @@ func.func @slice(%v: tensor<9xf32>, %out: tensor<7x8xf32>) -> (tensor<7x8xf32>, 
   return %y, %sum : tensor<7x8xf32>, tensor<8xf32>
 }
 
+// What is extended for several readers is computed again with each of them.
+
+// CHECK-LABEL: func.func @extended
+// CHECK: %[[E:.*]] = linalg.generic
+// CHECK: %[[B:.*]] = "util.optimization_barrier"(%[[E]])
+// CHECK: linalg.add ins(%[[B]], %[[B]] :
+// CHECK: return %[[B]], %
+func.func @extended(%v: tensor<9xi32>, %out: tensor<9xi64>) -> (tensor<9xi64>, tensor<9xi64>) {
+  %e = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]} ins(%v : tensor<9xi32>) outs(%out : tensor<9xi64>) {
+  ^bb0(%a: i32, %b: i64):
+    %w = arith.extsi %a : i32 to i64
+    linalg.yield %w : i64
+  } -> tensor<9xi64>
+  %sum = linalg.add ins(%e, %e : tensor<9xi64>, tensor<9xi64>) outs(%out : tensor<9xi64>) -> tensor<9xi64>
+  return %e, %sum : tensor<9xi64>, tensor<9xi64>
+}
+
 // Broadcast over the last loop, transposed, over a loop of one iteration; and
 // what is inlined.
 
