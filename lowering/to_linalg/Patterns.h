@@ -86,6 +86,8 @@ void populateUniqueToLinalgPatterns(const mlir::TypeConverter &converter,
 /// The patterns of all families.
 void populateOnnxToLinalgPatterns(const mlir::TypeConverter &converter,
                                   mlir::RewritePatternSet &patterns);
+void populateTransposedConvolutionToLinalgPatterns(
+    const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 
 } // namespace omb
 
