@@ -91,6 +91,10 @@ def IsolateCarriedTensors
     `scf.if` yields for those of the other. So empty tensors are filled, with
     their sizes hidden behind barriers, and an `arith.select` of tensors becomes
     an `scf.if`.
+
+    Of equal results of an `scf.while` one is made, after which IREE 3.13 passes
+    fewer values on than it takes. So sizes and values that the loop carries are
+    behind barriers of their own where they may be equal.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect",

@@ -65,6 +65,23 @@ def test_opt_levels(opt_level: int) -> None:
     )
 
 
+def test_many_boolean_constants() -> None:
+    """More than 100 are hexadecimal digits in MLIR's text, of which versions differ."""
+    mask = np.random.default_rng(0).integers(0, 2, 101).astype(bool)
+    session = omb.InferenceSession(
+        small_models.model(
+            [helper.make_node("And", ["x", "mask"], ["y"])],
+            [small_models.tensor("x", TensorProto.BOOL, [101])],
+            [small_models.tensor("y", TensorProto.BOOL, [101])],
+            [onnx.numpy_helper.from_array(mask, "mask")],
+        ),
+        ["cpu"],
+    )
+    x = ~mask
+    x[::3] = True
+    np.testing.assert_array_equal(session.run(None, {"x": x})[0], x & mask)
+
+
 # --- sources ------------------------------------------------------------------------------------
 
 
