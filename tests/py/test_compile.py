@@ -73,7 +73,7 @@ def test_many_boolean_constants() -> None:
             [helper.make_node("And", ["x", "mask"], ["y"])],
             [small_models.tensor("x", TensorProto.BOOL, [101])],
             [small_models.tensor("y", TensorProto.BOOL, [101])],
-            [onnx.numpy_helper.from_array(mask, "mask")],
+            {"mask": mask},
         ),
         ["cpu"],
     )
