@@ -127,7 +127,7 @@ def test_results(case: str, compilations: list[str]) -> None:
 def test_another_input_may_follow(compilations: list[str]) -> None:
     """Whose value counts only for some values of the first."""
     made = model(
-        "float[a,b] x, bool c, int64[n] k, bool d",
+        "float[a,b] x, bool c, bool d",
         "m = Constant <value_ints = [-1]> () r = Reshape (x, m) y = If (c) <then_branch = t () => "
         "(float[p] u) {u = Identity (r)}, else_branch = e () => (float[q,w,z] v) {o = Constant "
         "<value_ints = [0]> () f = Unsqueeze (x, o) v = If (d) <then_branch = g () => (float h) "
@@ -135,7 +135,7 @@ def test_another_input_may_follow(compilations: list[str]) -> None:
     )
     running = session(made)
     for c, d in ((True, True), (True, False), (False, True), (False, False), (False, False)):
-        feeds = {"x": X, "c": np.array(c), "k": ints(0), "d": np.array(d)}
+        feeds = {"x": X, "c": np.array(c), "d": np.array(d)}
         (actual,) = running.run(None, feeds)
         assert actual.shape == ((6,) if c else (1, 2, 3) if d else (2, 3))
 
@@ -185,6 +185,32 @@ def test_not_specialized(case: str, compilations: list[str]) -> None:
     made = model(*NOT_SPECIALIZED[case])
     assert not session(made).is_specialized
     assert len(compilations) == 1
+
+
+DECLARED = {
+    "Reshape": ("y = Reshape (x, k)", "float[p,q] y", ints(3, 2), ints(3, 2, 1)),
+    "Squeeze": ("y = Squeeze (x, k)", "float[p] y", ints(0), ints()),
+    "Unsqueeze": ("y = Unsqueeze (x, k)", "float[p,q,r] y", ints(0), ints(0, 1)),
+    "Expand": ("y = Expand (x, k)", "float[p,q,r] y", ints(2, 3, 6), ints(1, 6)),
+    "ReduceSum": ("y = ReduceSum <keepdims = 0> (x, k)", "float[p] y", ints(-1), ints(0, 1)),
+}
+
+
+@pytest.mark.parametrize("case", DECLARED)
+def test_declared_ranks(case: str, compilations: list[str]) -> None:
+    """They need no value; a value that gives another rank ends the run."""
+    body, output, fitting, other = DECLARED[case]
+    made = model("float[a,b] x, int64[n] k", body, output)
+    running = session(made)
+    assert len(compilations) == 1
+    assert not running.is_specialized
+    x = numbers(1, 6)
+    (expected,) = ReferenceEvaluator(made).run(None, {"x": x, "k": fitting})
+    (actual,) = running.run(None, {"x": x, "k": fitting})
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
+    assert actual.shape == expected.shape
+    with pytest.raises(omb.OmbError, match=f"{case}.*another rank than the model declares"):
+        running.run(None, {"x": x, "k": other})
 
 
 IRREDUCIBLE = {

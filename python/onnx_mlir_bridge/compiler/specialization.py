@@ -165,7 +165,7 @@ def _open_operations(module: ir.Operation) -> Iterator[tuple[ir.Operation, ir.Va
             yield operation, operation.operands[0], _BRANCH
         elif name == "SequenceAt" and is_open and _is_constructed(operation.operands[0]):
             yield operation, operation.operands[1], _ELEMENT
-        elif is_open or name in _NUMBER_OF_AXES:
+        elif is_open or (name in _NUMBER_OF_AXES and not _is_settled(name, operation)):
             operand = _counted(name, operation)
             if operand is not None and _length(operand) is None:
                 yield operation, operand, _RANK if is_open else _AXES
@@ -187,6 +187,19 @@ def _counted(name: str, operation: ir.Operation) -> ir.Value | None:
         return operation.operands[given.index("axes")]
     # Without axes, Pad has as many as the input.
     return operation.operands[1] if name == "Slice" else None
+
+
+def _is_settled(name: str, operation: ir.Operation) -> bool:
+    """Whether the rank that the model declares tells the number of axes."""
+    ranks = [
+        value.type.rank
+        for value in (operation.operands[0], operation.results[0])
+        if value.type.has_rank
+    ]
+    if len(ranks) < 2:
+        return False
+    data, result = ranks
+    return data < result if name == "Expand" else name.startswith("Reduce") and 0 < result < data
 
 
 def _length(value: ir.Value) -> int | None:
