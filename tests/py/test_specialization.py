@@ -441,6 +441,35 @@ def test_inspect(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "can't be compiled" not in out
 
 
+def test_compile_with_a_constant(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for value in ("[0, 2]", f"{files}/axes.npy"):
+        with pytest.raises(SystemExit) as end:
+            cli.main(
+                ["compile", f"{files}/m.onnx", "-o", f"{files}/m.omb", f"--constant=axes={value}"]
+            )
+        assert end.value.code == 0
+        assert [str(i) for i in omb.load(files / "m.omb").get_inputs()] == ["x: float[a, b, c]"]
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "message"),
+    [
+        ("axes", 2, "not of the form name=file.npy"),
+        ("axes=zero", 1, "neither a .npy file nor JSON"),
+        ("axes=none.npy", 1, "neither a .npy file nor JSON"),
+        ("axis=[0]", 1, "the model has no input 'axis'"),
+        ('axes={"a": 0}', 1, "input 'axes' is a dict"),
+    ],
+)
+def test_bad_constants_of_the_command_line(
+    files: Path, capsys: pytest.CaptureFixture[str], given: str, code: int, message: str
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["compile", f"{files}/m.onnx", "-o", f"{files}/m.omb", "--constant", given])
+    assert end.value.code == code
+    assert message in capsys.readouterr().err
+
+
 def test_profile(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ["-i", "x=1x64x1", "-i", f"axes={files}/axes.npy", "--runs", "2"]
     with pytest.raises(SystemExit) as end:

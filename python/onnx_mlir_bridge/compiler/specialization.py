@@ -101,7 +101,7 @@ def reasons(prepared: PreparedModel) -> tuple[Reason, ...]:
     """Why a model has to be specialized; none: it doesn't."""
     graph = prepared.loaded.proto.graph
     candidates = {n for n, value in enumerate(graph.input) if _may_decide(value.type)}
-    if not candidates or not _has_open_ranks(graph):
+    if not candidates or not _has_open_ranks(graph, {}):
         return ()
     module = importer.emit_module(prepared.loaded)
     try:
@@ -127,17 +127,27 @@ def _may_decide(value_type: TypeProto) -> bool:
     return element != TensorProto.STRING and helper.tensor_dtype_to_np_dtype(element).kind in "biu"
 
 
-def _has_open_ranks(graph: GraphProto) -> bool:
+def _has_open_ranks(graph: GraphProto, outer: dict[str, TypeProto]) -> bool:
     """Whether onnx leaves a rank open, or a number of axes; shape inference knows more."""
-    types = scope_types(graph, {})
+    types = scope_types(graph, outer)
     for node in graph.node:
-        if any(_has_open_ranks(inner) for inner in graphs.subgraphs(node)):
-            return True
         if any(name in types and rank(types[name]) is None for name in node.output):
             return True
-        if node.op_type in _NUMBER_OF_AXES and not node.domain:
+        is_counted = node.op_type in _NUMBER_OF_AXES and not node.domain
+        if is_counted and any(_is_open_vector(types.get(name)) for name in node.input[1:] if name):
+            return True
+        if any(_has_open_ranks(inner, types) for inner in graphs.subgraphs(node)):
             return True
     return False
+
+
+def _is_open_vector(value_type: TypeProto | None) -> bool:
+    """Whether a value may be a vector whose length isn't known."""
+    known = rank(value_type)
+    if known is None:
+        return True
+    dims = value_type.tensor_type.shape.dim
+    return known == 1 and not dims[0].HasField("dim_value")
 
 
 _RANK = "the rank of its result"
