@@ -233,6 +233,29 @@ def test_ranks_of_what_is_computed(case: str) -> None:
         omb.InferenceSession(made, ["cpu"])
 
 
+def test_dead_nodes_and_open_data() -> None:
+    """No input is baked in for what no output needs, or what isn't settled by it."""
+    dead = model("float[a,b] x, int64[n] k", "d = Squeeze (x, k) y = Neg (x)", "float[a,b] y")
+    assert specialization.reasons(importer.prepare(dead)) == ()
+    open_data = model(
+        "float[a,b] x, float[m] s, int64[n] k",
+        "c = Cast <to = 7> (s) r = Reshape (x, c) y = Unsqueeze (r, k)",
+    )
+    assert specialization.reasons(importer.prepare(open_data)) == ()
+
+
+def test_one_after_the_other(compilations: list[str]) -> None:
+    """A rank that depends on a value, and then on another one."""
+    running = session(
+        model("float[a,b] x, int64[n] k, int64[m] l", "u = Unsqueeze (x, k) y = Unsqueeze (u, l)")
+    )
+    for k, m in (([0], [0, -1]), ([0], [0]), ([1, 2], [0]), ([0], [0, -1])):
+        expected = np.expand_dims(np.expand_dims(X, k), m)
+        (y,) = running.run(None, {"x": X, "k": ints(*k), "l": ints(*m)})
+        np.testing.assert_array_equal(y, expected)
+    assert len(compilations) == 3
+
+
 def test_few_variants_are_kept(monkeypatch: pytest.MonkeyPatch, compilations: list[str]) -> None:
     """Those used last."""
     monkeypatch.setattr(variants, "MAX_VARIANTS", 2)

@@ -13,7 +13,7 @@ the constants settle it. All else is what the option `fallback` says.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,7 @@ from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer import graph as graphs
 from onnx_mlir_bridge.importer.bound_inputs import bind, open_inputs
 from onnx_mlir_bridge.importer.load import LoadedModel, load
+from onnx_mlir_bridge.importer.segments import Graph
 from onnx_mlir_bridge.importer.types import rank, scope_types
 from onnx_mlir_bridge.runtime.inputs import checked_inputs
 from onnx_mlir_bridge.runtime.signature import TensorInfo
@@ -103,7 +104,9 @@ def reasons(prepared: PreparedModel) -> tuple[Reason, ...]:
     candidates = {n for n, value in enumerate(graph.input) if _may_decide(value.type)}
     if not candidates or not _has_open_ranks(graph, {}):
         return ()
-    module = importer.emit_module(prepared.loaded)
+    # What no output depends on decides nothing.
+    live = replace(prepared.loaded, proto=Graph(prepared.loaded).live())
+    module = importer.emit_module(live)
     try:
         pipeline.run_passes(module.operation, pipeline.SIMPLIFY)
     except diagnostics.LoweringError:
@@ -157,7 +160,10 @@ _ELEMENT = "the element that it takes, and with it the rank of its result,"
 
 
 def _open_operations(module: ir.Operation) -> Iterator[tuple[ir.Operation, ir.Value, str]]:
-    """The ops whose rank or number of axes is open, the operand that decides it, and which it is"""
+    """The ops whose rank or number of axes is open, what operand decides it, and which of them.
+
+    Where the rank of an op's data isn't known either, that has to be settled first.
+    """
     from onnx_mlir_bridge._mlir import ir
 
     operations: list[ir.Operation] = []
@@ -177,7 +183,11 @@ def _open_operations(module: ir.Operation) -> Iterator[tuple[ir.Operation, ir.Va
             yield operation, operation.operands[1], _ELEMENT
         elif is_open or (name in _NUMBER_OF_AXES and not _is_settled(name, operation)):
             operand = _counted(name, operation)
-            if operand is not None and _length(operand) is None:
+            if (
+                operand is not None
+                and _length(operand) is None
+                and _has_rank(operation.operands[0])
+            ):
                 yield operation, operand, _RANK if is_open else _AXES
 
 
@@ -201,15 +211,16 @@ def _counted(name: str, operation: ir.Operation) -> ir.Value | None:
 
 def _is_settled(name: str, operation: ir.Operation) -> bool:
     """Whether the rank that the model declares tells the number of axes."""
-    ranks = [
-        value.type.rank
-        for value in (operation.operands[0], operation.results[0])
-        if value.type.has_rank
-    ]
-    if len(ranks) < 2:
+    if not _has_rank(operation.operands[0]) or not _has_rank(operation.results[0]):
         return False
-    data, result = ranks
+    data, result = operation.operands[0].type.rank, operation.results[0].type.rank
     return data < result if name == "Expand" else name.startswith("Reduce") and 0 < result < data
+
+
+def _has_rank(value: ir.Value) -> bool:
+    from onnx_mlir_bridge._mlir import ir
+
+    return isinstance(value.type, ir.RankedTensorType)
 
 
 def _length(value: ir.Value) -> int | None:
@@ -223,13 +234,10 @@ def _length(value: ir.Value) -> int | None:
 
 def _branches_differ(operation: ir.Operation) -> bool:
     """Whether the branches of an If give results of ranks that are known, and differ."""
-    from onnx_mlir_bridge._mlir import ir
-
     branches = [list(region.blocks[0].operations)[-1].operands for region in operation.regions]
-    types = ([value.type for value in branch] for branch in branches)
     return any(
-        all(isinstance(each, ir.RankedTensorType) for each in pair) and pair[0].rank != pair[1].rank
-        for pair in zip(*types, strict=True)
+        all(map(_has_rank, pair)) and pair[0].type.rank != pair[1].type.rank
+        for pair in zip(*branches, strict=True)
     )
 
 
@@ -240,7 +248,7 @@ def _is_constructed(sequence: ir.Value) -> bool:
     owner = sequence.owner
     if isinstance(owner, ir.Block) or owner.name != "onnx.SequenceConstruct":
         return False
-    return all(isinstance(v.type, ir.RankedTensorType) for v in owner.operands)
+    return all(map(_has_rank, owner.operands))
 
 
 def _deciding_arguments(value: ir.Value, are_sizes_open: bool) -> set[int]:
