@@ -176,7 +176,7 @@ def test_values_stay_on_the_device() -> None:
     x = np.arange(4, dtype=np.float32)
     known = {"x": x}
     for segment in made._segments:
-        made._run(segment, known)
+        made._run(segment, known, is_only=False)
     assert isinstance(known["kept"], OnDevice)
     assert isinstance(known["both"], OnDevice)
     assert "value" not in vars(known["kept"])
@@ -641,19 +641,20 @@ def test_compositions_that_need_a_rank() -> None:
     """Where it isn't known, the operator runs on the host like those with a lowering."""
     model = learned(
         [
-            node("Reshape", "x s", "r", name="reshape"),
+            node("Cast", "s", "shape", to=INT64),
+            node("Reshape", "x shape", "r", name="reshape"),
             ml("ArrayFeatureExtractor", "r i", "y", name="pick"),
         ],
-        [tensor("x", FLOAT, ["n"]), tensor("s", INT64, ["k"])],
+        [tensor("x", FLOAT, ["n"]), tensor("s", FLOAT, ["k"])],
         [tensor("y", FLOAT, None)],
     )
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1]), "i"))
     made = session(model)
-    assert kinds(made) == "H"
+    assert kinds(made) == "DH"
     assert (
         "pick (ai.onnx.ml.ArrayFeatureExtractor): depends on the rank" in made._compiled.warnings[0]
     )
-    (y,) = made.run(None, {"x": np.arange(6, dtype=np.float32), "s": np.array([2, 3])})
+    (y,) = made.run(None, {"x": np.arange(6, dtype=np.float32), "s": np.float32([2, 3])})
     np.testing.assert_array_equal(y, [[1], [4]])
     with pytest.raises(omb.OmbError, match=r"'pick .* depends on the rank of its input 'r'"):
         omb.compile(model, fallback="error")
@@ -664,16 +665,17 @@ def test_linear_models_of_unknown_rank() -> None:
     weights = {"coefficients": [1.0, 2.0, 3.0, -1.0]}
     model = learned(
         [
-            node("Reshape", "x s", "r"),
+            node("Cast", "s", "shape", to=INT64),
+            node("Reshape", "x shape", "r"),
             ml("LinearRegressor", "r", "y", targets=2, **weights),
             ml("LinearClassifier", "r", "label scores", classlabels_ints=[4, 5], **weights),
         ],
-        [tensor("x", FLOAT, ["n"]), tensor("s", INT64, ["k"])],
+        [tensor("x", FLOAT, ["n"]), tensor("s", FLOAT, ["k"])],
         [tensor("y", FLOAT, None), tensor("label", INT64, None)],
     )
     made = session(model)
-    assert kinds(made) == "H"
-    y, label = made.run(None, {"x": np.arange(4, dtype=np.float32), "s": np.array([2, 2])})
+    assert kinds(made) == "DH"
+    y, label = made.run(None, {"x": np.arange(4, dtype=np.float32), "s": np.float32([2, 2])})
     np.testing.assert_array_equal(y, [[2, -1], [8, 3]])
     np.testing.assert_array_equal(label, [4, 4])
 

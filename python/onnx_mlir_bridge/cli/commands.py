@@ -91,6 +91,13 @@ def _inputs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tu
     return given
 
 
+def _constants(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    for text in given:
+        if "=" not in text:
+            raise click.BadParameter(f"'{text}' is not of the form name=file.npy or name=[0,2]")
+    return given
+
+
 _INPUTS = click.option(
     "-i",
     "--input",
@@ -243,6 +250,15 @@ def profile(
     help="Write this stage of the compilation, not a saved model; in MLIR's text the values of "
     "large constants are left out.",
 )
+@click.option(
+    "--constant",
+    "constants",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_constants,
+    help="Make a constant of an input: a .npy file, or a number or list of JSON's. May be given "
+    "for each input.",
+)
 @_CPU
 @_VULKAN
 @_CUDA
@@ -254,6 +270,7 @@ def compile(
     output: str | None,
     target: str,
     stage: str | None,
+    constants: tuple[str, ...],
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Compile MODEL and save it as OUT, for `omb run OUT` and omb.load().
@@ -271,8 +288,9 @@ def compile(
         raise click.UsageError("bytecode is not for terminals; say -o FILE, or pipe it")
     if stage == "vector" and target != "cpu":
         raise click.UsageError(f"--emit=vector is for --target=cpu, not {target}")
-    from onnx_mlir_bridge.cli import compiling
+    from onnx_mlir_bridge.cli import compiling, values
 
+    options["constants"] = values.constants(constants)
     if stage is None:
         compiling.save(model, output, target, options)
     else:

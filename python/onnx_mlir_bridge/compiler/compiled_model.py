@@ -11,6 +11,7 @@ from onnx_mlir_bridge.compiler.options import CompileOptions
 from onnx_mlir_bridge.compiler.targets import Target
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime import artifact
+from onnx_mlir_bridge.runtime.signature import ModelMetadata, Signature
 
 
 class CompiledModel:
@@ -58,15 +59,8 @@ class CompiledModel:
     @property
     def description(self) -> artifact.Description:
         """What is saved beside the code: inputs, outputs, the CPU it needs, versions."""
-        return artifact.Description(
-            provider=self._target.provider,
-            signature=self._placed.signature,
-            metadata=self._placed.metadata,
-            machine=self._target.machine,
-            features=self._target.features,
-            threads=self._options.threads,
-            versions=_versions(),
-        )
+        placed = self._placed
+        return describe(placed.signature, placed.metadata, self._target, self._options)
 
     def parts(self) -> list[artifact.DevicePart | artifact.HostPart]:
         """What runs, in this order. The memory of the weights belongs to this object."""
@@ -112,6 +106,21 @@ class CompiledModel:
         file that is there is replaced at once, when all is written.
         """
         artifact.write(Path(path), self.description, self.parts())
+
+
+def describe(
+    signature: Signature, metadata: ModelMetadata, target: Target, options: CompileOptions
+) -> artifact.Description:
+    """What is said of a model that is compiled for `target`."""
+    return artifact.Description(
+        provider=target.provider,
+        signature=signature,
+        metadata=metadata,
+        machine=target.machine,
+        features=target.features,
+        threads=options.threads,
+        versions=_versions(),
+    )
 
 
 def _versions() -> dict[str, str]:

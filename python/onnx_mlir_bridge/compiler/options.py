@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from onnx_mlir_bridge.errors import OmbError
@@ -30,6 +30,8 @@ class CompileOptions:
     cpu: which CPU: "host", "generic" (any of this architecture), "x86-64-v3", or LLVM's name.
     vulkan: which GPU: "generic", or IREE's name of an architecture, such as "rdna3" or "ampere".
     cuda: which GPU: "sm_80", "sm_86" or "sm_89".
+    constants: values of inputs, by name, that become constants: the compiled model doesn't take
+    them any more.
     progress: True shows a display on standard error if that is a terminal and the work takes more
     than a second; a function is called with the name of each stage when it begins.
     """
@@ -41,6 +43,7 @@ class CompileOptions:
     cpu: str = "host"
     vulkan: str = "generic"
     cuda: str = "sm_80"
+    constants: Mapping[str, object] = field(default_factory=dict)
     progress: Progress = False
 
     @staticmethod
@@ -51,7 +54,7 @@ class CompileOptions:
                 "cache_dir is not available yet; compile once with omb.compile(...).save(path)"
             )
         given = {name: value for name, value in options.items() if name != "cache_dir"}
-        known = [field.name for field in fields(CompileOptions)]
+        known = [each.name for each in fields(CompileOptions)]
         for name in given:
             if name not in known:
                 similar = difflib.get_close_matches(name, known, 1)
@@ -66,6 +69,8 @@ class CompileOptions:
             raise OmbError(f"fallback must be 'host' or 'error', not {checked.fallback!r}")
         if type(checked.opt_level) is not int or checked.opt_level not in OPT_LEVELS:
             raise OmbError(f"opt_level must be 0, 1, 2 or 3, not {checked.opt_level!r}")
+        if not isinstance(checked.constants, Mapping):
+            raise OmbError("constants is a mapping from the name of an input to its value")
         if not (isinstance(checked.progress, bool) or callable(checked.progress)):
             raise OmbError("progress must be True, False or a function that takes a string")
         return checked

@@ -48,6 +48,12 @@ class LoadedModel:
     payloads: Payloads
     warnings: list[str] = field(default_factory=list)
 
+    def copy(self) -> LoadedModel:
+        """A model to change: another proto, which shares the large tensors."""
+        proto = onnx.ModelProto()
+        proto.CopyFrom(self.proto)
+        return LoadedModel(proto, self.payloads, list(self.warnings))
+
 
 def _read(path: Path) -> np.ndarray:
     try:
