@@ -47,7 +47,7 @@ IMAGE = {0: "batch", 2: "height", 3: "width"}
 
 @dataclass(frozen=True)
 class Tiny:
-    """A small PyTorch module, inputs to trace it with, and which of their dimensions are dynamic."""
+    """A small PyTorch module, inputs to trace it with, and their dynamic dimensions."""
 
     module: torch.nn.Module
     inputs: dict[str, torch.Tensor]
@@ -204,7 +204,7 @@ def llama_past() -> Tiny:
         {
             "input_ids": TEXT,
             "attention_mask": {0: "batch", 1: "past + sequence"},
-            **dict.fromkeys(past, {0: "batch", 2: "past"}),
+            **{name: {0: "batch", 2: "past"} for name in past},
         },
         ["logits", *(f"present.{name}" for name in names)],
     )
@@ -251,10 +251,11 @@ def _mamba_model() -> torch.nn.Module:
 def _selective_scan(
     hidden_states: torch.Tensor,
     dt: torch.Tensor,
-    A: torch.Tensor,
-    B: torch.Tensor,
-    C: torch.Tensor,
-    D: torch.Tensor,
+    a: torch.Tensor,
+    b: torch.Tensor,
+    c: torch.Tensor,
+    *,
+    D: torch.Tensor,  # noqa: N803 - transformers' name
     z: torch.Tensor,
     delta_bias: torch.Tensor,
     **_: object,
@@ -264,8 +265,8 @@ def _selective_scan(
     from torch._higher_order_ops.scan import scan
 
     dt = torch.nn.functional.softplus(dt + delta_bias[:, None])
-    decays = torch.exp(A[None, :, None, :] * dt[..., None])
-    inflows = dt[..., None] * B.transpose(1, 2)[:, None] * hidden_states[..., None]
+    decays = torch.exp(a[None, :, None, :] * dt[..., None])
+    inflows = dt[..., None] * b.transpose(1, 2)[:, None] * hidden_states[..., None]
 
     def step(
         state: torch.Tensor, now: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -277,8 +278,8 @@ def _selective_scan(
     batch, channels, _length = hidden_states.shape
     _, scanned = scan(
         step,
-        torch.zeros(batch, channels, A.shape[-1]),
-        (decays.permute(2, 0, 1, 3), inflows.permute(2, 0, 1, 3), C.permute(2, 0, 1)),
+        torch.zeros(batch, channels, a.shape[-1]),
+        (decays.permute(2, 0, 1, 3), inflows.permute(2, 0, 1, 3), c.permute(2, 0, 1)),
     )
     scanned = scanned.permute(1, 2, 0) + hidden_states * D[:, None]
     return scanned * torch.nn.functional.silu(z)
@@ -400,7 +401,7 @@ def segformer() -> Tiny:
 
 
 def diffusion() -> Tiny:
-    """Two blocks of a diffusion transformer in plain torch: attention and MLP under a time's sway."""
+    """Two blocks of a diffusion transformer, in plain torch."""
     import torch
     from torch import nn
 

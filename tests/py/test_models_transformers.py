@@ -1,4 +1,4 @@
-"""Tiny transformers of many architectures as PyTorch exports them, each compiled once for all sizes.
+"""Tiny transformers as PyTorch exports them, each compiled once for all sizes.
 
 benchmarks/export_tiny_models.py writes the files; where they are not, these tests skip. The
 tolerances are explained in test_models_built.py.
