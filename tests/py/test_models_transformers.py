@@ -134,6 +134,21 @@ def test_vulkan_compiles(name: str) -> None:
     assert omb.compile(_require(name), target="vulkan", fallback="error").emit("vmfb")
 
 
-@every_model
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name,
+            marks=pytest.mark.xfail(
+                strict=True,
+                raises=omb.OmbError,
+                reason="IREE's CUDA code generation: Softmax: 'func.func' op failed to distribute",
+            ),
+        )
+        if name == "vit"
+        else name
+        for name in MODELS
+    ],
+)
 def test_cuda_assembles(name: str) -> None:
     ptx.assemble(omb.compile(_require(name), target="cuda", fallback="error"))
