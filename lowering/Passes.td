@@ -38,8 +38,9 @@ def ExternalizeParameters
     : Pass<"omb-externalize-parameters", "::mlir::ModuleOp"> {
   let summary = "Make large constants parameters of IREE's archive";
   let description = [{
-    Replaces every `arith.constant` of more than `threshold` bytes by a load of a
-    `util.global` whose initial value is the parameter `"model"::"name"` of an
+    Replaces every `arith.constant` of more than `threshold` bytes, or of more
+    than 100 booleans (they are printed as bytes, which IREE's MLIR reads
+    otherwise than this one writes them), by a load of a `util.global` whose initial value is the parameter `"model"::"name"` of an
     archive. The name is the resource's key where the value is a
     `dense_resource`. Equal constants share one parameter.
 

@@ -18,6 +18,10 @@ namespace omb {
 #include "lowering/Passes.h.inc"
 } // namespace omb
 
+/// More elements are printed as bytes, which for i1 IREE's MLIR reads otherwise
+/// than ours writes them.
+constexpr int64_t kMostPrintedOneByOne = 100;
+
 namespace {
 
 struct ExternalizeParameters
@@ -52,6 +56,9 @@ struct ExternalizeParameters
   bool isLarge(ElementsAttr elements) const {
     if (isa<IndexType>(elements.getElementType()) || elements.isSplat())
       return false;
+    if (elements.getElementType().isInteger(1) &&
+        elements.getNumElements() > kMostPrintedOneByOne)
+      return true;
     if (auto resource = dyn_cast<DenseResourceElementsAttr>(elements)) {
       const AsmResourceBlob *blob = resource.getRawHandle().getBlob();
       return !blob || blob->getData().size() > threshold;

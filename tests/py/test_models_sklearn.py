@@ -81,7 +81,7 @@ class Case:
 def _classifier(
     make: Callable[[], Any], y: np.ndarray = LABELS, scores: str = "predict_proba", **more: Any
 ) -> Case:
-    options = {**({"zipmap": False} if scores else {}), **more.pop("options", {})}
+    options = more.pop("options", {"zipmap": False})
     return Case(make, more.pop("x", X), y, ("predict", scores), options, **more)
 
 
@@ -147,7 +147,7 @@ LINEAR = {
         options={"raw_scores": True},
     ),
     "linear SVC": _classifier(
-        lambda: svm.LinearSVC(**SEED), scores="decision_function", options={"zipmap": False}
+        lambda: svm.LinearSVC(**SEED), scores="decision_function", options={"raw_scores": True}
     ),
     "PLS": _regressor(lambda: cross_decomposition.PLSRegression(n_components=2), TARGETS),
 }
@@ -180,7 +180,7 @@ OTHERS = {
         lambda: neural_network.MLPClassifier((5, 4), "tanh", max_iter=300, **SEED)
     ),
     "network, regressor": _regressor(
-        lambda: neural_network.MLPRegressor((6,), max_iter=300, **SEED), dtype=np.float64
+        lambda: neural_network.MLPRegressor(hidden_layer_sizes=(6,), max_iter=300, **SEED), dtype=np.float64
     ),
     "k-means": Case(
         lambda: cluster.KMeans(3, n_init=1, **SEED), X, methods=("predict", "transform")
