@@ -31,8 +31,8 @@ LogicalResult omb::onnx::inferSameShape(Operation *op,
   return success();
 }
 
-/// The bounds are scalars, not broadcast. Exporters write vectors of one element
-/// too, and ONNX Runtime takes them.
+/// The bounds are scalars, not broadcast. Exporters write vectors of one
+/// element too, and ONNX Runtime takes them.
 static LogicalResult inferClip(ClipOp op, ShapeAnalysis &analysis) {
   std::optional<Shape> input = analysis.getShape(op.getInput());
   for (Value bound : {op.getMin(), op.getMax()}) {

@@ -180,7 +180,8 @@ OTHERS = {
         lambda: neural_network.MLPClassifier((5, 4), "tanh", max_iter=300, **SEED)
     ),
     "network, regressor": _regressor(
-        lambda: neural_network.MLPRegressor(hidden_layer_sizes=(6,), max_iter=300, **SEED), dtype=np.float64
+        lambda: neural_network.MLPRegressor(hidden_layer_sizes=(6,), max_iter=300, **SEED),
+        dtype=np.float64,
     ),
     "k-means": Case(
         lambda: cluster.KMeans(3, n_init=1, **SEED), X, methods=("predict", "transform")
@@ -218,7 +219,6 @@ OTHERS = {
         X[:, :2],
     ),
     "imputer": _transformer(lambda: impute.SimpleImputer(strategy="median"), GAPS),
-    "neighbors' imputer": _transformer(lambda: impute.KNNImputer(n_neighbors=3), GAPS),
     "one-hot, numbers": _transformer(
         lambda: preprocessing.OneHotEncoder(handle_unknown="ignore", sparse_output=False), CODES
     ),
