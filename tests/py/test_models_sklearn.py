@@ -144,7 +144,7 @@ LINEAR = {
     "perceptron": _classifier(
         lambda: linear_model.Perceptron(**SEED),
         scores="decision_function",
-        options={"raw_scores": True},
+        options={"raw_scores": True, "zipmap": False},
     ),
     "linear SVC": _classifier(
         lambda: svm.LinearSVC(**SEED), scores="decision_function", options={"raw_scores": True}
