@@ -499,3 +499,11 @@ def test_profile(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["profile", str(files / "m.onnx"), *given])
     captured = capsys.readouterr()
     assert end.value.code == 0, captured.err
+
+
+def test_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "ranks.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert (tmp_path / "squeeze.omb").exists()
