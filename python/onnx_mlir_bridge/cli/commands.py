@@ -36,6 +36,12 @@ _FALLBACK = click.option(
     show_default=True,
     help="What becomes of nodes that no device can run: they run on the host, or are an error.",
 )
+_CACHE_DIR = click.option(
+    "--cache-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep the compiled model in DIR, and take it from there the next time.",
+)
 
 _CPU = click.option(
     "--cpu",
@@ -150,6 +156,7 @@ def _refuse_for_saved(context: click.Context, model: Path, names: Sequence[str])
 @_THREADS
 @_OPT_LEVEL
 @_FALLBACK
+@_CACHE_DIR
 @click.pass_context
 def run(
     context: click.Context,
@@ -165,7 +172,7 @@ def run(
     """
     from onnx_mlir_bridge.cli import running
 
-    _refuse_for_saved(context, model, ("opt_level", "fallback"))
+    _refuse_for_saved(context, model, ("opt_level", "fallback", "cache_dir"))
     running.run(model, inputs, **options)
 
 

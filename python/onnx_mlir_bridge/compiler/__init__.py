@@ -36,18 +36,20 @@ def compile_or_specialize(
     **options: Any,  # noqa: ANN401
 ) -> CompiledModel | SpecializedModel:
     """compile(), but for models that are compiled at their first run."""
-    from onnx_mlir_bridge.compiler import iree, specialized_model, targets
+    from onnx_mlir_bridge.compiler import iree, specialized_model
     from onnx_mlir_bridge.compiler.options import CompileOptions
     from onnx_mlir_bridge.compiler.progress import reporting
+    from onnx_mlir_bridge.compiler.request import Request
     from onnx_mlir_bridge.compiler.specialization import opened
 
-    checked = CompileOptions.checked(options)
-    iree.warm_up()
-    resolved = targets.resolve(target, checked.cpu, checked.vulkan, checked.cuda)
-    with reporting(checked.progress) as stage:
+    request = Request(target, CompileOptions.checked(options))
+    if request.cache is None:
+        iree.warm_up()
+        request.target  # noqa: B018 - refuses what can't be compiled for before the model is read
+    with reporting(request.options.progress) as stage:
         stage("Importing")
-        bound = opened(model, checked.constants)
-        return specialized_model.build(bound, resolved, checked, stage)
+        bound = opened(model, request.options.constants)
+        return specialized_model.build(bound, request, stage)
 
 
 def emit(

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from onnx_mlir_bridge import importer
-from onnx_mlir_bridge.compiler import parts, placement, source, specialization
-from onnx_mlir_bridge.compiler.compiled_model import CompiledModel, describe
-from onnx_mlir_bridge.compiler.options import CompileOptions
+from onnx_mlir_bridge.compiler import iree, placement, source, specialization
+from onnx_mlir_bridge.compiler.compilation import Compilation, describe
+from onnx_mlir_bridge.compiler.compiled_model import CompiledModel
+from onnx_mlir_bridge.compiler.model_cache import compilation_key
 from onnx_mlir_bridge.compiler.progress import reporting
-from onnx_mlir_bridge.compiler.targets import Target
+from onnx_mlir_bridge.compiler.request import Request
 from onnx_mlir_bridge.errors import FallbackWarning, OmbError
 from onnx_mlir_bridge.importer.load import LoadedModel
 from onnx_mlir_bridge.runtime.artifact import Description
@@ -34,27 +35,25 @@ class SpecializedModel:
         loaded: LoadedModel,
         prepared: PreparedModel,
         reasons: tuple[specialization.Reason, ...],
-        target: Target,
-        options: CompileOptions,
+        request: Request,
     ) -> None:
         """Not for users. `loaded`: before it was prepared."""
         self.reasons = reasons
         self.inputs = specialization.inputs_of(reasons, prepared)
-        self.description = _described(prepared, target, options)
+        self.description = _described(prepared, request)
         self._loaded = loaded
-        self._target = target
-        self._options = options
+        self._request = request
 
     def compile(self, values: Mapping[str, np.ndarray]) -> CompiledModel | SpecializedModel:
         """The model for values of `inputs`, which it doesn't take any more.
 
         Still a specialized one where the values lead to a node whose rank depends on another input.
         """
-        with reporting(self._options.progress) as stage:
+        with reporting(self._request.options.progress) as stage:
             stage("Importing")
             try:
                 bound = specialization.bound(self._loaded, {n: values[n] for n in self.inputs})
-                return build(bound, self._target, self._options, stage)
+                return build(bound, self._request, stage)
             except OmbError as error:
                 shown = ", ".join(f"{n} = {_shown(values[n])}" for n in self.inputs)
                 raise OmbError(f"with {shown}, on which ranks depend: {error}") from None
@@ -73,41 +72,72 @@ def _shown(value: np.ndarray) -> str:
     return f"[{listed}{more}]" if value.ndim else listed
 
 
-def _described(prepared: PreparedModel, target: Target, options: CompileOptions) -> Description:
+def _described(prepared: PreparedModel, request: Request) -> Description:
     inputs, outputs = prepared.ends(prepared.loaded)
-    on_host = options.fallback == "host"
+    on_host = request.options.fallback == "host"
     signature = Signature(
         tuple(source.tensor_info("input", v.name, v.type, v.shape, on_host) for v in inputs),
         # Their ranks needn't be known.
         tuple(source.tensor_info("output", v.name, v.type, v.shape, True) for v in outputs),
     )
-    return describe(signature, source.metadata(prepared), target, options)
+    return describe(signature, source.metadata(prepared), request.target, request.options)
 
 
 def build(
-    model: LoadedModel | ir.Module,
-    target: Target,
-    options: CompileOptions,
-    stage: Callable[[str], None],
+    model: LoadedModel | ir.Module, request: Request, stage: Callable[[str], None]
 ) -> CompiledModel | SpecializedModel:
     """Compiles a model, unless its ranks depend on values that only a run has.
 
     `model`: isn't changed. `stage` is called with the name of each stage of the work. A
     FallbackWarning lists what runs on the host.
     """
-    opened: PreparedModel | ir.Module
-    if isinstance(model, LoadedModel):
-        opened = importer.prepare_loaded(model.copy())
-        if reasons := specialization.reasons(opened):
-            return SpecializedModel(model, opened, reasons, target, options)
-    else:
-        opened = model
-    placed = placement.place(opened, options.fallback, stage)
-    compiled = CompiledModel(placed, target, options, stage)
-    if placed.host_nodes:
-        message = parts.host_message(placed.host_nodes)
-        warnings.warn(message, FallbackWarning, stacklevel=_caller())
+    compiled = _cached(model, request) or _compiled(model, request, stage)
+    if isinstance(compiled, CompiledModel) and compiled.description.on_host:
+        warnings.warn(compiled.description.on_host, FallbackWarning, stacklevel=_caller())
     return compiled
+
+
+def _key(model: LoadedModel | ir.Module, request: Request) -> str | None:
+    """What the cache knows the model by; None without a cache."""
+    if request.cache is None or not isinstance(model, LoadedModel):
+        return None
+    return compilation_key(model, request.provider, request.options)
+
+
+def _cached(model: LoadedModel | ir.Module, request: Request) -> CompiledModel | None:
+    key = _key(model, request)
+    found = request.cache.find(key) if request.cache and key else None
+    if found is None:
+        return None
+
+    def compile_again() -> Compilation:
+        placed = placement.place(_prepared(model), request.options.fallback, _without_progress)
+        return Compilation(placed, request.target, request.options, _without_progress)
+
+    return CompiledModel(found, compile_again)
+
+
+def _without_progress(_: str) -> None:
+    pass
+
+
+def _prepared(model: LoadedModel | ir.Module) -> PreparedModel | ir.Module:
+    return importer.prepare_loaded(model.copy()) if isinstance(model, LoadedModel) else model
+
+
+def _compiled(
+    model: LoadedModel | ir.Module, request: Request, stage: Callable[[str], None]
+) -> CompiledModel | SpecializedModel:
+    iree.warm_up()
+    opened = _prepared(model)
+    if isinstance(model, LoadedModel) and (reasons := specialization.reasons(opened)):
+        return SpecializedModel(model, opened, reasons, request)
+    placed = placement.place(opened, request.options.fallback, stage)
+    compilation = Compilation(placed, request.target, request.options, stage)
+    result = compilation.result()
+    if request.cache and (key := _key(model, request)):
+        request.cache.add(key, result)
+    return CompiledModel(result, lambda: compilation)
 
 
 def _caller() -> int:

@@ -54,6 +54,11 @@ class LoadedModel:
         proto.CopyFrom(self.proto)
         return LoadedModel(proto, self.payloads, list(self.warnings))
 
+    def contents(self) -> list[bytes | np.ndarray]:
+        """All bytes that the model consists of, equal for equal models."""
+        skeleton = self.proto.SerializeToString(deterministic=True)
+        return [skeleton.replace(self.payloads.key.encode(), b""), *self.payloads.buffers()]
+
 
 def _read(path: Path) -> np.ndarray:
     try:
