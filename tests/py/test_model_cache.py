@@ -166,7 +166,7 @@ def test_specialized_models(tmp_path: Path, compilations: list) -> None:
 
 FUNCTION = """
 <domain: "cache.test", opset_import: ["" : 21]>
-Custom (x) => (y) {{ w = Constant<value_float = {}>() y = Mul(x, w) }}
+Custom (x) => (y) {{ w = Constant<value_float = {}.0>() y = Mul(x, w) }}
 """
 
 
