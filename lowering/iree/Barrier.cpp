@@ -12,12 +12,16 @@ Value omb::createBarrier(OpBuilder &builder, Location loc, Value value) {
   return builder.create(state)->getResult(0);
 }
 
-Value omb::isolateTensor(OpBuilder &builder, Location loc, Value tensor) {
+Value omb::isolateTensor(OpBuilder &builder, Location loc, Value tensor,
+                         bool distinct) {
   auto type = cast<RankedTensorType>(tensor.getType());
   SmallVector<Value> operands{nullptr};
-  for (int64_t dim = 0; dim < type.getRank(); ++dim)
-    if (type.isDynamicDim(dim))
-      operands.push_back(builder.createOrFold<tensor::DimOp>(loc, tensor, dim));
+  for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+    if (!type.isDynamicDim(dim))
+      continue;
+    Value size = builder.createOrFold<tensor::DimOp>(loc, tensor, dim);
+    operands.push_back(distinct ? createBarrier(builder, loc, size) : size);
+  }
   operands[0] = createBarrier(builder, loc, tensor);
   if (type.hasStaticShape())
     return operands[0];

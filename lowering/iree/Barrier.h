@@ -12,9 +12,10 @@ namespace omb {
 mlir::Value createBarrier(mlir::OpBuilder &builder, mlir::Location loc,
                           mlir::Value value);
 
-/// `tensor` behind a barrier, with its sizes still known.
+/// `tensor` behind a barrier, with its sizes still known: as values of their
+/// own where they are `distinct`.
 mlir::Value isolateTensor(mlir::OpBuilder &builder, mlir::Location loc,
-                          mlir::Value tensor);
+                          mlir::Value tensor, bool distinct = false);
 
 } // namespace omb
 

@@ -18,6 +18,9 @@ namespace omb {
 #include "lowering/Passes.h.inc"
 } // namespace omb
 
+/// MLIR prints up to 100 elements one by one.
+constexpr int64_t kMostInlineBooleans = 100;
+
 namespace {
 
 struct ExternalizeParameters
@@ -52,6 +55,10 @@ struct ExternalizeParameters
   bool isLarge(ElementsAttr elements) const {
     if (isa<IndexType>(elements.getElementType()) || elements.isSplat())
       return false;
+    // The text of many i1 is of their bits here, of their bytes in IREE's MLIR.
+    if (elements.getElementType().isInteger(1) &&
+        elements.getNumElements() > kMostInlineBooleans)
+      return true;
     if (auto resource = dyn_cast<DenseResourceElementsAttr>(elements)) {
       const AsmResourceBlob *blob = resource.getRawHandle().getBlob();
       return !blob || blob->getData().size() > threshold;

@@ -60,6 +60,16 @@ static Value fill(OpBuilder &builder, Location loc, Value value) {
   return linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
 }
 
+/// Makes of a value that `op` passes on twice two values: of two results of an
+/// scf.while that are equal one is made, and then IREE loses count.
+static void separate(Operation *op) {
+  OpBuilder builder(op);
+  llvm::SmallDenseSet<Value> seen;
+  for (OpOperand &operand : op->getOpOperands())
+    if (!seen.insert(operand.get()).second)
+      operand.set(omb::createBarrier(builder, op->getLoc(), operand.get()));
+}
+
 /// Isolates what `op` passes on to another block.
 static void isolateOperands(Operation *op) {
   OpBuilder builder(op);
@@ -68,14 +78,17 @@ static void isolateOperands(Operation *op) {
       operand.set(fill(builder, op->getLoc(), operand.get()));
   // IREE takes the sizes of one branch for those of the other.
   bool isBranch = isa<scf::IfOp>(op->getParentOp());
+  bool isWhile = isa<scf::WhileOp>(op->getParentOp());
   // All of them or none: where IREE knows when one tensor of a common
   // allocation is used for the last time, it frees them all.
-  if (llvm::none_of(op->getOperands(), isBranch ? isDynamic : mayHaveOffset))
-    return;
-  for (OpOperand &operand : op->getOpOperands())
-    if (isa<RankedTensorType>(operand.get().getType()) &&
-        !isEmpty(operand.get()))
-      operand.set(omb::isolateTensor(builder, op->getLoc(), operand.get()));
+  if (llvm::any_of(op->getOperands(), isBranch ? isDynamic : mayHaveOffset))
+    for (OpOperand &operand : op->getOpOperands())
+      if (isa<RankedTensorType>(operand.get().getType()) &&
+          !isEmpty(operand.get()))
+        operand.set(
+            omb::isolateTensor(builder, op->getLoc(), operand.get(), isWhile));
+  if (isWhile)
+    separate(op);
 }
 
 /// A choice between whole tensors as two branches.

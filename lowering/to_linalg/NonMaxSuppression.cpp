@@ -420,7 +420,8 @@ struct NonMaxSuppressionToLoop : OpConversionPattern<NonMaxSuppressionOp> {
   static bool isScalar(Value value) {
     auto type = dyn_cast<RankedTensorType>(value.getType());
     return type && (type.getRank() == 0 ||
-                    (type.getRank() == 1 && type.getDimSize(0) != 0));
+                    (type.getRank() == 1 &&
+                     (type.isDynamicDim(0) || type.getDimSize(0) == 1)));
   }
 
   static void checkSizes(OpBuilder &builder, Location loc, Value boxes,

@@ -7,6 +7,7 @@
 #include "dialect/ir/ops/DataMovement.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
+#include "lowering/to_linalg/Rearrange.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -19,71 +20,6 @@ using namespace mlir;
 using namespace omb::onnx;
 
 namespace {
-
-/// Sizes by dimension, in groups that make one dimension of the other shape.
-using SizeGroups = SmallVector<SmallVector<Value>>;
-
-SmallVector<ReassociationIndices> getReassociation(const SizeGroups &groups) {
-  SmallVector<ReassociationIndices> reassociation;
-  int64_t next = 0;
-  for (ArrayRef<Value> group : groups) {
-    ReassociationIndices dims;
-    for (size_t count = 0; count < group.size(); ++count)
-      dims.push_back(next++);
-    reassociation.push_back(dims);
-  }
-  return reassociation;
-}
-
-/// Dimension i of `source` as those of groups[i].
-Value expandDims(OpBuilder &builder, Location loc, Value source,
-                 const SizeGroups &groups) {
-  SmallVector<OpFoldResult> sizes;
-  SmallVector<int64_t> shape;
-  for (ArrayRef<Value> group : groups)
-    for (Value size : group) {
-      sizes.push_back(getAsOpFoldResult(size));
-      shape.push_back(
-          getConstantIntValue(sizes.back()).value_or(ShapedType::kDynamic));
-    }
-  auto type = cast<RankedTensorType>(source.getType());
-  if (type.getRank() == int64_t(sizes.size()))
-    return source;
-  // What the groups make may be known better than the source's type.
-  SmallVector<int64_t> collapsed;
-  ArrayRef<int64_t> rest(shape);
-  for (ArrayRef<Value> group : groups) {
-    int64_t product = 1;
-    for (int64_t size : rest.take_front(group.size()))
-      product = ShapedType::isDynamic(size) || ShapedType::isDynamic(product)
-                    ? ShapedType::kDynamic
-                    : product * size;
-    collapsed.push_back(product);
-    rest = rest.drop_front(group.size());
-  }
-  source =
-      omb::castTensor(builder, loc, source,
-                      RankedTensorType::get(collapsed, type.getElementType()));
-  return tensor::ExpandShapeOp::create(
-      builder, loc, RankedTensorType::get(shape, type.getElementType()), source,
-      getReassociation(groups), sizes);
-}
-
-Value transpose(OpBuilder &builder, Location loc, Value source,
-                ArrayRef<int64_t> perm) {
-  auto type = cast<RankedTensorType>(source.getType());
-  omb::IndexArithmetic index(builder, loc);
-  SmallVector<Value> sizes;
-  SmallVector<int64_t> shape;
-  for (int64_t axis : perm) {
-    sizes.push_back(index.size(source, axis));
-    shape.push_back(type.getDimSize(axis));
-  }
-  Value init = omb::createEmpty(
-      builder, loc, RankedTensorType::get(shape, type.getElementType()), sizes);
-  return linalg::TransposeOp::create(builder, loc, source, init, perm)
-      ->getResult(0);
-}
 
 //===----------------------------------------------------------------------===//
 // Tile
@@ -101,7 +37,7 @@ struct TileToBroadcast : OpConversionPattern<TileOp> {
       return rewriter.notifyMatchFailure(op, "the input has no tensor type");
     Location loc = op.getLoc();
     omb::IndexArithmetic index(rewriter, loc);
-    SizeGroups groups;
+    omb::SizeGroups groups;
     SmallVector<Value> sizes;
     SmallVector<int64_t> added;
     SmallVector<Value> resultSizes;
@@ -131,7 +67,7 @@ struct TileToBroadcast : OpConversionPattern<TileOp> {
       result = linalg::BroadcastOp::create(rewriter, loc, result, init, added)
                    ->getResult(0);
       result = tensor::CollapseShapeOp::create(rewriter, loc, result,
-                                               getReassociation(groups));
+                                               omb::getReassociation(groups));
     }
     rewriter.replaceOp(op, omb::castTensor(rewriter, loc, result, type));
     return success();
@@ -156,14 +92,6 @@ LogicalResult matchBlocks(OpT op, Value input, RankedTensorType result,
     return rewriter.notifyMatchFailure(op, "the mode '" + op.getMode() +
                                                "' is unknown");
   return success();
-}
-
-/// `source` transposed, and then `groups` of dimensions as one each.
-Value permuteAndJoin(OpBuilder &builder, Location loc, Value source,
-                     ArrayRef<int64_t> perm,
-                     ArrayRef<ReassociationIndices> groups) {
-  Value transposed = transpose(builder, loc, source, perm);
-  return tensor::CollapseShapeOp::create(builder, loc, transposed, groups);
 }
 
 struct DepthToSpaceToTranspose : OpConversionPattern<DepthToSpaceOp> {
@@ -193,13 +121,14 @@ struct DepthToSpaceToTranspose : OpConversionPattern<DepthToSpaceOp> {
     SmallVector<Value> parts = isDepthFirst(op)
                                    ? SmallVector<Value>{block, block, depth}
                                    : SmallVector<Value>{depth, block, block};
-    Value expanded = expandDims(rewriter, loc, adaptor.getInput(),
-                                {{sizes[0]}, parts, {sizes[2]}, {sizes[3]}});
+    Value expanded =
+        omb::expandDims(rewriter, loc, adaptor.getInput(),
+                        {{sizes[0]}, parts, {sizes[2]}, {sizes[3]}});
     SmallVector<int64_t> perm = isDepthFirst(op)
                                     ? SmallVector<int64_t>{0, 3, 4, 1, 5, 2}
                                     : SmallVector<int64_t>{0, 1, 4, 2, 5, 3};
-    Value result = permuteAndJoin(rewriter, loc, expanded, perm,
-                                  {{0}, {1}, {2, 3}, {4, 5}});
+    Value result = omb::permuteAndJoin(rewriter, loc, expanded, perm,
+                                       {{0}, {1}, {2, 3}, {4, 5}});
     rewriter.replaceOp(op, omb::castTensor(rewriter, loc, result, type));
     return success();
   }
@@ -230,14 +159,14 @@ struct SpaceToDepthToTranspose : OpConversionPattern<SpaceToDepthOp> {
     for (auto [size, count] : {std::pair(sizes[2], height), {sizes[3], width}})
       index.require(index.isEqual(index.mul(count, block), size),
                     "a size of SpaceToDepth is no multiple of the block");
-    Value expanded =
-        expandDims(rewriter, loc, adaptor.getInput(),
-                   {{sizes[0]}, {sizes[1]}, {height, block}, {width, block}});
+    Value expanded = omb::expandDims(
+        rewriter, loc, adaptor.getInput(),
+        {{sizes[0]}, {sizes[1]}, {height, block}, {width, block}});
     SmallVector<int64_t> perm = isDepthFirst(op)
                                     ? SmallVector<int64_t>{0, 3, 5, 1, 2, 4}
                                     : SmallVector<int64_t>{0, 1, 3, 5, 2, 4};
-    Value result = permuteAndJoin(rewriter, loc, expanded, perm,
-                                  {{0}, {1, 2, 3}, {4}, {5}});
+    Value result = omb::permuteAndJoin(rewriter, loc, expanded, perm,
+                                       {{0}, {1, 2, 3}, {4}, {5}});
     rewriter.replaceOp(op, omb::castTensor(rewriter, loc, result, type));
     return success();
   }

@@ -34,6 +34,7 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
   populateConstantToLinalgPatterns(converter, patterns);
   populateControlFlowToLinalgPatterns(converter, patterns);
   populateConvolutionToLinalgPatterns(converter, patterns);
+  populateTransposedConvolutionToLinalgPatterns(converter, patterns);
   populateDataMovementToLinalgPatterns(converter, patterns);
   populateDeformConvToLinalgPatterns(converter, patterns);
   populateDeterminantToLinalgPatterns(converter, patterns);

@@ -207,15 +207,73 @@ struct MoveSlice : OpRewritePattern<tensor::ExtractSliceOp> {
   }
 };
 
+/// Dimensions split, permuted and joined to as many as there were, as in a
+/// shuffle of channels or in what interleaves pixels.
+struct MoveRearrangement : OpRewritePattern<tensor::CollapseShapeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::CollapseShapeOp op,
+                                PatternRewriter &rewriter) const override {
+    auto transpose = op.getSrc().getDefiningOp<linalg::TransposeOp>();
+    auto expand =
+        transpose ? transpose.getInput().getDefiningOp<tensor::ExpandShapeOp>()
+                  : tensor::ExpandShapeOp();
+    Value image = expand ? getChannelsLastSource(expand.getSrc()) : Value();
+    if (!image || getRank(image) != op.getResultType().getRank())
+      return rewriter.notifyMatchFailure(op, "isn't a moved image rearranged");
+    Location loc = op.getLoc();
+    SmallVector<int64_t> parts, order;
+    SmallVector<ReassociationIndices> split =
+        number(permuted<ReassociationIndices>(expand.getReassociationIndices()),
+               parts);
+    SmallVector<ReassociationIndices> joined = number(
+        permuted<ReassociationIndices>(op.getReassociationIndices()), order);
+    SmallVector<int64_t> partAt = invertPermutationVector(parts);
+    for (int64_t &dim : order)
+      dim = partAt[transpose.getPermutation()[dim]];
+    SmallVector<OpFoldResult> sizes = expand.getMixedOutputShape();
+    applyPermutationToVector(sizes, parts);
+    auto type = RankedTensorType::get(
+        applyPermutation(expand.getResultType().getShape(), parts),
+        expand.getResultType().getElementType());
+    Value moved =
+        tensor::ExpandShapeOp::create(rewriter, loc, type, image, split, sizes);
+    moved = createTransposed(rewriter, loc, moved, order)->getResult(0);
+    moved = tensor::CollapseShapeOp::create(rewriter, loc, moved, joined);
+    Value result = toChannelsSecond(rewriter, loc, moved);
+    if (result.getType() != op.getType())
+      result = tensor::CastOp::create(rewriter, loc, op.getType(), result);
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+
+private:
+  /// Groups of the same sizes that count their dimensions in order; `dims` gets
+  /// those that they had.
+  static SmallVector<ReassociationIndices>
+  number(ArrayRef<ReassociationIndices> groups, SmallVector<int64_t> &dims) {
+    SmallVector<ReassociationIndices> numbered;
+    for (const ReassociationIndices &group : groups) {
+      ReassociationIndices &next = numbered.emplace_back();
+      for (int64_t dim : group) {
+        next.push_back(dims.size());
+        dims.push_back(dim);
+      }
+    }
+    return numbered;
+  }
+};
+
 } // namespace
 
 void omb::kernels::populateLayoutPropagationPatterns(
     RewritePatternSet &patterns) {
-  patterns.add<MoveElementwise,
-               MovePooling<linalg::PoolingNcwMaxOp, linalg::PoolingNwcMaxOp>,
-               MovePooling<linalg::PoolingNchwMaxOp, linalg::PoolingNhwcMaxOp>,
-               MovePooling<linalg::PoolingNcwSumOp, linalg::PoolingNwcSumOp>,
-               MovePooling<linalg::PoolingNchwSumOp, linalg::PoolingNhwcSumOp>,
-               MoveReduction, MovePad, MoveConcat, MoveSlice>(
-      patterns.getContext());
+  patterns
+      .add<MoveElementwise,
+           MovePooling<linalg::PoolingNcwMaxOp, linalg::PoolingNwcMaxOp>,
+           MovePooling<linalg::PoolingNchwMaxOp, linalg::PoolingNhwcMaxOp>,
+           MovePooling<linalg::PoolingNcwSumOp, linalg::PoolingNwcSumOp>,
+           MovePooling<linalg::PoolingNchwSumOp, linalg::PoolingNhwcSumOp>,
+           MoveReduction, MovePad, MoveConcat, MoveSlice, MoveRearrangement>(
+          patterns.getContext());
 }

@@ -38,7 +38,7 @@ OPTIONS = {
     "precision": ({"precision": "f8"}, "precision must be 'f32', not 'f8'"),
     "fallback": ({"fallback": "cloud"}, "fallback must be 'host' or 'error', not 'cloud'"),
     "fallback as a number": ({"fallback": 3}, "fallback must be 'host' or 'error', not 3"),
-    "cache_dir": ({"cache_dir": "/tmp"}, "cache_dir is not available yet; compile once with"),
+    "cache_dir": ({"cache_dir": 3}, "cache_dir must be the path of a folder, not 3"),
     "progress": ({"progress": "yes"}, "progress must be True, False or a function"),
 }
 
@@ -63,6 +63,23 @@ def test_opt_levels(opt_level: int) -> None:
     np.testing.assert_array_equal(
         session.run(["sum"], {"x": x, "y": x})[0], 2 * x + small_models.BIAS
     )
+
+
+def test_many_boolean_constants() -> None:
+    """More than 100 are hexadecimal digits in MLIR's text, of which versions differ."""
+    mask = np.random.default_rng(0).integers(0, 2, 101).astype(bool)
+    session = omb.InferenceSession(
+        small_models.model(
+            [helper.make_node("And", ["x", "mask"], ["y"])],
+            [small_models.tensor("x", TensorProto.BOOL, [101])],
+            [small_models.tensor("y", TensorProto.BOOL, [101])],
+            {"mask": mask},
+        ),
+        ["cpu"],
+    )
+    x = ~mask
+    x[::3] = True
+    np.testing.assert_array_equal(session.run(None, {"x": x})[0], x & mask)
 
 
 # --- sources ------------------------------------------------------------------------------------

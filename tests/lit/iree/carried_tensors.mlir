@@ -90,3 +90,46 @@ func.func @grow(%n: index, %s: tensor<4xf32>) -> tensor<?xf32> {
   }
   return %r : tensor<?xf32>
 }
+
+// A while's values stay as many as it has: the same one twice, and sizes that
+// are equal, are behind barriers of their own.
+
+// CHECK-LABEL: func.func @while
+// CHECK: scf.condition(%{{.*}}) %[[A:.*]], %[[B:.*]], %{{.*}} : tensor<2xf32>, tensor<2xf32>, tensor<?xf32>
+// CHECK: } do {
+// CHECK: %[[DIM:.*]] = tensor.dim
+// CHECK: %[[SIZE:.*]] = "util.optimization_barrier"(%[[DIM]]) : (index) -> index
+// CHECK: "flow.tensor.tie_shape"(%{{.*}}, %[[SIZE]]) : (tensor<?xf32>, index)
+// CHECK: scf.yield
+func.func @while(%n: index, %s: tensor<2xf32>, %x: tensor<?xf32>) -> tensor<?xf32> {
+  %zero = arith.constant 0.0 : f32
+  %r:3 = scf.while (%a = %s, %b = %s, %c = %x) : (tensor<2xf32>, tensor<2xf32>, tensor<?xf32>) -> (tensor<2xf32>, tensor<2xf32>, tensor<?xf32>) {
+    %i = arith.constant 0 : index
+    %e = tensor.extract %a[%i] : tensor<2xf32>
+    %again = arith.cmpf olt, %e, %zero : f32
+    scf.condition(%again) %a, %b, %c : tensor<2xf32>, tensor<2xf32>, tensor<?xf32>
+  } do {
+  ^bb0(%a: tensor<2xf32>, %b: tensor<2xf32>, %c: tensor<?xf32>):
+    %d = linalg.abs ins(%c : tensor<?xf32>) outs(%c : tensor<?xf32>) -> tensor<?xf32>
+    scf.yield %a, %a, %d : tensor<2xf32>, tensor<2xf32>, tensor<?xf32>
+  }
+  return %r#2 : tensor<?xf32>
+}
+
+// Only values that a while passes on twice.
+
+// CHECK-LABEL: func.func @twice
+// CHECK: do {
+// CHECK-NEXT: ^bb0(%[[A:.*]]: i32, %{{.*}}: i32):
+// CHECK-NEXT: %[[SAME:.*]] = "util.optimization_barrier"(%[[A]]) : (i32) -> i32
+// CHECK-NEXT: scf.yield %[[A]], %[[SAME]]
+func.func @twice(%x: i32, %y: i32) -> i32 {
+  %r:2 = scf.while (%a = %x, %b = %y) : (i32, i32) -> (i32, i32) {
+    %again = arith.cmpi slt, %a, %b : i32
+    scf.condition(%again) %a, %b : i32, i32
+  } do {
+  ^bb0(%a: i32, %b: i32):
+    scf.yield %a, %a : i32, i32
+  }
+  return %r#1 : i32
+}

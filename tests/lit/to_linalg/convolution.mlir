@@ -52,14 +52,46 @@ func.func @only_window(%x: tensor<1x1x4xf32>, %w: tensor<1x1x3xf32>) -> tensor<*
   return %0 : tensor<*xf32>
 }
 
-// CHECK-LABEL: func.func @transposed
-// CHECK: linalg.generic {{.*}} outs(%{{.*}} : tensor<1x2x5x2xf32>)
-// CHECK: tensor.collapse_shape %{{.*}} : tensor<1x2x5x2xf32> into tensor<1x2x10xf32>
-// CHECK: tensor.pad %{{.*}} low[0, 0, 1] high[0, 0, 0]
-// CHECK: linalg.conv_1d_ncw_fcw {dilations = dense<1> : tensor<1xi64>, strides = dense<1> : tensor<1xi64>}
-func.func @transposed(%x: tensor<1x2x5xf32>, %w: tensor<2x3x3xf32>) -> tensor<*xf32> {
-  %0 = onnx.ConvTranspose(%x, %w) {pads = array<i64: 1, 1>, strides = array<i64: 2>} : (tensor<1x2x5xf32>, tensor<2x3x3xf32>) -> tensor<*xf32>
+// Both phases of each feature are a convolution, of constant weights a constant; they are interleaved, and the pads cut off.
+
+// CHECK-LABEL: func.func @transposed(
+// CHECK: %[[W:.*]] = arith.constant {{.*}} : tensor<6x2x2xf32>
+// CHECK: %[[PADDED:.*]] = tensor.pad %{{.*}} low[0, 0, 1] high[0, 0, 1]
+// CHECK: %[[SUM:.*]] = linalg.conv_1d_ncw_fcw {dilations = dense<1> : tensor<1xi64>, strides = dense<1> : tensor<1xi64>} ins(%[[PADDED]], %[[W]] : tensor<1x2x7xf32>, tensor<6x2x2xf32>)
+// CHECK: %[[SPLIT:.*]] = tensor.expand_shape %[[SUM]] {{\[}}[0], [1, 2], [3]] output_shape [1, 2, 3, 6]
+// CHECK: linalg.transpose ins(%[[SPLIT]] {{.*}} permutation = [0, 2, 3, 1]
+// CHECK: %[[JOINED:.*]] = tensor.collapse_shape {{.*}} : tensor<1x3x6x2xf32> into tensor<1x3x12xf32>
+// CHECK: tensor.extract_slice %[[JOINED]][0, 0, 1] [1, 3, 11] [1, 1, 1]
+func.func @transposed(%x: tensor<1x2x5xf32>) -> tensor<*xf32> {
+  %w = onnx.Constant() {value = dense<[[[0., 1., 2.], [3., 4., 5.], [6., 7., 8.]], [[9., 10., 11.], [12., 13., 14.], [15., 16., 17.]]]> : tensor<2x3x3xf32>} : () -> tensor<2x3x3xf32>
+  %0 = onnx.ConvTranspose(%x, %w) {pads = array<i64: 1, 0>, strides = array<i64: 2>, output_padding = array<i64: 1>} : (tensor<1x2x5xf32>, tensor<2x3x3xf32>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
+}
+
+// A kernel as large as its stride: a product, and nothing is cut off.
+
+// CHECK-LABEL: func.func @transposed_blocks
+// CHECK-NOT: tensor.pad
+// CHECK: linalg.generic {{.*}} outs(%{{.*}} : tensor<12x4x1x1xf32>)
+// CHECK: tensor.extract %
+// CHECK-NOT: extract_slice
+// CHECK: linalg.conv_2d_nchw_fchw
+// CHECK: tensor.collapse_shape {{.*}} : tensor<1x3x?x2x?x2xf32> into tensor<1x3x?x?xf32>
+// CHECK-NEXT: return
+func.func @transposed_blocks(%x: tensor<1x4x?x?xf32>, %w: tensor<4x3x2x2xf32>, %b: tensor<3xf32>) -> tensor<*xf32> {
+  %0 = onnx.ConvTranspose(%x, %w, %b) {strides = array<i64: 2, 2>} : (tensor<1x4x?x?xf32>, tensor<4x3x2x2xf32>, tensor<3xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// Without strides there are no phases, and the convolution keeps the dilation.
+
+// CHECK-LABEL: func.func @transposed_dilated
+// CHECK: tensor.pad %{{.*}} low[0, 0, 4] high[0, 0, 4]
+// CHECK: linalg.conv_1d_ncw_fcw {dilations = dense<2>
+// CHECK-NEXT: return
+func.func @transposed_dilated(%x: tensor<1x2x5xf32>, %w: tensor<2x3x3xf32>) -> tensor<1x3x9xf32> {
+  %0 = onnx.ConvTranspose(%x, %w) {dilations = array<i64: 2>} : (tensor<1x2x5xf32>, tensor<2x3x3xf32>) -> tensor<1x3x9xf32>
+  return %0 : tensor<1x3x9xf32>
 }
 
 // Every element of the image adds up the elements of the blocks that it lies

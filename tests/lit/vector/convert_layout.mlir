@@ -173,6 +173,44 @@ func.func @grouped(%x: tensor<1x10x8x8xf32>, %start: tensor<1x6x6x6xf32>) -> ten
 
 // -----
 
+// A shuffle of channels: what is split, permuted and joined has its channels last before and after.
+// CHECK-LABEL: func.func @shuffled
+// CHECK:         %[[SUM:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<?x8x8x6xf32>)
+// CHECK:         %[[SPLIT:.*]] = tensor.expand_shape %[[SUM]] {{\[}}[0], [1], [2], [3, 4]] output_shape [%{{.*}}, 8, 8, 2, 3]
+// CHECK:         %[[SHUFFLED:.*]] = linalg.transpose ins(%[[SPLIT]] {{.*}} permutation = [0, 1, 2, 4, 3]
+// CHECK:         %[[JOINED:.*]] = tensor.collapse_shape %[[SHUFFLED]] {{\[}}[0], [1], [2], [3, 4]] : {{.*}} into tensor<?x8x8x6xf32>
+// CHECK:         linalg.transpose ins(%[[JOINED]] : {{.*}} permutation = [0, 3, 1, 2]
+func.func @shuffled(%x: tensor<?x5x8x8xf32>, %start: tensor<?x6x8x8xf32>, %n: index) -> tensor<?x6x8x8xf32> {
+  %w = arith.constant dense<1.0> : tensor<6x5x1x1xf32>
+  %c = linalg.conv_2d_nchw_fchw {dilations = dense<1> : tensor<2xi64>, strides = dense<1> : tensor<2xi64>}
+    ins(%x, %w : tensor<?x5x8x8xf32>, tensor<6x5x1x1xf32>) outs(%start : tensor<?x6x8x8xf32>) -> tensor<?x6x8x8xf32>
+  %e = tensor.expand_shape %c [[0], [1, 2], [3], [4]] output_shape [%n, 2, 3, 8, 8] : tensor<?x6x8x8xf32> into tensor<?x2x3x8x8xf32>
+  %o = tensor.empty(%n) : tensor<?x3x2x8x8xf32>
+  %t = linalg.transpose ins(%e : tensor<?x2x3x8x8xf32>) outs(%o : tensor<?x3x2x8x8xf32>) permutation = [0, 2, 1, 3, 4]
+  %r = tensor.collapse_shape %t [[0], [1, 2], [3], [4]] : tensor<?x3x2x8x8xf32> into tensor<?x6x8x8xf32>
+  return %r : tensor<?x6x8x8xf32>
+}
+
+// -----
+
+// What interleaves positions has nothing to move: the phases come last but one before and after.
+// CHECK-LABEL: func.func @interleaved
+// CHECK:         %[[SPLIT:.*]] = tensor.expand_shape %{{.*}} {{\[}}[0], [1], [2, 3]] output_shape [1, 8, 2, 3]
+// CHECK:         %[[JOINED:.*]] = tensor.collapse_shape %[[SPLIT]] {{\[}}[0], [1, 2], [3]] : {{.*}} into tensor<1x16x3xf32>
+// CHECK:         linalg.transpose ins(%[[JOINED]] : {{.*}} permutation = [0, 2, 1]
+func.func @interleaved(%x: tensor<1x5x8xf32>, %start: tensor<1x6x8xf32>) -> tensor<1x3x16xf32> {
+  %w = arith.constant dense<1.0> : tensor<6x5x1xf32>
+  %c = linalg.conv_1d_ncw_fcw {dilations = dense<1> : tensor<1xi64>, strides = dense<1> : tensor<1xi64>}
+    ins(%x, %w : tensor<1x5x8xf32>, tensor<6x5x1xf32>) outs(%start : tensor<1x6x8xf32>) -> tensor<1x6x8xf32>
+  %e = tensor.expand_shape %c [[0], [1, 2], [3]] output_shape [1, 2, 3, 8] : tensor<1x6x8xf32> into tensor<1x2x3x8xf32>
+  %o = tensor.empty() : tensor<1x3x8x2xf32>
+  %t = linalg.transpose ins(%e : tensor<1x2x3x8xf32>) outs(%o : tensor<1x3x8x2xf32>) permutation = [0, 2, 3, 1]
+  %r = tensor.collapse_shape %t [[0], [1], [2, 3]] : tensor<1x3x8x2xf32> into tensor<1x3x16xf32>
+  return %r : tensor<1x3x16xf32>
+}
+
+// -----
+
 // Left alone: weights that aren't constant.
 // CHECK-LABEL: func.func @computed_filters
 // CHECK:         linalg.depthwise_conv_2d_nchw_chw
