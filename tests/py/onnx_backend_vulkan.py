@@ -41,6 +41,6 @@ def test_the_list_names_tests() -> None:
     assert not _REASONS.keys() - _CASES.keys()
 
 
-@pytest.mark.parametrize("name", map(_parameter, _CASES))
+@pytest.mark.parametrize("name", [_parameter(name) for name in _CASES])
 def test_vulkan(name: str) -> None:
     onnx_backend_cases.check(_CASES[name], IsolatedBackend, "VULKAN", fallback="error")
