@@ -93,9 +93,9 @@ def IsolateCarriedTensors
     their sizes hidden behind barriers, and an `arith.select` of tensors becomes
     an `scf.if`.
 
-    Of equal results of an `scf.while` one is made, after which IREE 3.13 passes
-    fewer values on than it takes. So sizes and values that the loop carries are
-    behind barriers of their own where they may be equal.
+    What an `scf.while` carries twice, or doesn't read or change, is removed from
+    some of its blocks, after which IREE 3.13 passes fewer values on than are
+    taken. So all that it carries is behind barriers, and read.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect",

@@ -60,16 +60,6 @@ static Value fill(OpBuilder &builder, Location loc, Value value) {
   return linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
 }
 
-/// Makes of a value that `op` passes on twice two values: of two results of an
-/// scf.while that are equal one is made, and then IREE loses count.
-static void separate(Operation *op) {
-  OpBuilder builder(op);
-  llvm::SmallDenseSet<Value> seen;
-  for (OpOperand &operand : op->getOpOperands())
-    if (!seen.insert(operand.get()).second)
-      operand.set(omb::createBarrier(builder, op->getLoc(), operand.get()));
-}
-
 /// Isolates what `op` passes on to another block.
 static void isolateOperands(Operation *op) {
   OpBuilder builder(op);
@@ -78,17 +68,47 @@ static void isolateOperands(Operation *op) {
       operand.set(fill(builder, op->getLoc(), operand.get()));
   // IREE takes the sizes of one branch for those of the other.
   bool isBranch = isa<scf::IfOp>(op->getParentOp());
-  bool isWhile = isa<scf::WhileOp>(op->getParentOp());
   // All of them or none: where IREE knows when one tensor of a common
   // allocation is used for the last time, it frees them all.
-  if (llvm::any_of(op->getOperands(), isBranch ? isDynamic : mayHaveOffset))
-    for (OpOperand &operand : op->getOpOperands())
-      if (isa<RankedTensorType>(operand.get().getType()) &&
-          !isEmpty(operand.get()))
-        operand.set(
-            omb::isolateTensor(builder, op->getLoc(), operand.get(), isWhile));
-  if (isWhile)
-    separate(op);
+  if (llvm::none_of(op->getOperands(), isBranch ? isDynamic : mayHaveOffset))
+    return;
+  for (OpOperand &operand : op->getOpOperands())
+    if (isa<RankedTensorType>(operand.get().getType()) &&
+        !isEmpty(operand.get()))
+      operand.set(omb::isolateTensor(builder, op->getLoc(), operand.get()));
+}
+
+/// Whether `loop` carries scalars within the computation of an element.
+static bool isOfElements(scf::WhileOp loop) {
+  return loop->getParentOfType<linalg::LinalgOp>() != nullptr;
+}
+
+/// Keeps all that `loop` carries apart: what it doesn't read or change, or
+/// carries twice, is removed from some of its blocks otherwise, and then IREE
+/// loses count.
+static void separateCarried(scf::WhileOp loop) {
+  OpBuilder builder(loop);
+  Location loc = loop.getLoc();
+  auto separate = [&](OpOperand &operand) {
+    Value value = operand.get();
+    if (isDynamic(value) && isEmpty(value))
+      value = fill(builder, loc, value);
+    operand.set(isDynamic(value)
+                    ? omb::isolateTensor(builder, loc, value, /*distinct=*/true)
+                    : omb::createBarrier(builder, loc, value));
+  };
+  auto condition = loop.getConditionOp();
+  builder.setInsertionPoint(condition);
+  for (OpOperand &operand : condition.getArgsMutable())
+    separate(operand);
+  auto yield = loop.getYieldOp();
+  builder.setInsertionPoint(yield);
+  for (OpOperand &operand : yield->getOpOperands())
+    separate(operand);
+  // So that all of them are read.
+  builder.setInsertionPointToStart(loop.getAfterBody());
+  for (Value argument : loop.getAfterArguments())
+    omb::createBarrier(builder, loc, argument);
 }
 
 /// A choice between whole tensors as two branches.
@@ -116,8 +136,14 @@ struct IsolateCarriedTensors
         expandSelect(op);
     });
     getOperation().walk([](Operation *op) {
-      if (isa<scf::ForOp, scf::WhileOp, scf::YieldOp, scf::ConditionOp>(op))
+      bool isOfWhile =
+          isa<scf::YieldOp>(op) && isa<scf::WhileOp>(op->getParentOp());
+      if (isa<scf::ForOp, scf::WhileOp, scf::YieldOp>(op) && !isOfWhile)
         isolateOperands(op);
+    });
+    getOperation().walk([](scf::WhileOp loop) {
+      if (!isOfElements(loop))
+        separateCarried(loop);
     });
   }
 };
