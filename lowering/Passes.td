@@ -95,7 +95,8 @@ def IsolateCarriedTensors
 
     What an `scf.while` carries twice, or doesn't read or change, is removed from
     some of its blocks, after which IREE 3.13 passes fewer values on than are
-    taken. So all that it carries is behind barriers, and read.
+    taken. So its condition passes on all that it gets, and all that is carried
+    is behind barriers, and read.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect",

@@ -83,32 +83,62 @@ static bool isOfElements(scf::WhileOp loop) {
   return loop->getParentOfType<linalg::LinalgOp>() != nullptr;
 }
 
+/// Has the condition of `loop` pass on all that it gets, in order, where it
+/// passes on a part of it.
+static scf::WhileOp passOnAll(scf::WhileOp loop) {
+  SmallVector<unsigned> passed;
+  for (Value value : loop.getConditionOp().getArgs()) {
+    auto argument = dyn_cast<BlockArgument>(value);
+    if (!argument || argument.getOwner() != loop.getBeforeBody())
+      return loop;
+    passed.push_back(argument.getArgNumber());
+  }
+  OpBuilder builder(loop);
+  ValueRange starts = loop.getInits();
+  auto whole =
+      scf::WhileOp::create(builder, loop.getLoc(), starts.getTypes(), starts);
+  whole.getBefore().takeBody(loop.getBefore());
+  whole.getConditionOp().getArgsMutable().assign(whole.getBeforeArguments());
+  whole.getAfter().takeBody(loop.getAfter());
+  Block *body = whole.getAfterBody();
+  unsigned before = body->getNumArguments();
+  body->addArguments(starts.getTypes(),
+                     SmallVector<Location>(starts.size(), loop.getLoc()));
+  for (auto [number, position] : llvm::enumerate(passed)) {
+    body->getArgument(number).replaceAllUsesWith(
+        body->getArgument(before + position));
+    loop.getResult(number).replaceAllUsesWith(whole.getResult(position));
+  }
+  body->eraseArguments(0, before);
+  loop.erase();
+  return whole;
+}
+
 /// Keeps all that `loop` carries apart: what it doesn't read or change, or
 /// carries twice, is removed from some of its blocks otherwise, and then IREE
 /// loses count.
 static void separateCarried(scf::WhileOp loop) {
   OpBuilder builder(loop);
   Location loc = loop.getLoc();
-  auto separate = [&](OpOperand &operand) {
-    Value value = operand.get();
-    if (isDynamic(value) && isEmpty(value))
+  auto hide = [&](Value value) {
+    if (!isDynamic(value))
+      return omb::createBarrier(builder, loc, value);
+    if (isEmpty(value))
       value = fill(builder, loc, value);
-    operand.set(isDynamic(value)
-                    ? omb::isolateTensor(builder, loc, value, /*distinct=*/true)
-                    : omb::createBarrier(builder, loc, value));
+    return omb::isolateTensor(builder, loc, value, /*distinct=*/true);
   };
   auto condition = loop.getConditionOp();
   builder.setInsertionPoint(condition);
   for (OpOperand &operand : condition.getArgsMutable())
-    separate(operand);
+    operand.set(hide(operand.get()));
   auto yield = loop.getYieldOp();
   builder.setInsertionPoint(yield);
   for (OpOperand &operand : yield->getOpOperands())
-    separate(operand);
-  // So that all of them are read.
+    operand.set(hide(operand.get()));
+  // So that all of them are read, and their sizes.
   builder.setInsertionPointToStart(loop.getAfterBody());
   for (Value argument : loop.getAfterArguments())
-    omb::createBarrier(builder, loc, argument);
+    (void)hide(argument);
 }
 
 /// A choice between whole tensors as two branches.
@@ -143,7 +173,7 @@ struct IsolateCarriedTensors
     });
     getOperation().walk([](scf::WhileOp loop) {
       if (!isOfElements(loop))
-        separateCarried(loop);
+        separateCarried(passOnAll(loop));
     });
   }
 };

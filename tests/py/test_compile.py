@@ -148,7 +148,12 @@ def test_emit_iree(weighted: omb.CompiledModel) -> None:
     text = weighted.emit("iree")
     assert '"linalg.generic"' in text
     assert '#flow.parameter.named<"model"::"w">' in text
-    reply = iree.run("again", text.encode(), weighted._target.flags, pipeline.VMFB)
+    reply = iree.run(
+        "again",
+        text.encode(),
+        targets.resolve("cpu", "host", "generic", "sm_80").flags,
+        pipeline.VMFB,
+    )
     assert reply.result is not None, reply.errors  # IREE takes what is shown
 
 

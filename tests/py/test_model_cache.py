@@ -230,6 +230,32 @@ def test_folders_that_cannot_be_written(tmp_path: Path) -> None:
         _session(_scale(3), file)
 
 
+@pytest.mark.parametrize("path", [3, b"folder", "a\0b"], ids=repr)
+def test_what_is_no_folder(path: object) -> None:
+    with pytest.raises(omb.OmbError, match="cache_dir must be the path of a folder, not"):
+        _session(_scale(3), path)
+
+
+def test_folders_relative_to_where_the_session_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = np.ones((1, 3), np.float32)
+    model = small_models.model(
+        [helper.make_node("Squeeze", ["x", "axes"], ["y"])],
+        [
+            small_models.tensor("x", TensorProto.FLOAT, [1, 3]),
+            small_models.tensor("axes", TensorProto.INT64, ["k"]),
+        ],
+        [small_models.tensor("y", TensorProto.FLOAT, None)],
+    )
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    session = _session(model, Path("cache"))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    session.run(None, {"x": x, "axes": np.array([0])})
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
 def test_unknown_targets_and_cpus(tmp_path: Path) -> None:
     with pytest.raises(omb.OmbError, match="no target 'tpu'"):
         omb.compile(_scale(3), target="tpu", cache_dir=tmp_path)

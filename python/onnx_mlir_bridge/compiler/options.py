@@ -6,6 +6,7 @@ import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from onnx_mlir_bridge.errors import OmbError
@@ -49,7 +50,7 @@ class CompileOptions:
     vulkan: str = "generic"
     cuda: str = "sm_80"
     constants: Mapping[str, object] = field(default_factory=dict)
-    cache_dir: str | os.PathLike[str] | None = None
+    cache_dir: Path | None = None
     progress: Progress = False
 
     @staticmethod
@@ -61,7 +62,7 @@ class CompileOptions:
                 similar = difflib.get_close_matches(name, known, 1)
                 hint = f"; do you mean '{similar[0]}'?" if similar else ""
                 raise OmbError(f"there is no option '{name}'{hint} (options: {', '.join(known)})")
-        checked = CompileOptions(**options)
+        checked = CompileOptions(**{**options, "cache_dir": _folder(options.get("cache_dir"))})
         if checked.threads is not None:
             check_threads(checked.threads)
         if checked.precision != "f32":
@@ -72,8 +73,6 @@ class CompileOptions:
             raise OmbError(f"opt_level must be 0, 1, 2 or 3, not {checked.opt_level!r}")
         if not isinstance(checked.constants, Mapping):
             raise OmbError("constants is a mapping from the name of an input to its value")
-        if not (checked.cache_dir is None or isinstance(checked.cache_dir, (str, os.PathLike))):
-            raise OmbError(f"cache_dir must be the path of a folder, not {checked.cache_dir!r}")
         if not (isinstance(checked.progress, bool) or callable(checked.progress)):
             raise OmbError("progress must be True, False or a function that takes a string")
         return checked
@@ -83,3 +82,13 @@ def _refuse_precision(value: object) -> None:
     if value in ("bf16", "f16"):
         raise OmbError(f"precision='{value}' is not available yet; leave it at 'f32'")
     raise OmbError(f"precision must be 'f32', not {value!r}")
+
+
+def _folder(path: object) -> Path | None:
+    """The folder, wherever the process goes; None where there is none."""
+    if path is None:
+        return None
+    name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
+    if not isinstance(name, str) or "\0" in name:
+        raise OmbError(f"cache_dir must be the path of a folder, not {path!r}")
+    return Path(name).absolute()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from onnx_mlir_bridge.compiler import targets
 from onnx_mlir_bridge.compiler.model_cache import ModelCache
@@ -29,4 +28,4 @@ class Request:
     def cache(self) -> ModelCache | None:
         """Where compiled models are kept, if they are."""
         folder = self.options.cache_dir
-        return None if folder is None else ModelCache(Path(folder))
+        return None if folder is None else ModelCache(folder)
