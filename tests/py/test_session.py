@@ -388,21 +388,29 @@ def test_workers_have_a_cpu_each_if_there_are_as_many(tmp_path: Path) -> None:
     saved = tmp_path / "model.omb"
     omb.compile(small_models.product((2, 3), 4)).save(saved)
     code = """if True:
-        import os, sys
+        import os, sys, time
         import numpy as np
         import onnx_mlir_bridge as omb
+
+        def find_workers():
+            found = set()
+            for task in os.listdir("/proc/self/task"):
+                with open(f"/proc/self/task/{task}/comm") as comm:
+                    if comm.read().startswith("iree-worker"):
+                        found.add(int(task))
+            return found
+
         cpus = sorted(os.sched_getaffinity(0))
         seen = set()
         for threads in (len(cpus), len(cpus) + 1):
             session = omb.load(sys.argv[1], device="cpu", threads=threads)
             session.run(None, {"x": np.zeros((2, 3), np.float32)})
-            workers = []
-            for task in os.listdir("/proc/self/task"):
-                with open(f"/proc/self/task/{task}/comm") as comm:
-                    if comm.read().startswith("iree-worker") and task not in seen:
-                        seen.add(task)
-                        workers.append(sorted(os.sched_getaffinity(int(task))))
-            print(sorted(workers) == [[cpu] for cpu in cpus], workers == [cpus] * threads)
+            deadline = time.monotonic() + 60  # threads name themselves, when they get a CPU
+            while len(new := find_workers() - seen) < threads and time.monotonic() < deadline:
+                time.sleep(0.01)
+            seen |= new
+            workers = sorted(sorted(os.sched_getaffinity(task)) for task in new)
+            print(workers == [[cpu] for cpu in cpus], workers == [cpus] * threads)
     """
     done = subprocess.run(
         [sys.executable, "-c", code, str(saved)], capture_output=True, text=True, check=True
