@@ -2,6 +2,7 @@
 
 #include "dialect/ir/OnnxDialect.h"
 
+#include "dialect/ir/QuantCasts.h"
 #include "dialect/ir/Yield.h"
 #include "dialect/ir/ops/Constant.h"
 #include "dialect/shape/ShapeInference.h"
@@ -26,6 +27,8 @@ using namespace omb::onnx;
 
 #define GET_OP_CLASSES
 #include "dialect/ir/Yield.cpp.inc"
+#define GET_OP_CLASSES
+#include "dialect/ir/QuantCasts.cpp.inc"
 
 void OnnxDialect::initialize() {
   addTypes<
@@ -36,7 +39,7 @@ void OnnxDialect::initialize() {
 #define GET_ATTRDEF_LIST
 #include "dialect/ir/OnnxAttributes.cpp.inc"
       >();
-  addOperations<YieldOp>();
+  addOperations<YieldOp, QuantizeCastOp, DequantizeCastOp, StorageCastOp>();
 #define OMB_OP_FAMILY(NAME) register##NAME##Ops();
 #include "dialect/ir/OpFamilies.def"
 #undef OMB_OP_FAMILY

@@ -3,8 +3,8 @@
 #include "dialect/ir/Signature.h"
 
 #include "dialect/ir/OnnxDialect.h"
+#include "dialect/ir/QuantizedTypes.h"
 
-#include "mlir/Dialect/Quant/IR/QuantTypes.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -39,18 +39,14 @@ static uint32_t getIntegerKind(IntegerType type) {
   }
 }
 
-Type omb::onnx::getStorageType(Type elementType) {
+/// What the elements of a tensor stand for.
+static Type getExpressedType(Type elementType) {
   auto quantized = dyn_cast<quant::QuantizedType>(elementType);
-  if (!quantized)
-    return elementType;
-  unsigned width = quantized.getStorageTypeIntegralWidth();
-  return IntegerType::get(elementType.getContext(), width,
-                          quantized.isSigned() ? IntegerType::Signless
-                                               : IntegerType::Unsigned);
+  return quantized ? quantized.getExpressedType() : elementType;
 }
 
 uint32_t omb::onnx::getElementKind(Type type) {
-  return llvm::TypeSwitch<Type, uint32_t>(getStorageType(type))
+  return llvm::TypeSwitch<Type, uint32_t>(getExpressedType(type))
       .Case([](IntegerType t) { return getIntegerKind(t); })
       .Case([](Float16Type) { return kF16; })
       .Case([](BFloat16Type) { return kBF16; })
@@ -107,7 +103,7 @@ bool omb::onnx::contains(TypeSet set, Type type) {
 static Type withoutShape(Type type) {
   return llvm::TypeSwitch<Type, Type>(type)
       .Case([](TensorType t) {
-        return UnrankedTensorType::get(getStorageType(t.getElementType()));
+        return UnrankedTensorType::get(getExpressedType(t.getElementType()));
       })
       .Case([](SeqType t) {
         return SeqType::get(withoutShape(t.getElementType()));
@@ -362,6 +358,11 @@ LogicalResult omb::onnx::verifyTypeVariables(Operation *op,
     }
     return success();
   };
+  for (Type type : llvm::concat<const Type>(
+           SmallVector<Type>(op->getOperandTypes()),
+           SmallVector<Type>(op->getResultTypes())))
+    if (std::string why = findQuantizationObstacle(type); !why.empty())
+      return op->emitOpError("has the type ") << type << ", which " << why;
   for (auto [index, parameter] : llvm::enumerate(signature.operands))
     if (failed(bind(parameter, getOperandGroup(op, signature, index))))
       return failure();

@@ -62,12 +62,9 @@ struct TypeSet {
 /// every set.
 bool contains(TypeSet set, mlir::Type type);
 
-/// The kind of a tensor's element type; 0 where ONNX has none like it.
+/// The kind of a tensor's element type; 0 where ONNX has none like it. Of a
+/// quantized type, the kind of what it expresses.
 uint32_t getElementKind(mlir::Type elementType);
-
-/// The signed integer, or the type itself, that a quantized element type
-/// stores; any other type as it is.
-mlir::Type getStorageType(mlir::Type elementType);
 
 struct Parameter {
   enum Option { Single, Optional, Variadic };
@@ -101,7 +98,8 @@ mlir::ParseResult parseOp(mlir::OpAsmParser &parser,
 void printOp(mlir::OpAsmPrinter &printer, mlir::Operation *op,
              const OpSignature &signature);
 
-/// Verifies that a type variable stands for one type, whatever the shapes.
+/// Verifies that a type variable stands for one type, whatever the shapes and
+/// the quantization, and that quantized types fit their tensors.
 llvm::LogicalResult verifyTypeVariables(mlir::Operation *op,
                                         const OpSignature &signature);
 

@@ -319,7 +319,9 @@ def generate() -> dict[Path, str]:
         text = head + "\n\n".join(definitions) + f"\n\n#endif // {guard}\n"
         files[OPS_DIR / f"{family}.td"] = text
     includes = "".join(f'include "dialect/ir/ops/{family}.td"\n' for family in sorted(families))
-    files[ALL_OPS] = f'{banner}include "dialect/ir/Yield.td"\n{includes}'
+    files[ALL_OPS] = (
+        f'{banner}include "dialect/ir/QuantCasts.td"\ninclude "dialect/ir/Yield.td"\n{includes}'
+    )
     return files
 
 

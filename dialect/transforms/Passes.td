@@ -57,4 +57,49 @@ def InferShapes : Pass<"onnx-infer-shapes", "::mlir::ModuleOp"> {
   ];
 }
 
+def QdqToQuant : Pass<"onnx-qdq-to-quant", "::mlir::ModuleOp"> {
+  let summary = "Make quantization a property of the tensors' types";
+  let description = [{
+    A tensor of `!quant.uniform<u8:f32, 0.5:128>` holds f32 numbers, of which it
+    stores bytes. `QuantizeLinear` and `DequantizeLinear` with constant
+    parameters become `onnx.QuantizeCast` and `onnx.DequantizeCast` to and from
+    such types, with `onnx.StorageCast` beside them; `QLinearConv` and
+    `QLinearMatMul` become `onnx.Conv` and `onnx.MatMul` of quantized tensors.
+    Parameters are one for all, one for each index of an axis, or one for each
+    block along an axis (up to 4096 whole blocks).
+
+    Then the casts around other ops go into them: what is computed of
+    dequantized tensors and then quantized becomes an op that takes quantized
+    tensors and gives one, and a product of dequantized matrices or images a
+    product of quantized ones. The types alone say that such an op computes of
+    the numbers that its operands stand for, and rounds the result as
+    QuantizeLinear does; no number changes. What only moves elements
+    (`Transpose`, `Reshape`, `Concat` of one type, ...), `MaxPool` and `Relu` is
+    done before tensors are dequantized, and, like `Clip` between constants,
+    after they are quantized.
+
+    Parameters that are computed, as by `DynamicQuantizeLinear`, stay operands.
+  }];
+  let dependentDialects = ["::mlir::quant::QuantDialect"];
+}
+
+def QuantToQdq : Pass<"onnx-quant-to-qdq", "::mlir::ModuleOp"> {
+  let summary = "Express quantized types by QuantizeLinear and DequantizeLinear";
+  let description = [{
+    The way back from what `onnx-qdq-to-quant` makes, to ops of the standard on
+    its own types, with the same numbers. Ops that move elements or limit them
+    to a range do so with the stored integers.
+
+    With `keep-contractions`, what can be summed up in integers of 32 bits stays
+    quantized: `Conv`, `MatMul` and `Gemm` of bytes, with one scale for the
+    first operand and one for all or for each channel of the result for the
+    second.
+  }];
+  let options = [
+    Option<"keepContractions", "keep-contractions", "bool", /*default=*/"false",
+           "Leave products of bytes quantized">
+  ];
+  let dependentDialects = ["::mlir::quant::QuantDialect"];
+}
+
 #endif // OMB_DIALECT_TRANSFORMS_PASSES_TD

@@ -1,0 +1,527 @@
+//===- QdqToQuant.cpp - onnx-qdq-to-quant ---------------------------------===//
+
+#include "dialect/ir/QuantCasts.h"
+#include "dialect/ir/ops/Activation.h"
+#include "dialect/ir/ops/Convolution.h"
+#include "dialect/ir/ops/DataMovement.h"
+#include "dialect/ir/ops/Matmul.h"
+#include "dialect/ir/ops/Quantization.h"
+#include "dialect/transforms/Passes.h"
+#include "dialect/transforms/QuantizedOps.h"
+
+#include "mlir/Dialect/Quant/IR/Quant.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+using namespace omb::onnx;
+using mlir::quant::QuantizedType;
+
+namespace omb::onnx {
+#define GEN_PASS_DEF_QDQTOQUANT
+#include "dialect/transforms/Passes.h.inc"
+} // namespace omb::onnx
+
+//===----------------------------------------------------------------------===//
+// Constant parameters
+//===----------------------------------------------------------------------===//
+
+/// More blocks than this would make types that nobody wants to read.
+static constexpr int64_t kMostBlocks = 4096;
+
+/// The integer of `width` bits that is at `index` in `data`, whose elements are
+/// bytes or, as far as `isPacked`, parts of bytes.
+static int64_t readInteger(ArrayRef<char> data, int64_t index, unsigned width,
+                           bool isSigned, bool isPacked) {
+  uint64_t bits = 0;
+  if (width < 8) {
+    int64_t perByte = isPacked ? 8 / width : 1;
+    bits = uint8_t(data[index / perByte]) >> (index % perByte * width);
+  } else {
+    std::memcpy(&bits, data.data() + index * (width / 8), width / 8);
+  }
+  APInt value(width, bits, /*isSigned=*/false, /*implicitTrunc=*/true);
+  return isSigned ? value.getSExtValue() : value.getZExtValue();
+}
+
+static bool readIntegers(ElementsAttr elements, SmallVector<int64_t> &found) {
+  auto type = dyn_cast<IntegerType>(elements.getElementType());
+  if (!type)
+    return false;
+  bool isSigned = !type.isUnsigned();
+  if (auto dense = dyn_cast<DenseElementsAttr>(elements)) {
+    for (const APInt &value : dense.getValues<APInt>())
+      found.push_back(isSigned ? value.getSExtValue() : value.getZExtValue());
+    return true;
+  }
+  auto resource = dyn_cast<DenseResourceElementsAttr>(elements);
+  const AsmResourceBlob *blob =
+      resource ? resource.getRawHandle().getBlob() : nullptr;
+  if (!blob)
+    return false;
+  int64_t count = elements.getNumElements();
+  unsigned width = type.getWidth();
+  bool isPacked = width < 8 && int64_t(blob->getData().size()) != count;
+  if (int64_t(blob->getData().size()) * 8 < count * width)
+    return false;
+  for (int64_t index = 0; index < count; ++index)
+    found.push_back(
+        readInteger(blob->getData(), index, width, isSigned, isPacked));
+  return true;
+}
+
+static bool readFloats(ElementsAttr elements, SmallVector<double> &found) {
+  auto type = dyn_cast<FloatType>(elements.getElementType());
+  if (!type)
+    return false;
+  auto add = [&](APFloat value) {
+    bool losesInfo;
+    value.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven,
+                  &losesInfo);
+    found.push_back(value.convertToDouble());
+  };
+  if (auto dense = dyn_cast<DenseElementsAttr>(elements)) {
+    llvm::for_each(dense.getValues<APFloat>(), add);
+    return true;
+  }
+  auto resource = dyn_cast<DenseResourceElementsAttr>(elements);
+  const AsmResourceBlob *blob =
+      resource ? resource.getRawHandle().getBlob() : nullptr;
+  unsigned width = type.getWidth();
+  int64_t count = elements.getNumElements();
+  if (!blob || width % 8 != 0 ||
+      int64_t(blob->getData().size()) != count * (width / 8))
+    return false;
+  for (int64_t index = 0; index < count; ++index)
+    add(APFloat(type.getFloatSemantics(),
+                APInt(width, readInteger(blob->getData(), index, width,
+                                         /*isSigned=*/false, false),
+                      /*isSigned=*/false, /*implicitTrunc=*/true)));
+  return true;
+}
+
+namespace {
+
+/// The scale and the zero point (null: 0) of a tensor as an op has them.
+struct Parameters {
+  Value scale;
+  Value zeroPoint;
+  int64_t axis = 0;
+  int64_t blockSize = 0;
+};
+
+} // namespace
+
+/// The constants of `parameters`, of a tensor of type `tensor`; fails where
+/// they aren't constant or fit no quantized type.
+static std::optional<QuantizationParameters>
+readParameters(const Parameters &parameters, RankedTensorType tensor) {
+  ElementsAttr scale, zero;
+  QuantizationParameters found;
+  auto type = dyn_cast<RankedTensorType>(parameters.scale.getType());
+  if (!type || !type.hasStaticShape() ||
+      !matchPattern(parameters.scale, m_Constant(&scale)) ||
+      !readFloats(scale, found.scales) || found.scales.empty())
+    return std::nullopt;
+  if (parameters.zeroPoint) {
+    if (!matchPattern(parameters.zeroPoint, m_Constant(&zero)) ||
+        !readIntegers(zero, found.zeroPoints) ||
+        found.zeroPoints.size() != found.scales.size())
+      return std::nullopt;
+  } else {
+    found.zeroPoints.assign(found.scales.size(), 0);
+  }
+  if (found.scales.size() == 1 && parameters.blockSize == 0 &&
+      type.getRank() < 2)
+    return found;
+  int64_t rank = tensor.getRank();
+  int64_t axis = parameters.axis < 0 ? parameters.axis + rank : parameters.axis;
+  if (axis < 0 || axis >= rank ||
+      type.getRank() != (parameters.blockSize == 0 ? 1 : rank))
+    return std::nullopt;
+  found.axis = axis;
+  found.blockSize = parameters.blockSize;
+  if (found.blockSize == 0)
+    return found;
+  llvm::append_range(found.shape, type.getShape());
+  bool isTyped = found.blockSize > 1 && type.getNumElements() <= kMostBlocks;
+  return isTyped ? std::optional(found) : std::nullopt;
+}
+
+/// The type of a tensor that stores `stored` (a tensor of integers) for numbers
+/// of the type of the scale; null where there is none.
+static TensorType getQuantizedType(Type stored, const Parameters &parameters) {
+  auto tensor = dyn_cast<RankedTensorType>(stored);
+  auto storage =
+      tensor ? dyn_cast<IntegerType>(tensor.getElementType()) : IntegerType();
+  auto expressed =
+      dyn_cast<FloatType>(getElementTypeOrSelf(parameters.scale.getType()));
+  if (!storage || !expressed)
+    return nullptr;
+  std::optional<QuantizationParameters> found =
+      readParameters(parameters, tensor);
+  QuantizedType type = found ? found->getType(storage, expressed) : nullptr;
+  if (!type)
+    return nullptr;
+  TensorType quantized = withElementType(tensor, type);
+  return findQuantizationObstacle(quantized).empty() ? quantized : nullptr;
+}
+
+//===----------------------------------------------------------------------===//
+// Ops with scales and zero points
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+struct QuantizeLinearToCast : OpRewritePattern<QuantizeLinearOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(QuantizeLinearOp op,
+                                PatternRewriter &rewriter) const override {
+    Type element = getElementTypeOrSelf(op.getX().getType());
+    if (element != getElementTypeOrSelf(op.getYScale().getType()) ||
+        !isDefaultPrecision(op, element))
+      return rewriter.notifyMatchFailure(op, "divides in another precision");
+    TensorType type = getQuantizedType(
+        op.getType(), {op.getYScale(), op.getYZeroPoint(), op.getAxis(),
+                       op.getBlockSize()});
+    if (!type || cast<ShapedType>(op.getX().getType()).getShape() !=
+                     type.getShape())
+      return rewriter.notifyMatchFailure(op, "has no constant parameters");
+    Value cast =
+        QuantizeCastOp::create(rewriter, op.getLoc(), type, op.getX());
+    rewriter.replaceOpWithNewOp<StorageCastOp>(op, op.getType(), cast);
+    return success();
+  }
+
+private:
+  static bool isDefaultPrecision(QuantizeLinearOp op, Type type) {
+    switch (op.getPrecision()) {
+    case 0:
+      return true;
+    case 1:
+      return type.isF32();
+    case 10:
+      return type.isF16();
+    default:
+      return op.getPrecision() == 16 && type.isBF16();
+    }
+  }
+};
+
+struct DequantizeLinearToCast : OpRewritePattern<DequantizeLinearOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(DequantizeLinearOp op,
+                                PatternRewriter &rewriter) const override {
+    if (getElementTypeOrSelf(op.getType()) !=
+        getElementTypeOrSelf(op.getXScale().getType()))
+      return rewriter.notifyMatchFailure(op, "gives another type than scales");
+    TensorType type = getQuantizedType(
+        op.getX().getType(), {op.getXScale(), op.getXZeroPoint(), op.getAxis(),
+                              op.getBlockSize()});
+    if (!type ||
+        cast<ShapedType>(op.getType()).getShape() != type.getShape())
+      return rewriter.notifyMatchFailure(op, "has no constant parameters");
+    Value cast = StorageCastOp::create(rewriter, op.getLoc(), type, op.getX());
+    rewriter.replaceOpWithNewOp<DequantizeCastOp>(op, op.getType(), cast);
+    return success();
+  }
+};
+
+/// The type of a bias of integers: of the product of both scales.
+static TensorType getBiasType(TensorType input, TensorType weights,
+                              Value bias) {
+  auto tensor = dyn_cast<RankedTensorType>(bias.getType());
+  std::optional<QuantizationParameters> lhs = QuantizationParameters::get(
+                                            getQuantized(input)),
+                                        own = QuantizationParameters::get(
+                                            getQuantized(weights));
+  if (!tensor || lhs->axis)
+    return nullptr;
+  for (auto [scale, zero] : llvm::zip(own->scales, own->zeroPoints)) {
+    scale = float(lhs->scales[0]) * float(scale);
+    zero = 0;
+  }
+  if (own->axis)
+    own->axis = 0;
+  QuantizedType type =
+      own->getType(IntegerType::get(bias.getContext(), 32),
+                   Float32Type::get(bias.getContext()));
+  TensorType quantized = type ? withElementType(tensor, type) : TensorType();
+  return quantized && findQuantizationObstacle(quantized).empty() ? quantized
+                                                                  : nullptr;
+}
+
+/// QLinearConv and QLinearMatMul as Conv and MatMul of quantized tensors.
+struct QLinearConvToConv : OpRewritePattern<QLinearConvOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(QLinearConvOp op,
+                                PatternRewriter &rewriter) const override {
+    TensorType input = getQuantizedType(op.getX().getType(),
+                                        {op.getXScale(), op.getXZeroPoint()});
+    TensorType weights = getQuantizedType(op.getW().getType(),
+                                          {op.getWScale(), op.getWZeroPoint()});
+    TensorType result = getQuantizedType(op.getY().getType(),
+                                         {op.getYScale(), op.getYZeroPoint()});
+    if (!input || !weights || !result)
+      return rewriter.notifyMatchFailure(op, "has no constant parameters");
+    Location loc = op.getLoc();
+    SmallVector<Value> operands;
+    auto add = [&](TensorType type, Value value) {
+      operands.push_back(StorageCastOp::create(rewriter, loc, type, value));
+    };
+    TensorType bias;
+    if (op.getB() && !(bias = getBiasType(input, weights, op.getB())))
+      return rewriter.notifyMatchFailure(op, "has a bias of unknown rank");
+    add(input, op.getX());
+    add(weights, op.getW());
+    if (bias)
+      add(bias, op.getB());
+    SmallVector<NamedAttribute> attributes;
+    for (NamedAttribute each : op->getAttrs())
+      if (each.getName() != "operandSegmentSizes")
+        attributes.push_back(each);
+    auto conv = ConvOp::create(rewriter, loc, TypeRange{result}, operands,
+                               attributes);
+    rewriter.replaceOpWithNewOp<StorageCastOp>(op, op.getType(),
+                                               conv.getResult());
+    return success();
+  }
+};
+
+struct QLinearMatMulToMatMul : OpRewritePattern<QLinearMatMulOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(QLinearMatMulOp op,
+                                PatternRewriter &rewriter) const override {
+    auto rhs = dyn_cast<RankedTensorType>(op.getB().getType());
+    TensorType a = getOneForAll(op.getA(), op.getAScale(), op.getAZeroPoint());
+    TensorType result =
+        getOneForAll(op.getY(), op.getYScale(), op.getYZeroPoint());
+    if (!a || !result || !rhs || rhs.getRank() == 0)
+      return rewriter.notifyMatchFailure(op, "has no constant parameters");
+    TensorType b = getQuantizedType(
+        rhs, {op.getBScale(), op.getBZeroPoint(), /*axis=*/-1});
+    if (!b || !getElementTypeOrSelf(op.getAScale().getType()).isF32())
+      return rewriter.notifyMatchFailure(op, "has no constant parameters");
+    // One for all numbers of a vector is one for its columns' sum.
+    if (rhs.getRank() == 1 &&
+        QuantizationParameters::get(getQuantized(b))->axis)
+      return rewriter.notifyMatchFailure(op, "scales what is summed up");
+    Location loc = op.getLoc();
+    SmallVector<Value> operands{
+        StorageCastOp::create(rewriter, loc, a, op.getA()),
+        StorageCastOp::create(rewriter, loc, b, op.getB())};
+    auto product =
+        MatMulOp::create(rewriter, loc, TypeRange{result}, operands,
+                         ArrayRef<NamedAttribute>());
+    rewriter.replaceOpWithNewOp<StorageCastOp>(op, op.getType(),
+                                               product.getResult());
+    return success();
+  }
+
+private:
+  static TensorType getOneForAll(Value value, Value scale, Value zeroPoint) {
+    TensorType type = getQuantizedType(value.getType(), {scale, zeroPoint});
+    bool isOne =
+        type && !QuantizationParameters::get(getQuantized(type))->axis;
+    return isOne ? type : nullptr;
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Ops between casts
+//===----------------------------------------------------------------------===//
+
+/// The quantized tensor that `value` is the numbers of; null if it is none.
+Value getSource(Value value) {
+  auto cast = value.getDefiningOp<DequantizeCastOp>();
+  return cast ? cast.getInput() : Value();
+}
+
+/// A sum of products of dequantized tensors takes the quantized ones.
+struct QuantizeContraction : RewritePattern {
+  QuantizeContraction(MLIRContext *context)
+      : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
+
+  LogicalResult matchAndRewrite(Operation *op,
+                                PatternRewriter &rewriter) const override {
+    if (!isContraction(op) || !getSource(op->getOperand(0)) ||
+        !getSource(op->getOperand(1)))
+      return failure();
+    rewriter.modifyOpInPlace(op, [&] {
+      for (OpOperand &operand : op->getOpOperands())
+        if (Value source = getSource(operand.get()))
+          operand.set(source);
+    });
+    return success();
+  }
+};
+
+/// What is computed of quantized numbers and then quantized is an op on
+/// quantized tensors.
+struct QuantizeResult : OpRewritePattern<QuantizeCastOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(QuantizeCastOp cast,
+                                PatternRewriter &rewriter) const override {
+    Operation *op = cast.getInput().getDefiningOp();
+    if (!op || !isa<SignatureOpInterface>(op) || op->getNumResults() != 1 ||
+        op->getNumRegions() != 0 || !isMemoryEffectFree(op) ||
+        !cast.getInput().hasOneUse())
+      return rewriter.notifyMatchFailure(cast, "isn't all that op is for");
+    auto isQuantized = [](Value operand) {
+      return getSource(operand) || getQuantized(operand);
+    };
+    if (llvm::none_of(op->getOperands(), isQuantized))
+      return rewriter.notifyMatchFailure(cast, "is of nothing quantized");
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands()) {
+      Value source = getSource(operand);
+      operands.push_back(source ? source : operand);
+    }
+    Operation *quantized = cloneWith(rewriter, op, operands, cast.getType());
+    rewriter.replaceOp(cast, quantized->getResults());
+    return success();
+  }
+};
+
+/// What moves elements of dequantized tensors moves those of quantized ones.
+struct MoveQuantized : RewritePattern {
+  MoveQuantized(MLIRContext *context)
+      : RewritePattern(MatchAnyOpTypeTag(), 2, context) {}
+
+  LogicalResult matchAndRewrite(Operation *op,
+                                PatternRewriter &rewriter) const override {
+    if (!(movesElements(op) || isa<ReluOp>(op)) || op->getNumOperands() == 0)
+      return failure();
+    SmallVector<Value> operands(op->getOperands());
+    QuantizedType type;
+    for (OpOperand &operand : getMoved(op)) {
+      Value source = getSource(operand.get());
+      QuantizedType own = source ? getQuantized(source) : QuantizedType();
+      if (!own || (type && own != type))
+        return rewriter.notifyMatchFailure(op, "doesn't move quantized ones");
+      type = own;
+      operands[operand.getOperandNumber()] = source;
+    }
+    type = moveAxis(op, type);
+    if (!type)
+      return rewriter.notifyMatchFailure(op, "moves the scales' axis");
+    if (isa<PadOp>(op))
+      operands = withoutConstant(cast<PadOp>(op), operands);
+    SmallVector<Type> types;
+    for (Value result : op->getResults())
+      types.push_back(withElementType(result.getType(), type));
+    Operation *moved = create(rewriter, op, operands, types);
+    SmallVector<Value> results;
+    for (auto [result, value] :
+         llvm::zip(op->getResults(), moved->getResults()))
+      results.push_back(DequantizeCastOp::create(rewriter, op->getLoc(),
+                                                 result.getType(), value));
+    rewriter.replaceOp(op, results);
+    return success();
+  }
+
+private:
+  /// The type of what `op` gives of a tensor of `type`; null where no type says
+  /// it.
+  static QuantizedType moveAxis(Operation *op, QuantizedType type) {
+    std::optional<QuantizationParameters> parameters =
+        QuantizationParameters::get(type);
+    if (!parameters->axis)
+      return type;
+    auto transpose = dyn_cast<TransposeOp>(op);
+    if (!transpose || parameters->blockSize != 0)
+      return nullptr;
+    int64_t rank =
+        cast<RankedTensorType>(transpose.getData().getType()).getRank();
+    for (int64_t dim = 0; dim < rank; ++dim) {
+      int64_t from = transpose.getPerm() ? (*transpose.getPerm())[dim]
+                                         : rank - 1 - dim;
+      if (from == *parameters->axis) {
+        parameters->axis = dim;
+        return parameters->getType(
+            getStorageType(type), cast<FloatType>(type.getExpressedType()));
+      }
+    }
+    return nullptr;
+  }
+
+  /// The padding's number is 0, which is what it is by default.
+  static SmallVector<Value> withoutConstant(PadOp op,
+                                            ArrayRef<Value> operands) {
+    SmallVector<Value> kept{operands[0], op.getPads()};
+    if (op.getAxes())
+      kept.push_back(op.getAxes());
+    return kept;
+  }
+
+  static Operation *create(OpBuilder &builder, Operation *op,
+                           ArrayRef<Value> operands, ArrayRef<Type> types) {
+    auto pad = dyn_cast<PadOp>(op);
+    if (!pad)
+      return cloneWith(builder, op, operands, types);
+    return PadOp::create(builder, op->getLoc(), types[0], operands[0],
+                         operands[1], /*constant_value=*/Value(),
+                         pad.getAxes(), pad.getModeAttr());
+  }
+};
+
+/// Limits to a range, and what only moves elements, come after rounding.
+struct QuantizeBefore : OpRewritePattern<QuantizeCastOp> {
+  QuantizeBefore(MLIRContext *context)
+      : OpRewritePattern(context, /*benefit=*/2) {}
+
+  LogicalResult matchAndRewrite(QuantizeCastOp cast,
+                                PatternRewriter &rewriter) const override {
+    Operation *op = cast.getInput().getDefiningOp();
+    if (!op || op->getNumResults() != 1 || !cast.getInput().hasOneUse() ||
+        !isa<quant::UniformQuantizedType>(getQuantized(cast.getType())) ||
+        !(limitsElements(op) || (movesElements(op) && !isa<ConcatOp>(op))))
+      return rewriter.notifyMatchFailure(cast, "is of what needs all digits");
+    SmallVector<Value> operands(op->getOperands());
+    operands[0] = QuantizeCastOp::create(
+        rewriter, cast.getLoc(),
+        withElementType(operands[0].getType(), getQuantized(cast.getType())),
+        operands[0]);
+    Operation *moved = cloneWith(rewriter, op, operands, cast.getType());
+    rewriter.replaceOp(cast, moved->getResults());
+    return success();
+  }
+};
+
+/// A Relu of numbers of which the least one is 0.
+struct DropRelu : OpRewritePattern<ReluOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ReluOp op,
+                                PatternRewriter &rewriter) const override {
+    auto type = dyn_cast_if_present<quant::UniformQuantizedType>(
+        getQuantized(op.getX()));
+    if (!type || op.getX().getType() != op.getType() ||
+        type.getZeroPoint() != type.getStorageTypeMin())
+      return rewriter.notifyMatchFailure(op, "limits something");
+    rewriter.replaceOp(op, op.getX());
+    return success();
+  }
+};
+
+struct QdqToQuant : omb::onnx::impl::QdqToQuantBase<QdqToQuant> {
+  void runOnOperation() override {
+    MLIRContext *context = &getContext();
+    RewritePatternSet patterns(context);
+    patterns.add<QuantizeLinearToCast, DequantizeLinearToCast,
+                 QLinearConvToConv, QLinearMatMulToMatMul, QuantizeContraction,
+                 QuantizeResult, MoveQuantized, QuantizeBefore, DropRelu>(
+        context);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      signalPassFailure();
+  }
+};
+
+} // namespace

@@ -1,0 +1,142 @@
+//===- QuantizedOps.cpp - Which ops have a quantized form -----------------===//
+
+#include "dialect/transforms/QuantizedOps.h"
+
+#include "dialect/ir/ops/Activation.h"
+#include "dialect/ir/ops/Convolution.h"
+#include "dialect/ir/ops/DataMovement.h"
+#include "dialect/ir/ops/Elementwise.h"
+#include "dialect/ir/ops/Indexing.h"
+#include "dialect/ir/ops/Matmul.h"
+#include "dialect/ir/ops/Pooling.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace omb::onnx;
+using mlir::quant::QuantizedType;
+
+bool omb::onnx::movesElements(Operation *op) {
+  if (auto pad = dyn_cast<PadOp>(op))
+    return !pad.getConstantValue() ||
+           matchPattern(pad.getConstantValue(), m_AnyZeroFloat());
+  if (auto pool = dyn_cast<MaxPoolOp>(op))
+    return !pool.getIndices();
+  return isa<ConcatOp, DepthToSpaceOp, ExpandOp, FlattenOp, GatherOp,
+             IdentityOp, ReshapeOp, SliceOp, SpaceToDepthOp, SplitOp, SqueezeOp,
+             TileOp, TransposeOp, UnsqueezeOp>(op);
+}
+
+MutableArrayRef<OpOperand> omb::onnx::getMoved(Operation *op) {
+  return isa<ConcatOp>(op) ? op->getOpOperands()
+                           : op->getOpOperands().take_front(1);
+}
+
+bool omb::onnx::limitsElements(Operation *op) {
+  if (isa<ReluOp>(op))
+    return true;
+  auto clip = dyn_cast<ClipOp>(op);
+  return clip && llvm::all_of(ValueRange{clip.getMin(), clip.getMax()},
+                              [](Value limit) {
+                                APFloat number(0.0);
+                                return !limit ||
+                                       (matchPattern(limit,
+                                                     m_ConstantFloat(&number)) &&
+                                        !number.isNaN());
+                              });
+}
+
+bool omb::onnx::isContraction(Operation *op) {
+  return isa<ConvOp, GemmOp, MatMulOp>(op);
+}
+
+/// The dimension of the second operand that becomes the result's channels;
+/// nullopt where there is none.
+static std::optional<int64_t> getChannelDim(Operation *op) {
+  if (isa<ConvOp>(op))
+    return 0;
+  if (auto gemm = dyn_cast<GemmOp>(op))
+    return gemm.getTransB() ? 0 : 1;
+  int64_t rank = cast<RankedTensorType>(op->getOperand(1).getType()).getRank();
+  return rank < 2 ? std::nullopt : std::optional(rank - 1);
+}
+
+/// How many products are summed up; dynamic where that isn't known.
+static int64_t getSumLength(Operation *op) {
+  auto rhs = cast<RankedTensorType>(op->getOperand(1).getType());
+  int64_t length = 1;
+  auto multiply = [&](int64_t size) {
+    length = ShapedType::isDynamic(length) || ShapedType::isDynamic(size)
+                 ? ShapedType::kDynamic
+                 : length * size;
+  };
+  if (isa<ConvOp>(op)) {
+    for (int64_t size : rhs.getShape().drop_front())
+      multiply(size);
+    return length;
+  }
+  if (auto gemm = dyn_cast<GemmOp>(op))
+    return rhs.getDimSize(gemm.getTransB() ? 1 : 0);
+  return rhs.getDimSize(rhs.getRank() < 2 ? 0 : rhs.getRank() - 2);
+}
+
+/// The largest magnitude of a stored integer less its zero point.
+static double getReach(QuantizedType type,
+                       const QuantizationParameters &parameters) {
+  double reach = 0;
+  for (int64_t zero : parameters.zeroPoints)
+    reach = std::max({reach, double(type.getStorageTypeMax() - zero),
+                      double(zero - type.getStorageTypeMin())});
+  return reach;
+}
+
+bool omb::onnx::isIntegerContraction(Operation *op) {
+  if (!isContraction(op) || op->getNumOperands() < 2)
+    return false;
+  SmallVector<QuantizedType> types;
+  SmallVector<QuantizationParameters> parameters;
+  for (Value operand : op->getOperands().take_front(2)) {
+    QuantizedType type = getQuantized(operand);
+    if (!type || !isa<RankedTensorType>(operand.getType()) ||
+        type.getStorageTypeIntegralWidth() > 8 ||
+        !type.getExpressedType().isF32())
+      return false;
+    types.push_back(type);
+    parameters.push_back(*QuantizationParameters::get(type));
+  }
+  if (!isa<RankedTensorType>(op->getResult(0).getType()))
+    return false;
+  if (QuantizedType type = getQuantized(op->getResult(0)))
+    if (QuantizationParameters::get(type)->axis ||
+        type.getStorageTypeIntegralWidth() > 16)
+      return false;
+  if (auto gemm = dyn_cast<GemmOp>(op))
+    if (gemm.getAlpha() != 1.0f || gemm.getBeta() != 1.0f)
+      return false;
+  if (parameters[0].axis || parameters[1].blockSize != 0 ||
+      (parameters[1].axis && parameters[1].axis != getChannelDim(op)))
+    return false;
+  int64_t length = getSumLength(op);
+  return ShapedType::isDynamic(length) ||
+         length * getReach(types[0], parameters[0]) *
+                 getReach(types[1], parameters[1]) <
+             0x1p31;
+}
+
+Operation *omb::onnx::cloneWith(OpBuilder &builder, Operation *op,
+                                ValueRange operands, TypeRange results) {
+  IRMapping map;
+  Operation *copy = op->clone(map);
+  copy->setOperands(operands);
+  for (auto [result, type] : llvm::zip(copy->getResults(), results))
+    result.setType(type);
+  return builder.insert(copy);
+}
+
+int64_t omb::onnx::quantize(double number, quant::UniformQuantizedType type) {
+  float quotient = float(number) / float(type.getScale());
+  double stored = std::nearbyint(quotient) + double(type.getZeroPoint());
+  return int64_t(std::clamp(stored, double(type.getStorageTypeMin()),
+                            double(type.getStorageTypeMax())));
+}
