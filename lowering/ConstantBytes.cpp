@@ -2,6 +2,7 @@
 
 #include "lowering/ConstantBytes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -30,4 +31,16 @@ FailureOr<omb::ConstantBytes> omb::ConstantBytes::get(Value value) {
   bytes.data = dense.getRawData();
   bytes.isSplat = dense.isSplat();
   return bytes;
+}
+
+Value omb::createConstantBytes(
+    OpBuilder &builder, Location loc, RankedTensorType type, const Twine &name,
+    function_ref<void(MutableArrayRef<char>)> fill) {
+  AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
+      type.getNumElements() * (type.getElementTypeBitWidth() / 8),
+      /*align=*/64);
+  fill(blob.getMutableData());
+  auto elements =
+      DenseResourceElementsAttr::get(type, name.str(), std::move(blob));
+  return arith::ConstantOp::create(builder, loc, type, elements).getResult();
 }

@@ -3,7 +3,7 @@
 #ifndef OMB_LOWERING_CONSTANTBYTES_H
 #define OMB_LOWERING_CONSTANTBYTES_H
 
-#include "mlir/IR/Value.h"
+#include "mlir/IR/Builders.h"
 
 namespace omb {
 
@@ -27,6 +27,13 @@ private:
   int64_t width = 0;
   bool isSplat = false;
 };
+
+/// A constant of `type`, of a type of whole bytes, whose bytes `fill` writes. It
+/// is called `name`.
+mlir::Value
+createConstantBytes(mlir::OpBuilder &builder, mlir::Location loc,
+                    mlir::RankedTensorType type, const llvm::Twine &name,
+                    llvm::function_ref<void(llvm::MutableArrayRef<char>)> fill);
 
 } // namespace omb
 

@@ -91,6 +91,35 @@ static double getReach(QuantizedType type,
   return reach;
 }
 
+/// Whether a bias can be added to sums of integers, or to the numbers that they
+/// stand for: of a known shape, and if it is quantized, of the product of the
+/// operands' scales.
+static bool isIntegerBias(Value bias, Operation *op,
+                          ArrayRef<QuantizationParameters> operands) {
+  auto type = dyn_cast<RankedTensorType>(bias.getType());
+  if (!type || (isa<GemmOp>(op) && !type.hasStaticShape()))
+    return false;
+  QuantizedType quantized = getQuantized(type);
+  if (!quantized)
+    return true;
+  QuantizationParameters own = *QuantizationParameters::get(quantized);
+  bool isColumn = !own.axis || *own.axis == type.getRank() - 1;
+  ArrayRef<double> scales = operands[1].scales;
+  if (quantized.getStorageTypeIntegralWidth() != 32 || !isColumn ||
+      !quantized.getExpressedType().isF32() || own.blockSize != 0 ||
+      llvm::any_of(own.zeroPoints, [](int64_t zero) { return zero != 0; }))
+    return false;
+  auto get = [](ArrayRef<double> scales, size_t index) {
+    return float(scales[scales.size() == 1 ? 0 : index]);
+  };
+  for (size_t index = 0; index < std::max(scales.size(), own.scales.size());
+       ++index)
+    if (get(own.scales, index) !=
+        float(operands[0].scales[0]) * get(scales, index))
+      return false;
+  return true;
+}
+
 bool omb::onnx::isIntegerContraction(Operation *op) {
   if (!isContraction(op) || op->getNumOperands() < 2)
     return false;
@@ -116,6 +145,9 @@ bool omb::onnx::isIntegerContraction(Operation *op) {
       return false;
   if (parameters[0].axis || parameters[1].blockSize != 0 ||
       (parameters[1].axis && parameters[1].axis != getChannelDim(op)))
+    return false;
+  if (op->getNumOperands() > 2 &&
+      !isIntegerBias(op->getOperand(2), op, parameters))
     return false;
   int64_t length = getSumLength(op);
   return ShapedType::isDynamic(length) ||

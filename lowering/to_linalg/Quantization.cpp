@@ -2,11 +2,14 @@
 
 #include "lowering/to_linalg/Quantization.h"
 
+#include "dialect/ir/QuantCasts.h"
 #include "dialect/ir/ops/Quantization.h"
+#include "lowering/to_linalg/Broadcast.h"
 #include "lowering/to_linalg/Cast.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/Scalars.h"
+#include "lowering/to_linalg/TypeConversion.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -28,6 +31,15 @@ static Value toF32(ImplicitLocOpBuilder &b, Value x, Type type) {
   return buildCast(b, x, type, b.getF32Type());
 }
 
+/// `x`, which isn't a NaN, in the range from `lowest` to `highest`. By
+/// comparisons, which become one instruction each; those that care for NaN
+/// become several.
+static Value clamp(Scalars &s, Value x, double lowest, double highest) {
+  Value least = s.constant(x, lowest), most = s.constant(x, highest);
+  x = s.select(s.less(x, most), x, most);
+  return s.select(s.less(least, x), x, least);
+}
+
 Value omb::buildQuantized(ImplicitLocOpBuilder &b, Value quotient,
                           Value zeroPoint, Type type, bool saturate) {
   Type wide = quotient.getType();
@@ -40,7 +52,10 @@ Value omb::buildQuantized(ImplicitLocOpBuilder &b, Value quotient,
   if (integer) {
     double range = std::ldexp(1.0, integer.getWidth());
     double lowest = integer.isUnsigned() ? 0 : -range / 2;
-    quotient = s.max(s.min(quotient, lowest + range - 1), lowest);
+    quotient = clamp(s, quotient, lowest, lowest + range - 1);
+    // In range: what casts do about other numbers isn't needed.
+    Value whole = arith::FPToSIOp::create(s, s.getI32Type(), quotient);
+    return arith::TruncIOp::create(s, getLoweredType(type), whole);
   }
   NarrowingOptions options;
   options.saturate = saturate;
@@ -76,13 +91,15 @@ public:
     return true;
   }
 
-  /// Adds `parameter` to the operands of a linalg.generic, unless its elements
-  /// are read by position.
+  /// Adds `parameter` to the operands of a linalg.generic, unless it is one
+  /// known number or its elements are read by position.
   void addOperand(OpBuilder &builder, Location loc, Value parameter,
                   SmallVectorImpl<Value> &operands,
                   SmallVectorImpl<AffineMap> &maps) const {
     auto type = cast<RankedTensorType>(parameter.getType());
     MLIRContext *context = builder.getContext();
+    if (getNumber(parameter))
+      return;
     if (isOneForAll(type)) {
       if (type.getRank() > 0)
         parameter = tensor::CollapseShapeOp::create(
@@ -160,6 +177,8 @@ static Value buildQuantization(OpBuilder &builder, Location loc, Value x,
         auto take = [&](Value parameter) -> Value {
           if (!parameter)
             return nullptr;
+          if (TypedAttr number = getNumber(parameter))
+            return arith::ConstantOp::create(b, number);
           if (granularity.isReadByPosition(parameter))
             return granularity.read(b, parameter);
           return elements[next++];
@@ -277,10 +296,23 @@ struct DequantizeLinearToGeneric : OpConversionPattern<DequantizeLinearOp> {
   }
 };
 
+/// Quantized elements are lowered as what is stored.
+struct StorageCastToTensor : OpConversionPattern<StorageCastOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(StorageCastOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOp(op, adaptor.getInput());
+    return success();
+  }
+};
+
 } // namespace
 
 void omb::populateQuantizationToLinalgPatterns(const TypeConverter &converter,
                                                RewritePatternSet &patterns) {
-  patterns.add<QuantizeLinearToGeneric, DequantizeLinearToGeneric>(
+  patterns.add<QuantizeLinearToGeneric, DequantizeLinearToGeneric,
+               StorageCastToTensor>(
       converter, patterns.getContext());
 }

@@ -1,6 +1,8 @@
 //===- QuantizedConvolution.cpp - Lowering of quantized convolutions ------===//
 
+#include "dialect/ir/ops/Convolution.h"
 #include "dialect/ir/ops/Quantization.h"
+#include "dialect/transforms/QuantizedOps.h"
 #include "lowering/to_linalg/Convolution.h"
 #include "lowering/to_linalg/Convolve.h"
 #include "lowering/to_linalg/Elements.h"
@@ -111,13 +113,22 @@ Value IntegerConvolution::padInput() {
   Value element =
       number ? arith::ConstantOp::create(builder, loc, number).getResult()
              : createZero(builder, loc, byte);
+  if (number) {
+    // Whoever computes the input can subtract 128 before it is padded.
+    Value bytes = toSignedBytes(builder, loc, op.input, op.inputType);
+    int64_t zero = cast<IntegerAttr>(number).getInt();
+    if (op.inputType.isUnsignedInteger())
+      element = arith::ConstantOp::create(
+          builder, loc, builder.getIntegerAttr(byte, int8_t(zero ^ 0x80)));
+    return padWindows(builder, loc, bytes, sizes.windows, type, element);
+  }
   Value padded =
       padWindows(builder, loc, op.input, sizes.windows, type, element);
   bool hasPadding = llvm::any_of(sizes.windows, [](const WindowDim &dim) {
     return getConstantIntValue(dim.low) != 0 ||
            getConstantIntValue(dim.reach) != 0;
   });
-  if (hasPadding && !number)
+  if (hasPadding)
     padded = fillPadding(padded);
   return toSignedBytes(builder, loc, padded, op.inputType);
 }
@@ -142,20 +153,11 @@ Value IntegerConvolution::computeBias(const Factor &weights,
         builder, loc, bias,
         RankedTensorType::get(weights.getType().getDimSize(0), sumType));
   }
-  if (isZero(inputZero))
-    return bias;
-  Factor sum = buildSum(builder, loc, weights,
-                        ArrayRef(weights.labels).drop_front(), sumType);
-  SmallVector<Factor> terms{sum, inputZero};
+  Factor start;
   if (bias)
-    terms.push_back({bias, {kFeatures}, {StringAttr()}});
-  return mapFactors(builder, loc, terms, {kFeatures}, sumType,
-                    [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
-                      Scalars s(b, bodyLoc, sumType);
-                      Value change = s.neg(s.mul(elements[0], elements[1]));
-                      return elements.size() > 2 ? s.add(elements[2], change)
-                                                 : change;
-                    })
+    start = {bias, {kFeatures}, {StringAttr()}};
+  return buildOffset(builder, loc, weights,
+                     ArrayRef(weights.labels).drop_front(), inputZero, start)
       .tensor;
 }
 
@@ -403,10 +405,56 @@ private:
   }
 };
 
+/// A convolution of images and filters of quantized types.
+struct QuantizedConvToLinalg : OpConversionPattern<ConvOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(ConvOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (!isIntegerContraction(op))
+      return rewriter.notifyMatchFailure(op, "isn't of quantized bytes");
+    FailureOr<ConvolutionTypes> types =
+        matchConvolution(op, adaptor, *getTypeConverter(), rewriter);
+    if (failed(types))
+      return failure();
+    Location loc = op.getLoc();
+    quant::QuantizedType input = getQuantized(op.getX());
+    quant::QuantizedType weights = getQuantized(op.getW());
+    QuantizedConvolution operands{
+        adaptor.getX(),
+        adaptor.getW(),
+        omb::onnx::getStorageType(input),
+        omb::onnx::getStorageType(weights),
+        createZeroPoint(rewriter, loc, input, kFeatures),
+        createZeroPoint(rewriter, loc, weights, kFeatures),
+        /*bias=*/nullptr,
+        types->attributes,
+        int64_t(op.getGroup()),
+        "Conv"};
+    SumScales scales{input, weights, kFeatures, Factor(),
+                     getQuantized(op.getType())};
+    if (Value bias = adaptor.getB()) {
+      if (getQuantized(op.getB()))
+        operands.bias = bias;
+      else
+        scales.addend = {bias, {kFeatures}, {StringAttr()}};
+    }
+    Factor sums = buildSums(rewriter, loc, operands, types->result);
+    rewriter.replaceOp(op, castTensor(rewriter, loc,
+                                      scaleSums(rewriter, loc, sums, scales)
+                                          .tensor,
+                                      types->result));
+    return success();
+  }
+};
+
 } // namespace
 
 void omb::populateQuantizedConvolutionToLinalgPatterns(
     const TypeConverter &converter, RewritePatternSet &patterns) {
   patterns.add<ConvIntegerToLinalg, QLinearConvToLinalg>(converter,
                                                          patterns.getContext());
+  patterns.add<QuantizedConvToLinalg>(converter, patterns.getContext(),
+                                      /*benefit=*/2);
 }

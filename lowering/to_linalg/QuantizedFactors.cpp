@@ -2,6 +2,7 @@
 
 #include "lowering/to_linalg/QuantizedFactors.h"
 
+#include "lowering/ConstantBytes.h"
 #include "lowering/to_linalg/Elements.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Quantization.h"
@@ -179,6 +180,16 @@ Value omb::toSignedBytes(OpBuilder &builder, Location loc, Value tensor,
                          Type onnxType) {
   if (!onnxType.isUnsignedInteger())
     return tensor;
+  if (FailureOr<ConstantBytes> bytes = ConstantBytes::get(tensor);
+      succeeded(bytes)) {
+    auto type = cast<RankedTensorType>(tensor.getType());
+    return createConstantBytes(
+        builder, loc, type, bytes->getName() + ".signed",
+        [&](MutableArrayRef<char> out) {
+          for (auto [index, byte] : llvm::enumerate(out))
+            byte = *bytes->at(index) ^ char(0x80);
+        });
+  }
   return mapElements(builder, loc, tensor, builder.getI8Type(),
                      [&](OpBuilder &b, Location bodyLoc, Value element) {
                        Scalars s(b, bodyLoc, onnxType);
@@ -203,6 +214,125 @@ Factor omb::toSignedZeroPoint(OpBuilder &builder, Location loc,
                     [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
                       Scalars s(b, bodyLoc, onnxType);
                       return s.add(s.extend(elements[0], type), shift);
+                    });
+}
+
+static Factor createVector(OpBuilder &builder, Location loc,
+                           DenseElementsAttr elements, int64_t label) {
+  return {arith::ConstantOp::create(builder, loc, elements),
+          {label},
+          {StringAttr()}};
+}
+
+Factor omb::createZeroPoint(OpBuilder &builder, Location loc,
+                            quant::QuantizedType type, int64_t label) {
+  auto parameters = onnx::QuantizationParameters::get(type);
+  auto stored = cast<IntegerType>(getLoweredType(type));
+  SmallVector<APInt> zeros;
+  for (int64_t zero : parameters->zeroPoints)
+    zeros.emplace_back(stored.getWidth(), zero, /*isSigned=*/true,
+                       /*implicitTrunc=*/true);
+  if (llvm::all_equal(zeros))
+    return createNumber(builder, loc, builder.getIntegerAttr(stored, zeros[0]));
+  return createVector(
+      builder, loc,
+      DenseElementsAttr::get(RankedTensorType::get(zeros.size(), stored),
+                             zeros),
+      label);
+}
+
+/// The sums of constant signed bytes over the labels `summed`; nullopt for
+/// others.
+static std::optional<SmallVector<int32_t>> sumConstant(const Factor &weights,
+                                                       Labels summed) {
+  FailureOr<ConstantBytes> bytes = ConstantBytes::get(weights.tensor);
+  RankedTensorType type = weights.getType();
+  if (failed(bytes) || !type.getElementType().isInteger(8))
+    return std::nullopt;
+  // Positions of the sums, as strides of the weights' dimensions.
+  SmallVector<int64_t> strides(type.getRank(), 0);
+  int64_t count = 1;
+  for (int64_t dim = type.getRank(); dim-- > 0;) {
+    if (llvm::is_contained(summed, weights.labels[dim]))
+      continue;
+    strides[dim] = count;
+    count *= type.getDimSize(dim);
+  }
+  SmallVector<int32_t> sums(count, 0);
+  SmallVector<int64_t> at(type.getRank(), 0);
+  int64_t position = 0;
+  for (int64_t index = 0; index < type.getNumElements(); ++index) {
+    sums[position] = int32_t(uint32_t(sums[position]) +
+                             uint32_t(int32_t(int8_t(*bytes->at(index)))));
+    for (int64_t dim = type.getRank(); dim-- > 0;) {
+      position += strides[dim];
+      if (++at[dim] < type.getDimSize(dim))
+        break;
+      position -= strides[dim] * at[dim];
+      at[dim] = 0;
+    }
+  }
+  return sums;
+}
+
+/// The elements of a constant of i32 that `factor` is, or none where it has no
+/// tensor; nullopt where it isn't constant.
+static std::optional<SmallVector<int32_t>> getIntegers(const Factor &factor) {
+  SmallVector<int32_t> found;
+  if (!factor.tensor)
+    return found;
+  FailureOr<ConstantBytes> bytes = ConstantBytes::get(factor.tensor);
+  if (failed(bytes) || !factor.getType().getElementType().isInteger(32))
+    return std::nullopt;
+  for (int64_t index = 0; index < factor.getType().getNumElements(); ++index)
+    std::memcpy(&found.emplace_back(), bytes->at(index), sizeof(int32_t));
+  return found;
+}
+
+Factor omb::buildOffset(OpBuilder &builder, Location loc, const Factor &weights,
+                        Labels summed, const Factor &zero, const Factor &bias) {
+  if (isZero(zero))
+    return bias;
+  Type type = builder.getI32Type();
+  SmallVector<int64_t> kept;
+  for (int64_t label : weights.labels)
+    if (!llvm::is_contained(summed, label))
+      kept.push_back(label);
+  auto number = dyn_cast_if_present<IntegerAttr>(getNumber(zero.tensor));
+  std::optional<SmallVector<int32_t>> start = getIntegers(bias);
+  bool fits = start && (start->size() <= 1 || Labels(bias.labels) == Labels(kept));
+  if (number && fits) {
+    if (auto sums = sumConstant(weights, summed)) {
+      for (auto [index, sum] : llvm::enumerate(*sums)) {
+        uint32_t offset = -uint32_t(number.getInt()) * uint32_t(sum);
+        if (!start->empty())
+          offset += uint32_t((*start)[start->size() == 1 ? 0 : index]);
+        sum = int32_t(offset);
+      }
+      SmallVector<int64_t> shape;
+      SmallVector<StringAttr> names;
+      for (int64_t label : kept) {
+        shape.push_back(weights.getType().getDimSize(weights.getDim(label)));
+        names.push_back(weights.names[weights.getDim(label)]);
+      }
+      auto elements = DenseElementsAttr::get(RankedTensorType::get(shape, type),
+                                             ArrayRef<int32_t>(*sums));
+      return {arith::ConstantOp::create(builder, loc, elements), kept, names};
+    }
+  }
+  SmallVector<Factor> terms{buildSum(builder, loc, weights, summed, type),
+                            zero};
+  if (bias.tensor)
+    terms.push_back(bias);
+  for (int64_t label : bias.labels)
+    if (!llvm::is_contained(kept, label))
+      kept.push_back(label);
+  return mapFactors(builder, loc, terms, kept, type,
+                    [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
+                      Scalars s(b, bodyLoc, type);
+                      Value change = s.neg(s.mul(elements[0], elements[1]));
+                      return elements.size() > 2 ? s.add(elements[2], change)
+                                                 : change;
                     });
 }
 
@@ -263,4 +393,57 @@ Factor omb::requantize(OpBuilder &builder, Location loc, const Factor &product,
   };
   return mapFactors(builder, loc, {product, scale, parameters.zeroPoint},
                     product.labels, getLoweredType(onnxType), body);
+}
+
+/// The product of the operands' scales, for each channel if they differ,
+/// divided by the result's if `isQuotient`.
+static Factor createScale(OpBuilder &builder, Location loc,
+                          const SumScales &scales, bool isQuotient) {
+  auto get = [](quant::QuantizedType type) {
+    return onnx::QuantizationParameters::get(type)->scales;
+  };
+  SmallVector<double> lhs = get(scales.lhs), rhs = get(scales.rhs);
+  SmallVector<float> factors;
+  for (double scale : rhs) {
+    float product = float(lhs[0]) * float(scale);
+    factors.push_back(isQuotient ? product / float(get(scales.result)[0])
+                                 : product);
+  }
+  Type type = builder.getF32Type();
+  if (llvm::all_equal(factors))
+    return createNumber(builder, loc, builder.getFloatAttr(type, factors[0]));
+  return createVector(
+      builder, loc,
+      DenseElementsAttr::get(
+          RankedTensorType::get(int64_t(factors.size()), type),
+          ArrayRef<float>(factors)),
+      scales.channel);
+}
+
+Factor omb::scaleSums(OpBuilder &builder, Location loc, const Factor &sums,
+                      const SumScales &scales) {
+  bool isQuotient = scales.result && !scales.addend.tensor;
+  SmallVector<Factor> factors{sums,
+                              createScale(builder, loc, scales, isQuotient)};
+  if (scales.addend.tensor)
+    factors.push_back(scales.addend);
+  Type type = builder.getF32Type();
+  auto body = [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
+    Scalars s(b, bodyLoc, type);
+    Value number = s.mul(s.toFloat(elements[0], type), elements[1]);
+    if (elements.size() > 2)
+      number = s.add(number, elements[2]);
+    if (!scales.result)
+      return number;
+    auto parameters = onnx::QuantizationParameters::get(scales.result);
+    if (!isQuotient)
+      number = s.div(number, s.constant(number, float(parameters->scales[0])));
+    Type storage = onnx::getStorageType(scales.result);
+    Value zero = arith::ConstantOp::create(
+        s, s.getIntegerAttr(getLoweredType(storage),
+                            parameters->zeroPoints[0]));
+    return buildQuantized(s, number, zero, storage);
+  };
+  Type element = scales.result ? getLoweredType(scales.result) : type;
+  return mapFactors(builder, loc, factors, sums.labels, element, body);
 }

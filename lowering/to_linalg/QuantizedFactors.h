@@ -16,6 +16,7 @@
 #ifndef OMB_LOWERING_TO_LINALG_QUANTIZEDFACTORS_H
 #define OMB_LOWERING_TO_LINALG_QUANTIZEDFACTORS_H
 
+#include "dialect/ir/QuantizedTypes.h"
 #include "lowering/to_linalg/Broadcast.h"
 #include "lowering/to_linalg/Contraction.h"
 
@@ -71,6 +72,16 @@ mlir::Value toSignedBytes(mlir::OpBuilder &builder, mlir::Location loc,
 /// leaves, as 32-bit integers.
 Factor toSignedZeroPoint(mlir::OpBuilder &builder, mlir::Location loc,
                          const Factor &zeroPoint, mlir::Type onnxType);
+/// The zero points of a quantized tensor, whose scales are for all or for the
+/// dimension `label`, as its elements are stored.
+Factor createZeroPoint(mlir::OpBuilder &builder, mlir::Location loc,
+                       mlir::quant::QuantizedType type, int64_t label);
+/// bias - zero * (the sums of `weights`, signed bytes, over `summed`): what the
+/// zero point of the other operand, a number for all, adds to a product. As
+/// i32; a constant where all of them are. `bias` may have no tensor.
+Factor buildOffset(mlir::OpBuilder &builder, mlir::Location loc,
+                   const Factor &weights, llvm::ArrayRef<int64_t> summed,
+                   const Factor &zero, const Factor &bias);
 /// Whether all elements of `factor` are known to be 0.
 bool isZero(const Factor &factor);
 
@@ -86,6 +97,24 @@ struct Requantization {
 Factor requantize(mlir::OpBuilder &builder, mlir::Location loc,
                   const Factor &product, const Requantization &parameters,
                   mlir::Type onnxType);
+
+/// What sums of products of quantized numbers become.
+struct SumScales {
+  /// Of the operands; those of the second may have one scale for each index of
+  /// `channel`, a label of the sums.
+  mlir::quant::QuantizedType lhs, rhs;
+  int64_t channel;
+  /// What is added to the numbers, as f32; without a tensor for nothing.
+  Factor addend;
+  /// Of the result, with one scale for all; null for f32.
+  mlir::quant::QuantizedType result;
+};
+
+/// The numbers that `sums` (i32) stand for, plus the addend, as f32 or
+/// quantized. Without an addend, a sum is multiplied by one f32, as other
+/// runtimes do.
+Factor scaleSums(mlir::OpBuilder &builder, mlir::Location loc,
+                 const Factor &sums, const SumScales &scales);
 
 } // namespace omb
 

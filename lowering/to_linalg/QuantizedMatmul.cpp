@@ -1,6 +1,8 @@
 //===- QuantizedMatmul.cpp - Lowering of products of quantized matrices ---===//
 
+#include "dialect/ir/ops/Matmul.h"
 #include "dialect/ir/ops/Quantization.h"
+#include "dialect/transforms/QuantizedOps.h"
 #include "lowering/to_linalg/Cast.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Matmul.h"
@@ -80,11 +82,13 @@ static Value getInnerCount(OpBuilder &builder, Location loc,
   return arith::IndexCastOp::create(builder, loc, builder.getI32Type(), size);
 }
 
-/// The sums of products of integers, less their zero points, as i32.
+/// The sums of products of integers, less their zero points, plus `bias` (i32,
+/// which may have no tensor), as i32.
 static Factor multiplyIntegers(OpBuilder &builder, Location loc,
                                const QuantizedMatrix &lhs,
                                const QuantizedMatrix &rhs,
-                               ArrayRef<int64_t> labels) {
+                               ArrayRef<int64_t> labels,
+                               const Factor &bias = {}) {
   Factor factors[] = {lhs.matrix, rhs.matrix};
   for (auto [factor, matrix] :
        {std::pair(&factors[0], &lhs), std::pair(&factors[1], &rhs)})
@@ -102,30 +106,48 @@ static Factor multiplyIntegers(OpBuilder &builder, Location loc,
       rhs.type);
   bool hasLhsZero = !isZero(lhsZero);
   bool hasRhsZero = !isZero(rhsZero);
+  // A zero point for all is part of what all rows start with.
+  bool isRowZero = hasLhsZero && !lhsZero.labels.empty();
+  Factor offset = bias;
+  if (hasLhsZero && !isRowZero)
+    offset = buildOffset(builder, loc, factors[1], {kInner}, lhsZero, bias);
   SmallVector<Factor> terms{product};
   Value count;
-  if (hasLhsZero)
+  if (offset.tensor)
+    terms.push_back(offset);
+  if (isRowZero)
     llvm::append_values(terms, lhsZero,
                         buildSum(builder, loc, factors[1], {kInner}, type));
-  if (hasRhsZero)
+  if (hasRhsZero) {
     llvm::append_values(terms, rhsZero,
                         buildSum(builder, loc, factors[0], {kInner}, type));
-  if (hasLhsZero && hasRhsZero)
-    count = getInnerCount(builder, loc, factors[0]);
+    if (hasLhsZero) {
+      count = getInnerCount(builder, loc, factors[0]);
+      terms.push_back(lhsZero);
+    }
+  }
   if (terms.size() == 1)
     return product;
   return mapFactors(builder, loc, terms, labels, type,
                     [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
                       Scalars s(b, bodyLoc, type);
-                      Value sum = elements[0];
-                      if (hasLhsZero)
-                        sum = s.sub(sum, s.mul(elements[1], elements[2]));
+                      auto take = [&] {
+                        Value next = elements.front();
+                        elements = elements.drop_front();
+                        return next;
+                      };
+                      Value sum = take();
+                      if (offset.tensor)
+                        sum = s.add(sum, take());
+                      if (isRowZero) {
+                        Value zero = take();
+                        sum = s.sub(sum, s.mul(zero, take()));
+                      }
                       if (hasRhsZero) {
-                        ValueRange own = elements.take_back(2);
-                        Value rowSum =
-                            count ? s.sub(own[1], s.mul(count, elements[1]))
-                                  : own[1];
-                        sum = s.sub(sum, s.mul(own[0], rowSum));
+                        Value zero = take(), rowSum = take();
+                        if (count)
+                          rowSum = s.sub(rowSum, s.mul(count, take()));
+                        sum = s.sub(sum, s.mul(zero, rowSum));
                       }
                       return sum;
                     });
@@ -232,8 +254,10 @@ struct QLinearMatMulToLinalg : OpConversionPattern<QLinearMatMulOp> {
 
     Location loc = op.getLoc();
     bool isInteger = isa<IntegerType>(lhs->type) && isa<IntegerType>(rhs->type);
-    auto multiply = isInteger ? multiplyIntegers : multiplyFloats;
-    Factor product = multiply(rewriter, loc, *lhs, *rhs, labels->result);
+    Factor product =
+        isInteger
+            ? multiplyIntegers(rewriter, loc, *lhs, *rhs, labels->result)
+            : multiplyFloats(rewriter, loc, *lhs, *rhs, labels->result);
     auto fit = [&](const Factor &parameter) {
       return fitParameter(rewriter, loc, parameter, product);
     };
@@ -247,10 +271,102 @@ struct QLinearMatMulToLinalg : OpConversionPattern<QLinearMatMulOp> {
   }
 };
 
+/// A matrix of a quantized type, whose parameters are for all or for `channel`.
+QuantizedMatrix getQuantizedMatrix(OpBuilder &builder, Location loc,
+                                   Value value, RankedTensorType type,
+                                   ArrayRef<int64_t> labels, int64_t channel) {
+  quant::QuantizedType quantized = getQuantized(type);
+  return {Factor::get(value, type, labels), Factor(),
+          createZeroPoint(builder, loc, quantized, channel),
+          omb::onnx::getStorageType(quantized)};
+}
+
+/// What is added to a product with the labels kRows and kColumns.
+Factor getAddend(OpBuilder &builder, Location loc, Value value,
+                 RankedTensorType type) {
+  int64_t labels[] = {kRows, kColumns};
+  Factor addend =
+      Factor::get(value, type, ArrayRef(labels).take_back(type.getRank()));
+  for (int64_t label : SmallVector<int64_t>(addend.labels))
+    if (addend.getType().getDimSize(addend.getDim(label)) == 1)
+      dropUnit(builder, loc, addend, label);
+  return addend;
+}
+
+/// A product of quantized matrices, plus a third operand, as the quantized or
+/// f32 result of `op`.
+template <typename OpT>
+Value buildProduct(OpBuilder &builder, OpT op, typename OpT::Adaptor adaptor,
+                   const MatmulLabels &labels, Value addend = {},
+                   Value onnxAddend = {}) {
+  Location loc = op.getLoc();
+  QuantizedMatrix lhs = getQuantizedMatrix(
+      builder, loc, adaptor.getA(), cast<RankedTensorType>(op.getA().getType()),
+      labels.lhs, kRows);
+  QuantizedMatrix rhs = getQuantizedMatrix(
+      builder, loc, adaptor.getB(), cast<RankedTensorType>(op.getB().getType()),
+      labels.rhs, kColumns);
+  SumScales scales{getQuantized(op.getA()), getQuantized(op.getB()), kColumns,
+                   Factor(), getQuantized(op.getType())};
+  Factor bias;
+  if (addend) {
+    auto type = cast<RankedTensorType>(onnxAddend.getType());
+    Factor &factor = getQuantized(type) ? bias : scales.addend;
+    factor = getAddend(builder, loc, addend, type);
+  }
+  Factor sums =
+      multiplyIntegers(builder, loc, lhs, rhs, labels.result, bias);
+  return scaleSums(builder, loc, sums, scales).tensor;
+}
+
+struct QuantizedMatMulToLinalg : OpConversionPattern<MatMulOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(MatMulOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (!isIntegerContraction(op))
+      return rewriter.notifyMatchFailure(op, "isn't of quantized bytes");
+    FailureOr<MatmulLabels> labels =
+        matchLabels(op, op.getA(), op.getB(), rewriter);
+    if (failed(labels))
+      return failure();
+    Value product = buildProduct(rewriter, op, adaptor, *labels);
+    rewriter.replaceOp(
+        op, castTensor(rewriter, op.getLoc(), product,
+                       getTypeConverter()->convertType(op.getType())));
+    return success();
+  }
+};
+
+struct QuantizedGemmToLinalg : OpConversionPattern<GemmOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(GemmOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (!isIntegerContraction(op))
+      return rewriter.notifyMatchFailure(op, "isn't of quantized bytes");
+    MatmulLabels labels(2, 2, 2);
+    if (op.getTransA())
+      std::swap(labels.lhs[0], labels.lhs[1]);
+    if (op.getTransB())
+      std::swap(labels.rhs[0], labels.rhs[1]);
+    Value product = buildProduct(rewriter, op, adaptor, labels, adaptor.getC(),
+                                 op.getC());
+    rewriter.replaceOp(
+        op, castTensor(rewriter, op.getLoc(), product,
+                       getTypeConverter()->convertType(op.getType())));
+    return success();
+  }
+};
+
 } // namespace
 
 void omb::populateQuantizedMatmulToLinalgPatterns(
     const TypeConverter &converter, RewritePatternSet &patterns) {
   patterns.add<MatMulIntegerToLinalg, QLinearMatMulToLinalg>(
       converter, patterns.getContext());
+  patterns.add<QuantizedMatMulToLinalg, QuantizedGemmToLinalg>(
+      converter, patterns.getContext(), /*benefit=*/2);
 }

@@ -195,6 +195,10 @@ static std::unique_ptr<Pass> createSafeCanonicalizer() {
 void omb::buildToLinalgPipeline(OpPassManager &passes) {
   onnx::buildSimplifyPipeline(passes);
   passes.addPass(onnx::createDecomposeSequences());
+  passes.addPass(onnx::createQdqToQuant());
+  onnx::QuantToQdqOptions quantized;
+  quantized.keepContractions = true;
+  passes.addPass(onnx::createQuantToQdq(quantized));
   passes.addPass(createConvertOnnxToLinalg());
   passes.addPass(createSafeCanonicalizer());
   passes.addPass(createCSEPass());

@@ -3,6 +3,7 @@
 #include "lowering/to_linalg/TypeConversion.h"
 
 #include "dialect/ir/OnnxDialect.h"
+#include "dialect/ir/QuantizedTypes.h"
 #include "lowering/to_linalg/SubByte.h"
 
 #include "mlir/IR/BuiltinTypes.h"
@@ -10,6 +11,8 @@
 using namespace mlir;
 
 Type omb::getLoweredType(Type elementType) {
+  if (auto quantized = dyn_cast<quant::QuantizedType>(elementType))
+    elementType = onnx::getStorageType(quantized);
   if (isSubByte(elementType))
     return IntegerType::get(elementType.getContext(), 8);
   auto integer = dyn_cast<IntegerType>(elementType);

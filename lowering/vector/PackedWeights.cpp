@@ -4,10 +4,8 @@
 
 #include "lowering/ConstantBytes.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
-#include "mlir/IR/AsmState.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/BuiltinTypes.h"
 
 using namespace mlir;
 
@@ -81,14 +79,10 @@ FailureOr<Value> omb::kernels::packWeights(OpBuilder &builder, Value weights,
   shape.push_back(panel);
   auto packedType = RankedTensorType::get(shape, type.getElementType());
 
-  AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
-      packedType.getNumElements() * source->getWidth(), /*align=*/64);
-  Packer(*source, type.getShape(), panel, order, batches,
-         blob.getMutableData().data())
-      .pack();
-  auto packed = DenseResourceElementsAttr::get(
-      packedType, (source->getName() + ".packed").str(), std::move(blob));
-  return arith::ConstantOp::create(builder, weights.getLoc(), packedType,
-                                   packed)
-      .getResult();
+  return createConstantBytes(
+      builder, weights.getLoc(), packedType, source->getName() + ".packed",
+      [&](MutableArrayRef<char> out) {
+        Packer(*source, type.getShape(), panel, order, batches, out.data())
+            .pack();
+      });
 }
