@@ -25,6 +25,10 @@ struct ToVectorOptions : mlir::PassPipelineOptions<ToVectorOptions> {
   Option<unsigned> vectorRegisters{*this, "vector-registers",
                                    llvm::cl::desc("Number of vector registers"),
                                    llvm::cl::init(32)};
+  Option<unsigned> vectorDotBytes{
+      *this, "vector-dot-bytes",
+      llvm::cl::desc("Products of bytes that an instruction adds to 32 bits"),
+      llvm::cl::init(4)};
 };
 
 /// Adds `omb-to-vector`: kernels of vector code for what decides the speed on

@@ -136,7 +136,9 @@ class VectorUnitOptions {
     Option<"vectorBytes", "vector-bytes", "unsigned", /*default=*/"64",
            "Bytes of a vector register">,
     Option<"vectorRegisters", "vector-registers", "unsigned", /*default=*/"32",
-           "Number of vector registers">
+           "Number of vector registers">,
+    Option<"vectorDotBytes", "vector-dot-bytes", "unsigned", /*default=*/"4",
+           "Products of bytes that an instruction adds to 32 bits: 4, 2 or 0">
   ];
 }
 
@@ -169,8 +171,8 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
                        VectorUnitOptions {
   let summary = "Put weights into the order in which kernels read them";
   let description = [{
-    Takes products of matrices and convolutions in f32 and f64 whose output has
-    the weights' channels last. The channels are divided into panels of a few
+    Takes products of matrices and convolutions in f32, f64 and of signed bytes,
+    summed in 32 bits, whose output has the weights' channels last. The channels are divided into panels of a few
     vectors each; the weights, usually a constant, are stored panel by panel,
     with zeros beyond the last channel:
 
@@ -180,6 +182,15 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
     The batches b are some of the positions p: those of batched products and the
     groups of convolutions. Of depthwise convolutions, whose input has the
     output's channels, the input is packed, too (`linalg.pack`).
+
+    Of bytes, as many of what is summed as an instruction adds to 32 bits are
+    next to each other:
+
+        packed[p..., j, v] += input[f(p..., r...) + q] * panels[b..., j, r..., v, q]
+
+    The instructions take unsigned bytes of the input: 128 is added to its
+    bytes, and 128 times the sums of the weights are subtracted. Inputs that
+    were made of unsigned bytes are read as they were.
 
     The panel's size follows from the registers of the CPU and the sizes of the
     output. A start of the sum other than zero is added afterwards. Transposed
@@ -237,7 +248,8 @@ def VectorizeKernels : Pass<"omb-vectorize-kernels", "::mlir::ModuleOp">,
     its calls by `flow.dispatch`. A workgroup computes one panel of channels for
     a block of positions, tile by tile: the sums of a tile stay in vector
     registers while loops go through what is summed over, with one
-    `vector.fma` for each vector and step; then the elementwise op is done to
+    `vector.fma`, or, of bytes, an instruction of x86, for each vector and step;
+    then the elementwise op is done to
     the vectors, and they are stored. Tiles at the end of a row are smaller.
 
     Inputs are read where they are, unpadded and unpacked. A row of the output
@@ -250,6 +262,7 @@ def VectorizeKernels : Pass<"omb-vectorize-kernels", "::mlir::ModuleOp">,
     "::mlir::affine::AffineDialect",
     "::mlir::arith::ArithDialect",
     "::mlir::func::FuncDialect",
+    "::mlir::LLVM::LLVMDialect",
     "::mlir::memref::MemRefDialect",
     "::mlir::scf::SCFDialect",
     "::mlir::vector::VectorDialect",

@@ -14,6 +14,7 @@
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -36,6 +37,7 @@ void omb::registerDialects(DialectRegistry &registry) {
       .insert<onnx::OnnxDialect, affine::AffineDialect, arith::ArithDialect,
               bufferization::BufferizationDialect, cf::ControlFlowDialect,
               complex::ComplexDialect, func::FuncDialect, linalg::LinalgDialect,
+              LLVM::LLVMDialect,
               math::MathDialect, memref::MemRefDialect, quant::QuantDialect,
               scf::SCFDialect, sparse_tensor::SparseTensorDialect,
               tensor::TensorDialect, vector::VectorDialect, iree::FlowDialect,

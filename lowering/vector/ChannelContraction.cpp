@@ -10,26 +10,47 @@
 using namespace mlir;
 using namespace omb::kernels;
 
-/// Whether the body of `op` is out + lhs * rhs in floating point.
+/// Whether the body of `op` is out + lhs * rhs. Of integers, lhs and rhs are
+/// sign-extended.
+template <typename AddOp, typename MulOp>
 static bool multipliesAndAdds(linalg::LinalgOp op) {
   Block *body = op.getBlock();
   auto yield = cast<linalg::YieldOp>(body->getTerminator());
-  auto sum = yield.getOperand(0).getDefiningOp<arith::AddFOp>();
+  auto sum = yield.getOperand(0).getDefiningOp<AddOp>();
   if (!sum)
     return false;
   Value lhs = body->getArgument(0), rhs = body->getArgument(1),
         out = body->getArgument(2);
   auto product = (sum.getLhs() == out ? sum.getRhs() : sum.getLhs())
-                     .getDefiningOp<arith::MulFOp>();
-  return product && (sum.getLhs() == out || sum.getRhs() == out) &&
-         ((product.getLhs() == lhs && product.getRhs() == rhs) ||
-          (product.getLhs() == rhs && product.getRhs() == lhs));
+                     .template getDefiningOp<MulOp>();
+  if (!product || (sum.getLhs() != out && sum.getRhs() != out))
+    return false;
+  auto getFactor = [](Value factor) {
+    auto extended = factor.getDefiningOp<arith::ExtSIOp>();
+    return extended ? extended.getIn() : factor;
+  };
+  Value first = getFactor(product.getLhs()),
+        second = getFactor(product.getRhs());
+  return (first == lhs && second == rhs) || (first == rhs && second == lhs);
 }
 
 void omb::kernels::buildMultiplyAdd(OpBuilder &builder, Location loc,
                                     ValueRange args) {
-  Value product = arith::MulFOp::create(builder, loc, args[0], args[1]);
-  Value sum = arith::AddFOp::create(builder, loc, args[2], product);
+  Type type = args[2].getType();
+  if (isa<FloatType>(type)) {
+    Value product = arith::MulFOp::create(builder, loc, args[0], args[1]);
+    Value sum = arith::AddFOp::create(builder, loc, args[2], product);
+    linalg::YieldOp::create(builder, loc, sum);
+    return;
+  }
+  auto extend = [&](Value factor) -> Value {
+    if (factor.getType() == type)
+      return factor;
+    return arith::ExtSIOp::create(builder, loc, type, factor);
+  };
+  Value product = arith::MulIOp::create(builder, loc, extend(args[0]),
+                                        extend(args[1]));
+  Value sum = arith::AddIOp::create(builder, loc, args[2], product);
   linalg::YieldOp::create(builder, loc, sum);
 }
 
@@ -62,7 +83,8 @@ bool ChannelContraction::hasConstantWeights() const {
 }
 
 unsigned ChannelContraction::getElementBytes() const {
-  return getElementTypeOrSelf(weights->get().getType())
+  auto linalgOp = op;
+  return getElementTypeOrSelf(linalgOp.getDpsInits()[0].getType())
              .getIntOrFloatBitWidth() /
          8;
 }
@@ -121,6 +143,24 @@ static bool hasChannelsLast(const ChannelContraction &found) {
          });
 }
 
+/// Makes the loop of the input's last dimension the last of the reductions;
+/// fails where bytes that are summed up don't lie next to each other.
+static LogicalResult sumLastDimension(ChannelContraction &found) {
+  auto op = found.op;
+  AffineMap input = op.getMatchingIndexingMap(found.input);
+  auto last = dyn_cast<AffineDimExpr>(input.getResults().back());
+  unsigned *loop =
+      last ? llvm::find(found.reductions, last.getPosition()) : nullptr;
+  if (!loop || loop == found.reductions.end() ||
+      ShapedType::isDynamic(found.getSize(*loop)) ||
+      llvm::any_of(input.getResults().drop_back(), [&](AffineExpr expr) {
+        return expr.isFunctionOfDim(last.getPosition());
+      }))
+    return failure();
+  std::rotate(loop, loop + 1, found.reductions.end());
+  return success();
+}
+
 FailureOr<ChannelContraction>
 ChannelContraction::match(linalg::LinalgOp op,
                           function_ref<void(const Twine &)> why) {
@@ -134,17 +174,21 @@ ChannelContraction::match(linalg::LinalgOp op,
         return isa<RankedTensorType>(input.getType());
       }))
     return fail("isn't a product of two tensors");
-  if (!multipliesAndAdds(op))
-    return fail("doesn't sum products of floats");
-  Type element = getElementTypeOrSelf(op.getDpsInits()[0].getType());
-  if (!element.isF32() && !element.isF64())
-    return fail("isn't of f32 or f64");
+  Type sums = getElementTypeOrSelf(op.getDpsInits()[0].getType());
+  bool isInteger = sums.isInteger(32);
+  Type element = isInteger ? IntegerType::get(op.getContext(), 8) : sums;
+  if (!multipliesAndAdds<arith::AddFOp, arith::MulFOp>(op) &&
+      !(isInteger && multipliesAndAdds<arith::AddIOp, arith::MulIOp>(op)))
+    return fail("doesn't sum products of floats or signed bytes");
+  if (!isInteger && !element.isF32() && !element.isF64())
+    return fail("isn't of f32, f64 or bytes");
 
   AffineMap output = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   if (output.getNumResults() == 0 || !output.isProjectedPermutation())
     return fail("has an output that isn't a permutation of its loops");
   ChannelContraction found;
   found.op = op;
+  found.isInteger = isInteger;
   found.channel = output.getDimPosition(output.getNumResults() - 1);
   for (unsigned dim = 0; dim + 1 < output.getNumResults(); ++dim)
     found.positions.push_back(output.getDimPosition(dim));
@@ -159,6 +203,8 @@ ChannelContraction::match(linalg::LinalgOp op,
   if (!hasChannels(found.weights))
     return fail("has no channels of the weights last in its output");
   found.isDepthwise = hasChannels(found.input);
+  if (found.isDepthwise && found.isInteger)
+    return fail("is a depthwise convolution of bytes");
   if (found.isDepthwise && !hasChannelsLast(found))
     return fail("has the channels in both operands, but not last");
   if (found.isDepthwise && !found.hasConstantWeights())
@@ -182,6 +228,8 @@ ChannelContraction::match(linalg::LinalgOp op,
   for (OpOperand *operand : {found.input, found.weights})
     if (getElementTypeOrSelf(operand->get().getType()) != element)
       return fail("has operands of several types");
+  if (found.isInteger && failed(sumLastDimension(found)))
+    return fail("sums bytes that don't lie next to each other");
   auto type = cast<RankedTensorType>(op.getDpsInits()[0].getType());
   if (type.isDynamicDim(type.getRank() - 1) &&
       !ShapedType::isDynamic(found.getSize(found.channel)))

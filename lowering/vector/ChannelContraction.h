@@ -32,6 +32,9 @@ struct ChannelContraction {
   llvm::SmallVector<unsigned> positions;
   /// Whether each channel of the output has a channel of the input of its own.
   bool isDepthwise = false;
+  /// Whether signed bytes are multiplied and summed in 32 bits. The input's
+  /// last dimension, of a known size, is then the last of the reductions.
+  bool isInteger = false;
 
   /// Fails with the reason where `op` is something else.
   static mlir::FailureOr<ChannelContraction>
@@ -46,11 +49,12 @@ struct ChannelContraction {
   /// The weights' dimensions in the order batches, channels, what is summed.
   llvm::SmallVector<int64_t> getWeightsOrder() const;
   bool hasConstantWeights() const;
+  /// The bytes of an element of the sums.
   unsigned getElementBytes() const;
   TileDemand getTileDemand() const;
 };
 
-/// The body of such a product: out + input * weights.
+/// The body of such a product: out + input * weights, with integers extended.
 void buildMultiplyAdd(mlir::OpBuilder &builder, mlir::Location loc,
                       mlir::ValueRange args);
 

@@ -134,11 +134,18 @@ struct ConvolutionLoops {
   SmallVector<AffineExpr> input, weights, output;
 };
 
-/// Why `op` isn't moved; empty if it is.
-template <typename ConvOp> static StringRef getObstacle(ConvOp op) {
+static bool isOfBytes(linalg::LinalgOp op) {
+  return getElementTypeOrSelf(op.getDpsInputs()[0].getType()).isInteger(8);
+}
+
+/// Why `op` isn't moved; empty if it is. `takesBytes`: of bytes, too.
+template <typename ConvOp>
+static StringRef getObstacle(ConvOp op, bool takesBytes = false) {
   if (!matchPattern(op.getInputs()[1], m_Constant()))
     return "has no constant weights";
   Type element = getElementTypeOrSelf(op->getResult(0).getType());
+  if (takesBytes && isOfBytes(op))
+    return "";
   if (element != getElementTypeOrSelf(op.getInputs()[0].getType()) ||
       !isa<FloatType>(element))
     return "sums values of another type";
@@ -174,7 +181,8 @@ struct ConvolutionToChannelsLast : OpRewritePattern<ConvOp> {
 
   LogicalResult matchAndRewrite(ConvOp op,
                                 PatternRewriter &rewriter) const override {
-    if (StringRef obstacle = getObstacle(op); !obstacle.empty())
+    if (StringRef obstacle = getObstacle(op, /*takesBytes=*/true);
+        !obstacle.empty())
       return rewriter.notifyMatchFailure(op, obstacle);
     SmallVector<int64_t> strides = getValues(op.getStrides());
     ConvolutionLoops loops(rewriter);
@@ -185,7 +193,8 @@ struct ConvolutionToChannelsLast : OpRewritePattern<ConvOp> {
     AffineExpr channel = loops.add(utils::IteratorType::reduction);
     loops.weights.insert(loops.weights.begin(), {feature, channel});
 
-    bool inPlace = isReadInPlace(op.getInputs()[0]);
+    // Bytes are read as several channels at once.
+    bool inPlace = !isOfBytes(op) && isReadInPlace(op.getInputs()[0]);
     loops.input.insert(inPlace ? loops.input.begin() + 1 : loops.input.end(),
                        channel);
     loops.replace(op, inPlace);
@@ -235,7 +244,8 @@ struct GroupedToChannelsLast : OpRewritePattern<linalg::Conv2DNgchwGfchwOp> {
 
   LogicalResult matchAndRewrite(linalg::Conv2DNgchwGfchwOp op,
                                 PatternRewriter &rewriter) const override {
-    if (StringRef obstacle = getObstacle(op); !obstacle.empty())
+    if (StringRef obstacle = getObstacle(op, /*takesBytes=*/true);
+        !obstacle.empty())
       return rewriter.notifyMatchFailure(op, obstacle);
     ConvolutionLoops loops(rewriter);
     loops.addPositions(2);

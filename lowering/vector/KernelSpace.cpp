@@ -94,16 +94,18 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
   for (unsigned dim : contraction.getRowDims())
     rows.push_back(shape[dim]);
   KernelSpace space;
-  space.lanes = unit.getLanes(panels.getElementTypeBitWidth() / 8);
+  space.lanes =
+      unit.getLanes(contraction.getSumType().getIntOrFloatBitWidth() / 8);
   unsigned panelDim = contraction.getPanelDim();
-  space.vectors = panels.getShape().back() / space.lanes;
+  space.vectors = contraction.getPanelChannels() / space.lanes;
   space.tileRows = selectRows(unit, space.vectors, demand);
 
   int64_t perUnit =
       getPanelSize(panels.getShape().drop_front(panelDim + 1)) *
       (rows.empty() || ShapedType::isDynamic(columns) ? space.tileRows
                                                       : columns);
-  double unitWork = std::max<int64_t>(perUnit, 1) / kWorkPerMicrosecond;
+  double unitWork = std::max<int64_t>(perUnit, 1) /
+                    (kWorkPerMicrosecond * contraction.getGroup());
   space.block = std::max<int64_t>(1, kUsualMicroseconds / unitWork);
   int64_t units = getUnitCount(rows, columns, space.tileRows);
   int64_t count = panels.getDimSize(panelDim);

@@ -1,6 +1,7 @@
 //===- PackContractions.cpp - omb-pack-contractions -----------------------===//
 
 #include "lowering/Passes.h"
+#include "lowering/vector/ByteContraction.h"
 #include "lowering/vector/ChannelContraction.h"
 #include "lowering/vector/PackedWeights.h"
 
@@ -21,28 +22,57 @@ namespace omb {
 
 static bool isZeroFill(Value value) {
   auto fill = value.getDefiningOp<linalg::FillOp>();
-  return fill && matchPattern(fill.value(), m_AnyZeroFloat());
+  return fill && (matchPattern(fill.value(), m_AnyZeroFloat()) ||
+                  matchPattern(fill.value(), m_Zero()));
 }
 
-/// output += sum of the packed product's loops, where the output's start isn't
-/// zero.
-static Value addStart(OpBuilder &builder, Location loc, Value product,
-                      Value start) {
+/// A tensor that is added to the sums of a product, and where.
+struct Summand {
+  Value tensor;
+  AffineMap map;
+};
+
+/// The product plus all of `others`.
+static Value addAll(OpBuilder &builder, Location loc, Value product,
+                    ArrayRef<Summand> others) {
   auto type = cast<RankedTensorType>(product.getType());
   AffineMap identity = builder.getMultiDimIdentityMap(type.getRank());
   SmallVector<utils::IteratorType> parallel(type.getRank(),
                                             utils::IteratorType::parallel);
+  SmallVector<Value> inputs{product};
+  SmallVector<AffineMap> maps{identity};
+  for (const Summand &other : others) {
+    inputs.push_back(other.tensor);
+    maps.push_back(other.map);
+  }
+  maps.push_back(identity);
   Value out = tensor::EmptyOp::create(
       builder, loc, tensor::getMixedSizes(builder, loc, product),
       type.getElementType());
   return linalg::GenericOp::create(
-             builder, loc, type, ValueRange{product, start}, out,
-             ArrayRef{identity, identity, identity}, parallel,
+             builder, loc, type, inputs, out, maps, parallel,
              [](OpBuilder &inner, Location at, ValueRange args) {
-               Value sum = arith::AddFOp::create(inner, at, args[0], args[1]);
+               Value sum = args[0];
+               for (Value other : args.drop_front().drop_back()) {
+                 if (isa<FloatType>(sum.getType()))
+                   sum = arith::AddFOp::create(inner, at, sum, other);
+                 else
+                   sum = arith::AddIOp::create(inner, at, sum, other);
+               }
                linalg::YieldOp::create(inner, at, sum);
              })
       .getResult(0);
+}
+
+/// out + input * weights of unsigned and signed bytes.
+static void buildUnsignedMultiplyAdd(OpBuilder &builder, Location loc,
+                                     ValueRange args) {
+  Type type = args[2].getType();
+  Value product = arith::MulIOp::create(
+      builder, loc, arith::ExtUIOp::create(builder, loc, type, args[0]),
+      arith::ExtSIOp::create(builder, loc, type, args[1]));
+  Value sum = arith::AddIOp::create(builder, loc, args[2], product);
+  linalg::YieldOp::create(builder, loc, sum);
 }
 
 /// Whether a vector of channels, most of which don't exist, takes longer than
@@ -51,7 +81,8 @@ static bool hasTooFewChannels(const ChannelContraction &contraction,
                               const VectorUnit &unit) {
   int64_t channels = contraction.getSize(contraction.channel);
   auto isLoop = [&](unsigned loop) { return contraction.getSize(loop) != 1; };
-  return !contraction.isDepthwise && !ShapedType::isDynamic(channels) &&
+  return !contraction.isDepthwise && !contraction.isInteger &&
+         !ShapedType::isDynamic(channels) &&
          channels * 4 <= unit.getLanes(contraction.getElementBytes()) &&
          llvm::count_if(contraction.reductions, isLoop) < 2;
 }
@@ -62,6 +93,11 @@ matchPackable(linalg::LinalgOp op, const VectorUnit &unit,
               function_ref<void(const Twine &)> why) {
   FailureOr<ChannelContraction> contraction =
       ChannelContraction::match(op, why);
+  if (succeeded(contraction) && contraction->isInteger &&
+      unit.dotBytes == 0) {
+    why("is of bytes, which this CPU has no instruction for");
+    return failure();
+  }
   if (succeeded(contraction) && hasTooFewChannels(*contraction, unit)) {
     why("has too few channels for a vector");
     return failure();
@@ -128,13 +164,15 @@ struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
     if (failed(contraction))
       return failure();
     int64_t panel = getPanel(*contraction);
-    FailureOr<Value> panels = createPanels(rewriter, *contraction, panel);
+    int64_t group = contraction->isInteger ? unit.dotBytes : 1;
+    FailureOr<Value> panels =
+        createPanels(rewriter, *contraction, panel, group);
     if (failed(panels))
       return rewriter.notifyMatchFailure(op, "has weights without values");
 
     Location loc = op.getLoc();
     Value start = op.getDpsInits()[0];
-    Value packed = createPacked(rewriter, *contraction, *panels, panel);
+    Value packed = createPacked(rewriter, *contraction, *panels, panel, group);
     SmallVector<OpFoldResult> sizes =
         tensor::getMixedSizes(rewriter, loc, start);
     auto type = cast<RankedTensorType>(start.getType());
@@ -145,8 +183,15 @@ struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
             rewriter, loc, packed, out, ArrayRef<int64_t>{type.getRank() - 1},
             ArrayRef<OpFoldResult>{rewriter.getIndexAttr(panel)})
             ->getResult(0);
+    SmallVector<Summand> others;
     if (!isZeroFill(start))
-      result = addStart(rewriter, loc, result, start);
+      others.push_back(
+          {start, rewriter.getMultiDimIdentityMap(type.getRank())});
+    if (contraction->isInteger)
+      others.push_back({createUnsignedOffset(rewriter, *contraction),
+                        getOffsetMap(*contraction)});
+    if (!others.empty())
+      result = addAll(rewriter, loc, result, others);
     rewriter.replaceOp(op, result);
     return success();
   }
@@ -158,25 +203,43 @@ private:
     return lanes * selectVectors(unit, lanes, contraction.getTileDemand());
   }
 
+  /// Where the output has the batches and the channels.
+  static AffineMap getOffsetMap(const ChannelContraction &contraction) {
+    MLIRContext *context = contraction.op->getContext();
+    size_t rank = contraction.positions.size() + 1;
+    SmallVector<AffineExpr> dims;
+    for (unsigned batch : contraction.batches)
+      dims.push_back(getAffineDimExpr(
+          llvm::find(contraction.positions, batch) -
+              contraction.positions.begin(),
+          context));
+    dims.push_back(getAffineDimExpr(rank - 1, context));
+    return AffineMap::get(rank, 0, dims, context);
+  }
+
   /// The weights panel by panel.
   static FailureOr<Value> createPanels(OpBuilder &builder,
                                        const ChannelContraction &contraction,
-                                       int64_t panel) {
+                                       int64_t panel, int64_t group) {
     Value weights = contraction.weights->get();
     SmallVector<int64_t> order = contraction.getWeightsOrder();
     int64_t batches = contraction.batches.size();
     if (contraction.hasConstantWeights())
-      return packWeights(builder, weights, panel, order, batches);
+      return packWeights(builder, weights, panel, order, batches, group);
+    if (group > 1)
+      return pack(builder, weights, {order[batches], order.back()},
+                  {panel, group}, order);
     return pack(builder, weights, order[batches], panel, order);
   }
 
-  /// `dim` in tiles of `panel`, which come last, of the dimensions in `order`.
-  static Value pack(OpBuilder &builder, Value tensor, int64_t dim,
-                    int64_t panel, ArrayRef<int64_t> order) {
+  /// `dims` in tiles of `sizes`, which come last, of the dimensions in `order`.
+  static Value pack(OpBuilder &builder, Value tensor, ArrayRef<int64_t> dims,
+                    ArrayRef<int64_t> sizes, ArrayRef<int64_t> order) {
     Location loc = tensor.getLoc();
     Type element = getElementTypeOrSelf(tensor.getType());
-    SmallVector<int64_t> dims{dim};
-    SmallVector<OpFoldResult> tiles{builder.getIndexAttr(panel)};
+    SmallVector<OpFoldResult> tiles;
+    for (int64_t size : sizes)
+      tiles.push_back(builder.getIndexAttr(size));
     Value empty = tensor::EmptyOp::create(
         builder, loc,
         linalg::PackOp::getResultShape(
@@ -191,17 +254,19 @@ private:
   }
 
   /// The loops stay as they are, the channels' loop counts panels, and one more
-  /// goes through a panel.
+  /// goes through a panel. Of bytes, the last loop of the sum counts groups, and
+  /// one more goes through a group.
   static Value createPacked(OpBuilder &builder,
                             const ChannelContraction &contraction, Value panels,
-                            int64_t panel) {
+                            int64_t panel, int64_t group) {
     linalg::LinalgOp op = contraction.op;
     Location loc = op.getLoc();
     MLIRContext *context = builder.getContext();
     unsigned loops = op.getNumLoops();
-    AffineExpr within = builder.getAffineDimExpr(loops);
+    AffineExpr within = builder.getAffineDimExpr(loops),
+               inGroup = builder.getAffineDimExpr(loops + 1);
     auto getMap = [&](ArrayRef<AffineExpr> results) {
-      return AffineMap::get(loops + 1, 0, results, context);
+      return AffineMap::get(loops + (group > 1 ? 2 : 1), 0, results, context);
     };
     SmallVector<AffineExpr> weights;
     for (unsigned loop : contraction.batches)
@@ -210,20 +275,28 @@ private:
     for (unsigned loop : contraction.reductions)
       weights.push_back(builder.getAffineDimExpr(loop));
     weights.push_back(within);
+    if (group > 1)
+      weights.push_back(inGroup);
     OpOperand *init = op.getDpsInitOperand(0);
     SmallVector<AffineExpr> output(
         op.getMatchingIndexingMap(init).getResults());
     output.push_back(within);
     SmallVector<AffineExpr> from(
         op.getMatchingIndexingMap(contraction.input).getResults());
-    Value input = contraction.input->get();
+    Value input = contraction.isInteger
+                      ? createUnsignedInput(builder, contraction, group)
+                      : contraction.input->get();
     if (contraction.isDepthwise) {
-      input = pack(builder, input, from.size() - 1, panel, {});
+      input = pack(builder, input, int64_t(from.size() - 1), panel, {});
       from.push_back(within);
     }
+    if (group > 1)
+      from.back() = from.back() * group + inGroup;
     SmallVector<AffineMap> maps{getMap(from), getMap(weights), getMap(output)};
     SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
     iterators.push_back(utils::IteratorType::parallel);
+    if (group > 1)
+      iterators.push_back(utils::IteratorType::reduction);
 
     auto type = cast<RankedTensorType>(init->get().getType());
     SmallVector<OpFoldResult> sizes =
@@ -238,7 +311,9 @@ private:
     Value fill = linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
     return linalg::GenericOp::create(builder, loc, fill.getType(),
                                      ValueRange{input, panels}, fill, maps,
-                                     iterators, buildMultiplyAdd)
+                                     iterators,
+                                     group > 1 ? buildUnsignedMultiplyAdd
+                                               : buildMultiplyAdd)
         .getResult(0);
   }
 
@@ -249,7 +324,7 @@ struct PackContractions : omb::impl::PackContractionsBase<PackContractions> {
   using PackContractionsBase::PackContractionsBase;
 
   void runOnOperation() override {
-    VectorUnit unit{vectorBytes, vectorRegisters};
+    VectorUnit unit{vectorBytes, vectorRegisters, vectorDotBytes};
     RewritePatternSet transposed(&getContext());
     transposed.add<FoldTransposedWeights>(&getContext());
     walkAndApplyPatterns(getOperation(), std::move(transposed));

@@ -60,6 +60,8 @@ static bool isEpilogue(linalg::GenericOp op, Value product) {
 /// something else.
 static linalg::PackOp matchPack(linalg::GenericOp product) {
   auto pack = product.getDpsInputs()[0].getDefiningOp<linalg::PackOp>();
+  if (!isa<FloatType>(getElementTypeOrSelf(product.getResultTypes()[0])))
+    return nullptr;
   auto maps = product.getIndexingMapsArray();
   unsigned loops = product.getNumLoops();
   AffineExpr within = getAffineDimExpr(loops - 1, product.getContext());
@@ -82,7 +84,8 @@ FailureOr<PackedContraction> PackedContraction::match(linalg::UnPackOp unpack) {
       !unpack.getOuterDimsPerm().empty())
     return failure();
   found.fill = found.product.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
-  if (!found.fill || !matchPattern(found.fill.value(), m_AnyZeroFloat()))
+  if (!found.fill || !(matchPattern(found.fill.value(), m_AnyZeroFloat()) ||
+                       matchPattern(found.fill.value(), m_Zero())))
     return failure();
   if (unpack->hasOneUse())
     if (auto user = dyn_cast<linalg::GenericOp>(*unpack->user_begin()))
@@ -203,6 +206,21 @@ RankedTensorType PackedContraction::getPanelsType() const {
   return cast<RankedTensorType>(getPanels().getType());
 }
 
+Type PackedContraction::getSumType() const {
+  auto op = product;
+  return getElementTypeOrSelf(op.getResultTypes()[0]);
+}
+
+unsigned PackedContraction::getGroup() const {
+  return getPanelsType().getElementType().isInteger(8)
+             ? getPanelsType().getShape().back()
+             : 1;
+}
+
+int64_t PackedContraction::getPanelChannels() const {
+  return getPanelsType().getShape().drop_back(getGroup() == 1 ? 0 : 1).back();
+}
+
 Value PackedContraction::getResult() const {
   auto last = epilogue;
   auto plain = unpack;
@@ -260,7 +278,11 @@ static SmallVector<unsigned> getPanelLoops(linalg::GenericOp product,
 }
 
 SmallVector<unsigned> PackedContraction::getReductions() const {
-  return getPanelLoops(product, utils::IteratorType::reduction);
+  SmallVector<unsigned> loops =
+      getPanelLoops(product, utils::IteratorType::reduction);
+  if (getGroup() > 1)
+    loops.pop_back();
+  return loops;
 }
 
 SmallVector<unsigned> PackedContraction::getBatches() const {

@@ -26,7 +26,13 @@ struct PaddedWindow {
 ///   packed[p..., j, v] += input[f(p..., r...)] * panels[b..., j, r..., v]
 ///   out = linalg.unpack packed
 ///
-/// and what is done to each element of `out` before anything else is. The input
+/// Of bytes, the last of r goes through groups, which are next to each other:
+///
+///   packed[p..., j, v] += input[f(p..., r...) + q] * panels[b..., j, r..., v, q]
+///
+/// where the input is unsigned, and the panels are signed.
+///
+/// And what is done to each element of `out` before anything else is. The input
 /// of a depthwise convolution is packed, too, and any may be padded; kernels
 /// read them where they are.
 struct PackedContraction {
@@ -47,6 +53,12 @@ struct PackedContraction {
   mlir::Value getInput() const;
   mlir::Value getPanels() const { return operand(1); }
   mlir::RankedTensorType getPanelsType() const;
+  /// The type of the sums.
+  mlir::Type getSumType() const;
+  /// How many values of the input and of a channel are multiplied at once.
+  unsigned getGroup() const;
+  /// The channels of a panel.
+  int64_t getPanelChannels() const;
   /// What comes out: the epilogue's result or the unpacked product.
   mlir::Value getResult() const;
   mlir::RankedTensorType getResultType() const;
@@ -60,7 +72,8 @@ struct PackedContraction {
   /// The result's dimensions of the other positions; those with panels of their
   /// own first, so that a panel is used for long.
   llvm::SmallVector<unsigned> getRowDims() const;
-  /// The loops of the sum, in the order of the panels' dimensions.
+  /// The loops of the sum, but for that through a group, in the order of the
+  /// panels' dimensions.
   llvm::SmallVector<unsigned> getReductions() const;
   /// The loops of positions for which there are panels of their own: the first
   /// of the panels' dimensions.

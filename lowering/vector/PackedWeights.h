@@ -8,13 +8,15 @@
 namespace omb::kernels {
 
 /// A constant of [`batches` dimensions, ceil(channels / panel), dimensions that
-/// are summed..., panel] with the values of `weights`, a constant of floats;
-/// zeros where the last panel has no value. `order` are the weights' dimensions
-/// in this order. Fails where the weights have no bytes.
+/// are summed..., panel] with the values of `weights`, a constant; zeros where
+/// the last panel has no value. `order` are the weights' dimensions in this
+/// order. With a `group` of more than one, that many values along the last
+/// dimension, filled up with zeros, are next to each other: [..., ceil(last /
+/// group), panel, group]. Fails where the weights have no bytes.
 mlir::FailureOr<mlir::Value> packWeights(mlir::OpBuilder &builder,
                                          mlir::Value weights, int64_t panel,
                                          llvm::ArrayRef<int64_t> order,
-                                         size_t batches);
+                                         size_t batches, int64_t group = 1);
 
 } // namespace omb::kernels
 

@@ -14,6 +14,7 @@ void omb::buildToVectorPipeline(OpPassManager &passes,
   PackContractionsOptions pack;
   pack.vectorBytes = options.vectorBytes;
   pack.vectorRegisters = options.vectorRegisters;
+  pack.vectorDotBytes = options.vectorDotBytes;
   passes.addPass(createPackContractions(pack));
   // Sizes of results are uses of them, which would be in the way of fusion.
   passes.addPass(memref::createResolveShapedTypeResultDimsPass());
@@ -24,6 +25,7 @@ void omb::buildToVectorPipeline(OpPassManager &passes,
   VectorizeKernelsOptions vectorize;
   vectorize.vectorBytes = options.vectorBytes;
   vectorize.vectorRegisters = options.vectorRegisters;
+  vectorize.vectorDotBytes = options.vectorDotBytes;
   passes.addPass(createVectorizeKernels(vectorize));
   passes.addPass(createCSEPass());
 }

@@ -24,6 +24,9 @@ struct TileDemand {
 struct VectorUnit {
   unsigned bytes;
   unsigned registers;
+  /// How many products of bytes an instruction adds to a number of 32 bits: 4
+  /// with VNNI, 2 of 16 bits without; 0 where there is no such instruction.
+  unsigned dotBytes = 0;
 
   unsigned getLanes(unsigned elementBytes) const {
     return bytes / elementBytes;

@@ -4,6 +4,7 @@
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -21,7 +22,7 @@ static bool isLong(linalg::GenericOp epilogue) {
   return epilogue && llvm::any_of(*epilogue.getBody(), [](Operation &op) {
            return isa<math::MathDialect>(op.getDialect()) &&
                   !isa<math::AbsFOp, math::SqrtOp, math::FloorOp, math::CeilOp,
-                       math::FmaOp>(op);
+                       math::FmaOp, math::RoundEvenOp>(op);
          });
 }
 
@@ -31,8 +32,10 @@ TileEmitter::TileEmitter(OpBuilder &builder,
                          Value panel)
     : builder(builder), loc(contraction.getResult().getLoc()),
       contraction(contraction), space(space), memory(memory), panel(panel),
-      type(VectorType::get(space.lanes,
-                           contraction.getPanelsType().getElementType())),
+      type(VectorType::get(space.lanes, contraction.getSumType())),
+      weightsType(
+          VectorType::get(space.lanes * contraction.getGroup(),
+                          contraction.getPanelsType().getElementType())),
       windows(contraction.getWindows()) {
   channel = arith::MulIOp::create(builder, loc, panel,
                                   constant(space.vectors * space.lanes));
@@ -230,9 +233,9 @@ TileEmitter::Values TileEmitter::readWeights(const Sum &sum) {
   at.push_back(nullptr);
   Values weights;
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
-    at.back() = constant(vector * space.lanes);
+    at.back() = constant(vector * space.lanes * contraction.getGroup());
     weights.push_back(vec::LoadOp::create(
-        builder, loc, type, memory.operands.at(contraction.getPanels()), at));
+        builder, loc, weightsType, memory.operands.at(contraction.getPanels()), at));
   }
   return weights;
 }
@@ -240,6 +243,8 @@ TileEmitter::Values TileEmitter::readWeights(const Sum &sum) {
 TileEmitter::Values TileEmitter::readInput(const Sum &sum, unsigned number) {
   Value input = memory.operands.at(contraction.getInput());
   Values at = getInputIndices(sum, number);
+  if (contraction.getGroup() > 1)
+    return Values(space.vectors, readGroup(input, at));
   if (!contraction.pack) {
     Value value = memref::LoadOp::create(builder, loc, input, at);
     return Values(space.vectors, toVector(value));
@@ -254,14 +259,49 @@ TileEmitter::Values TileEmitter::readInput(const Sum &sum, unsigned number) {
   return vectors;
 }
 
+Value TileEmitter::readGroup(Value input, ArrayRef<Value> at) {
+  unsigned group = contraction.getGroup();
+  Type byte = builder.getI8Type(), word = builder.getI32Type();
+  Value bytes = vec::LoadOp::create(builder, loc, VectorType::get(group, byte),
+                                    input, at);
+  if (group * 8 < type.getElementTypeBitWidth())
+    bytes = arith::ExtUIOp::create(
+        builder, loc, VectorType::get(group, builder.getI16Type()), bytes);
+  Value one =
+      vec::BitCastOp::create(builder, loc, VectorType::get(1, word), bytes);
+  Value lanes = toVector(vec::ExtractOp::create(builder, loc, one, 0));
+  Type element = getElementTypeOrSelf(bytes.getType());
+  return vec::BitCastOp::create(
+      builder, loc, VectorType::get(space.lanes * group, element), lanes);
+}
+
+Value TileEmitter::multiplyAdd(Value input, Value weights, Value sum) {
+  if (contraction.getGroup() == 1)
+    return vec::FMAOp::create(builder, loc, input, weights, sum);
+  bool isWide = type.getNumElements() * type.getElementTypeBitWidth() > 256;
+  auto call = [&](StringRef name, ValueRange operands) {
+    return LLVM::CallIntrinsicOp::create(
+               builder, loc, type, builder.getStringAttr(name), operands)
+        .getResult(0);
+  };
+  if (contraction.getGroup() == 4)
+    return call(isWide ? "llvm.x86.avx512.vpdpbusd.512"
+                       : "llvm.x86.avx512.vpdpbusd.256",
+                {sum, input, weights});
+  weights = arith::ExtSIOp::create(builder, loc, input.getType(), weights);
+  Value products = call(isWide ? "llvm.x86.avx512.pmaddw.d.512"
+                               : "llvm.x86.avx2.pmadd.wd",
+                        {input, weights});
+  return arith::AddIOp::create(builder, loc, sum, products);
+}
+
 TileEmitter::Values TileEmitter::emitStep(const Sum &sum, Values sums) {
   Values weights = readWeights(sum);
   for (unsigned number = sum.begin; number < sum.end; ++number) {
     Values input = readInput(sum, number);
     for (unsigned vector = 0; vector < space.vectors; ++vector) {
       Value &into = sums[number * space.vectors + vector];
-      into = vec::FMAOp::create(builder, loc, input[vector], weights[vector],
-                                into);
+      into = multiplyAdd(input[vector], weights[vector], into);
     }
   }
   return sums;

@@ -51,6 +51,11 @@ private:
   Values emitBorderTaps(llvm::ArrayRef<unsigned> loops,
                         const PaddedWindow &window, Sum &sum, Values sums);
   Values emitStep(const Sum &sum, Values sums);
+  /// `sum` plus the products of two vectors; of bytes, those of a lane added.
+  mlir::Value multiplyAdd(mlir::Value input, mlir::Value weights,
+                          mlir::Value sum);
+  /// A group of the input's bytes for each lane.
+  mlir::Value readGroup(mlir::Value input, llvm::ArrayRef<mlir::Value> at);
   /// The taps of a window that aren't in the padding.
   std::pair<mlir::Value, mlir::Value> getTaps(const PaddedWindow &window,
                                               const Sum &sum, mlir::Value taps);
@@ -91,7 +96,8 @@ private:
   const KernelMemory &memory;
   /// The panel's number and its first channel.
   mlir::Value panel, channel;
-  mlir::VectorType type;
+  /// A vector of the sums, and one of the weights.
+  mlir::VectorType type, weightsType;
   llvm::SmallVector<PaddedWindow> windows;
   /// Memory for a tile's sums; null where the epilogue needs no loop.
   mlir::Value buffer;

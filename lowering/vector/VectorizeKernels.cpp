@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -101,13 +102,26 @@ private:
       bindings = bindings.drop_front();
       return subspan;
     };
-    for (Value tensor : tensors)
-      memory.operands[tensor] =
-          getNext(cast<RankedTensorType>(tensor.getType()));
+    for (Value tensor : tensors) {
+      auto type = cast<RankedTensorType>(tensor.getType());
+      if (tensor == contraction.getPanels())
+        type = joinGroups(type);
+      memory.operands[tensor] = getNext(type);
+    }
     memory.result = getNext(result);
     memory.panelSizes = getSizes(entry, contraction.getPanels());
     memory.resultSizes = getSizes(entry, contraction.getResult());
     return memory;
+  }
+
+  /// The panels with the groups of all channels in one dimension, which vectors
+  /// are read from.
+  RankedTensorType joinGroups(RankedTensorType panels) const {
+    if (contraction.getGroup() == 1)
+      return panels;
+    SmallVector<int64_t> shape(panels.getShape().drop_back());
+    shape.back() *= contraction.getGroup();
+    return RankedTensorType::get(shape, panels.getElementType());
   }
 
   void writeEntry(Block *entry) {
@@ -284,7 +298,7 @@ struct VectorizeKernels : omb::impl::VectorizeKernelsBase<VectorizeKernels> {
       OpBuilder builder(kernel);
       Executable executable =
           KernelWriter(builder, kernel, *contraction,
-                       VectorUnit{vectorBytes, vectorRegisters})
+                       VectorUnit{vectorBytes, vectorRegisters, vectorDotBytes})
               .write();
       for (Operation *user : users.getUsers(kernel))
         dispatch(cast<func::CallOp>(user), executable);

@@ -81,7 +81,8 @@ def to_vector(linalg: ir.Operation, target: Target, opt_level: int) -> ir.Operat
         unit = target.vector_unit
         run_passes(
             linalg,
-            f"{TO_VECTOR}{{vector-bytes={unit.bytes} vector-registers={unit.registers}}}",
+            f"{TO_VECTOR}{{vector-bytes={unit.bytes} vector-registers={unit.registers} "
+            f"vector-dot-bytes={unit.dot_bytes}}}",
         )
     return linalg
 

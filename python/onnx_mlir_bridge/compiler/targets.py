@@ -46,10 +46,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 @dataclass(frozen=True)
 class VectorUnit:
-    """The vector registers of a CPU: the bytes of one, and how many there are."""
+    """The vector registers of a CPU: the bytes of one, and how many there are.
+
+    dot_bytes: how many products of bytes an instruction adds to a number of 32 bits; 0: none does.
+    """
 
     bytes: int
     registers: int
+    dot_bytes: int
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,10 @@ def _cpu(cpu: str) -> Target:
 def _vector_unit(features: Collection[str]) -> VectorUnit | None:
     """The registers that kernels use; None without fused multiply-add on vectors."""
     if "avx512f" in features:
-        return VectorUnit(bytes=64, registers=32)
+        dot = 4 if "avx512vnni" in features else 2 if "avx512bw" in features else 0
+        return VectorUnit(bytes=64, registers=32, dot_bytes=dot)
     if "avx2" in features and "fma" in features:
-        return VectorUnit(bytes=32, registers=16)
+        return VectorUnit(bytes=32, registers=16, dot_bytes=4 if "avxvnni" in features else 2)
     return None
 
 
