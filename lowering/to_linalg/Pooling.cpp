@@ -3,6 +3,7 @@
 #include "dialect/ir/ops/Pooling.h"
 #include "lowering/to_linalg/Elements.h"
 #include "lowering/to_linalg/Patterns.h"
+#include "lowering/to_linalg/QuantizedFactors.h"
 #include "lowering/to_linalg/Scalars.h"
 #include "lowering/to_linalg/Transcendentals.h"
 #include "lowering/to_linalg/TypeConversion.h"
@@ -202,15 +203,24 @@ struct MaxPoolToLinalg : OpConversionPattern<MaxPoolOp> {
       return failure();
     Location loc = op.getLoc();
     Type onnxElementType = getElementTypeOrSelf(op.getX().getType());
+    Value input = adaptor.getX();
+    // Named ops are for signed bytes.
+    bool isShifted = onnxElementType.isUnsignedInteger(8) && !op.getIndices();
+    if (isShifted) {
+      input = omb::toSignedBytes(rewriter, loc, input, onnxElementType);
+      onnxElementType = rewriter.getI8Type();
+    }
     Value lowest = Scalars(rewriter, loc, onnxElementType)
                        .lowest(pool->type.getElementType());
-    Value padded = omb::padWindows(rewriter, loc, adaptor.getX(), pool->windows,
+    Value padded = omb::padWindows(rewriter, loc, input, pool->windows,
                                    pool->type, lowest);
     Value init =
         omb::createFilled(rewriter, loc, pool->type, pool->sizes, lowest);
     Value maxima =
         combineWindows<linalg::PoolingNcwMaxOp, linalg::PoolingNchwMaxOp>(
             rewriter, loc, padded, *pool, init, onnxElementType, &Scalars::max);
+    if (isShifted)
+      maxima = omb::toUnsignedBytes(rewriter, loc, maxima);
     SmallVector<Value> results = {maxima};
     if (op.getIndices()) {
       Value positions = findMaxima(rewriter, loc, adaptor.getX(), padded, *pool,

@@ -110,27 +110,25 @@ Value IntegerConvolution::padInput() {
   TypedAttr number = builder.getIntegerAttr(byte, 0);
   if (op.inputZeroPoint.tensor)
     number = getNumber(op.inputZeroPoint.tensor);
-  Value element =
-      number ? arith::ConstantOp::create(builder, loc, number).getResult()
-             : createZero(builder, loc, byte);
-  if (number) {
-    // Whoever computes the input can subtract 128 before it is padded.
-    Value bytes = toSignedBytes(builder, loc, op.input, op.inputType);
-    int64_t zero = cast<IntegerAttr>(number).getInt();
-    if (op.inputType.isUnsignedInteger())
-      element = arith::ConstantOp::create(
-          builder, loc, builder.getIntegerAttr(byte, int8_t(zero ^ 0x80)));
-    return padWindows(builder, loc, bytes, sizes.windows, type, element);
+  if (!number) {
+    Value padded = padWindows(builder, loc, op.input, sizes.windows, type,
+                              createZero(builder, loc, byte));
+    bool hasPadding = llvm::any_of(sizes.windows, [](const WindowDim &dim) {
+      return getConstantIntValue(dim.low) != 0 ||
+             getConstantIntValue(dim.reach) != 0;
+    });
+    if (hasPadding)
+      padded = fillPadding(padded);
+    return toSignedBytes(builder, loc, padded, op.inputType);
   }
-  Value padded =
-      padWindows(builder, loc, op.input, sizes.windows, type, element);
-  bool hasPadding = llvm::any_of(sizes.windows, [](const WindowDim &dim) {
-    return getConstantIntValue(dim.low) != 0 ||
-           getConstantIntValue(dim.reach) != 0;
-  });
-  if (hasPadding)
-    padded = fillPadding(padded);
-  return toSignedBytes(builder, loc, padded, op.inputType);
+  // Whoever computes the input can subtract 128 before it is padded.
+  int64_t zero = cast<IntegerAttr>(number).getInt();
+  if (op.inputType.isUnsignedInteger())
+    zero = int8_t(zero ^ 0x80);
+  Value element = arith::ConstantOp::create(
+      builder, loc, builder.getIntegerAttr(byte, zero));
+  Value bytes = toSignedBytes(builder, loc, op.input, op.inputType);
+  return padWindows(builder, loc, bytes, sizes.windows, type, element);
 }
 
 Value IntegerConvolution::convolve(Value weights, Value init) {

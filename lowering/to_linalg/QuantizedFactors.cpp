@@ -176,6 +176,15 @@ bool omb::isZero(const Factor &factor) {
 // Signed bytes
 //===----------------------------------------------------------------------===//
 
+/// Bytes less 128, which modulo 256 is the same as plus 128.
+static Value shiftBytes(OpBuilder &builder, Location loc, Value tensor) {
+  return mapElements(builder, loc, tensor, builder.getI8Type(),
+                     [](OpBuilder &b, Location bodyLoc, Value element) {
+                       Scalars s(b, bodyLoc, element.getType());
+                       return s.add(element, -128);
+                     });
+}
+
 Value omb::toSignedBytes(OpBuilder &builder, Location loc, Value tensor,
                          Type onnxType) {
   if (!onnxType.isUnsignedInteger())
@@ -190,11 +199,11 @@ Value omb::toSignedBytes(OpBuilder &builder, Location loc, Value tensor,
             byte = *bytes->at(index) ^ char(0x80);
         });
   }
-  return mapElements(builder, loc, tensor, builder.getI8Type(),
-                     [&](OpBuilder &b, Location bodyLoc, Value element) {
-                       Scalars s(b, bodyLoc, onnxType);
-                       return s.add(element, -128);
-                     });
+  return shiftBytes(builder, loc, tensor);
+}
+
+Value omb::toUnsignedBytes(OpBuilder &builder, Location loc, Value tensor) {
+  return shiftBytes(builder, loc, tensor);
 }
 
 Factor omb::toSignedZeroPoint(OpBuilder &builder, Location loc,

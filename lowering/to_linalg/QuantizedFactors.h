@@ -68,6 +68,9 @@ Factor mapFactors(mlir::OpBuilder &builder, mlir::Location loc,
 /// Bytes of type `onnxType` as signed bytes: unsigned ones less 128.
 mlir::Value toSignedBytes(mlir::OpBuilder &builder, mlir::Location loc,
                           mlir::Value tensor, mlir::Type onnxType);
+/// The way back: signed bytes plus 128.
+mlir::Value toUnsignedBytes(mlir::OpBuilder &builder, mlir::Location loc,
+                            mlir::Value tensor);
 /// The zero point (absent: 0) that toSignedBytes of a tensor of `onnxType`
 /// leaves, as 32-bit integers.
 Factor toSignedZeroPoint(mlir::OpBuilder &builder, mlir::Location loc,

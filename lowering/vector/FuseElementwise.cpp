@@ -27,6 +27,22 @@ static bool readsProduct(linalg::GenericOp op) {
   return llvm::any_of(op.getDpsInputs(), isProduct);
 }
 
+/// Whether `lhs` and `rhs` together read several products. As one op they would
+/// be the epilogue of one of them, and the others' sums would be written to
+/// memory as they are.
+static bool readSeveralProducts(linalg::GenericOp lhs, linalg::GenericOp rhs) {
+  Value found;
+  for (linalg::GenericOp op : {lhs, rhs})
+    for (Value input : op.getDpsInputs()) {
+      if (!isProduct(input) || input == found)
+        continue;
+      if (found)
+        return true;
+      found = input;
+    }
+  return false;
+}
+
 /// Whether `value` is a packed product, or what becomes part of its epilogue.
 static bool isKernel(Value value) {
   auto op = value.getDefiningOp<linalg::GenericOp>();
@@ -78,6 +94,7 @@ struct FuseAroundProduct : OpRewritePattern<linalg::GenericOp> {
       auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
       if (!producer || !producer->hasOneUse() ||
           !(readsProduct(consumer) || readsProduct(producer)) ||
+          readSeveralProducts(consumer, producer) ||
           !linalg::areElementwiseOpsFusable(operand))
         continue;
       FailureOr<linalg::ElementwiseOpFusionResult> fused =
@@ -118,7 +135,10 @@ private:
     // An op that reads a value several times reads it once.
     linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
     tensor::EmptyOp::getCanonicalizationPatterns(patterns, context);
-    return applyPatternsGreedily(getOperation(), std::move(patterns));
+    // A long chain of ops takes an iteration for each of them.
+    GreedyRewriteConfig config;
+    config.setMaxIterations(GreedyRewriteConfig::kNoLimit);
+    return applyPatternsGreedily(getOperation(), std::move(patterns), config);
   }
 };
 

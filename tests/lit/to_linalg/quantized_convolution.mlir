@@ -9,10 +9,10 @@ func.func @plain(%x: tensor<1x3x5x5xi8>, %w: tensor<2x3x3x3xi8>) -> tensor<*xi32
   return %y : tensor<*xi32>
 }
 
-// The padding is the zero point, which stands for 0.
+// The padding is the zero point, which stands for 0; less 128, as the bytes are.
 
 // CHECK-LABEL: func.func @known_padding
-// CHECK-DAG: %[[Z:.*]] = arith.constant 7 : i8
+// CHECK-DAG: %[[Z:.*]] = arith.constant -121 : i8
 // CHECK: tensor.pad
 // CHECK: tensor.yield %[[Z]]
 // CHECK: linalg.conv_2d_nchw_fchw
