@@ -33,9 +33,9 @@ FailureOr<omb::ConstantBytes> omb::ConstantBytes::get(Value value) {
   return bytes;
 }
 
-Value omb::createConstantBytes(
-    OpBuilder &builder, Location loc, RankedTensorType type, const Twine &name,
-    function_ref<void(MutableArrayRef<char>)> fill) {
+Value omb::createConstantBytes(OpBuilder &builder, Location loc,
+                               RankedTensorType type, const Twine &name,
+                               function_ref<void(MutableArrayRef<char>)> fill) {
   AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
       type.getNumElements() * (type.getElementTypeBitWidth() / 8),
       /*align=*/64);

@@ -28,8 +28,8 @@ private:
   bool isSplat = false;
 };
 
-/// A constant of `type`, of a type of whole bytes, whose bytes `fill` writes. It
-/// is called `name`.
+/// A constant of `type`, of a type of whole bytes, whose bytes `fill` writes.
+/// It is called `name`.
 mlir::Value
 createConstantBytes(mlir::OpBuilder &builder, mlir::Location loc,
                     mlir::RankedTensorType type, const llvm::Twine &name,

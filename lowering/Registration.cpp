@@ -33,15 +33,14 @@
 using namespace mlir;
 
 void omb::registerDialects(DialectRegistry &registry) {
-  registry
-      .insert<onnx::OnnxDialect, affine::AffineDialect, arith::ArithDialect,
-              bufferization::BufferizationDialect, cf::ControlFlowDialect,
-              complex::ComplexDialect, func::FuncDialect, linalg::LinalgDialect,
-              LLVM::LLVMDialect,
-              math::MathDialect, memref::MemRefDialect, quant::QuantDialect,
-              scf::SCFDialect, sparse_tensor::SparseTensorDialect,
-              tensor::TensorDialect, vector::VectorDialect, iree::FlowDialect,
-              iree::StreamDialect, iree::UtilDialect>();
+  registry.insert<onnx::OnnxDialect, affine::AffineDialect, arith::ArithDialect,
+                  bufferization::BufferizationDialect, cf::ControlFlowDialect,
+                  complex::ComplexDialect, func::FuncDialect,
+                  linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect,
+                  memref::MemRefDialect, quant::QuantDialect, scf::SCFDialect,
+                  sparse_tensor::SparseTensorDialect, tensor::TensorDialect,
+                  vector::VectorDialect, iree::FlowDialect, iree::StreamDialect,
+                  iree::UtilDialect>();
   func::registerInlinerExtension(registry);
   tensor::registerInferTypeOpInterfaceExternalModels(registry);
 }

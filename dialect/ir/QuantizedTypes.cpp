@@ -25,9 +25,9 @@ QuantizedType omb::onnx::getQuantized(Type tensor) {
 }
 
 IntegerType omb::onnx::getStorageType(QuantizedType type) {
-  return IntegerType::get(
-      type.getContext(), type.getStorageTypeIntegralWidth(),
-      type.isSigned() ? IntegerType::Signless : IntegerType::Unsigned);
+  return IntegerType::get(type.getContext(), type.getStorageTypeIntegralWidth(),
+                          type.isSigned() ? IntegerType::Signless
+                                          : IntegerType::Unsigned);
 }
 
 TensorType omb::onnx::withElementType(Type tensor, Type element) {
@@ -71,9 +71,8 @@ QuantizationParameters::get(QuantizedType type) {
     found.axis = axis;
     found.blockSize = size;
   }
-  if (!found.axis ||
-      int64_t(blocks.getQuantizedDimensions().size()) !=
-          blocks.getScales().getType().getRank())
+  if (!found.axis || int64_t(blocks.getQuantizedDimensions().size()) !=
+                         blocks.getScales().getType().getRank())
     return std::nullopt;
   for (const APFloat &scale : blocks.getScales().getValues<APFloat>()) {
     APFloat wide = scale;
@@ -95,10 +94,10 @@ QuantizedType QuantizationParameters::getType(IntegerType storage,
   bool isSigned = !storage.isUnsigned();
   unsigned flags = isSigned ? quant::QuantizationFlags::Signed : 0;
   auto stored = IntegerType::get(context, storage.getWidth());
-  int64_t least = QuantizedType::getDefaultMinimumForInteger(
-      isSigned, storage.getWidth());
-  int64_t most = QuantizedType::getDefaultMaximumForInteger(isSigned,
-                                                            storage.getWidth());
+  int64_t least =
+      QuantizedType::getDefaultMinimumForInteger(isSigned, storage.getWidth());
+  int64_t most =
+      QuantizedType::getDefaultMaximumForInteger(isSigned, storage.getWidth());
   if (storage.getWidth() > QuantizedType::MaxStorageBits ||
       llvm::any_of(scales, [](double scale) {
         return !(scale > 0) || std::isinf(scale);
@@ -152,8 +151,8 @@ std::string omb::onnx::findQuantizationObstacle(Type tensor) {
   if (type.hasStorageTypeBounds())
     return "stores a part of its integers' range";
   Type expressed = type.getExpressedType();
-  if (!expressed || !(expressed.isF32() || expressed.isF16() ||
-                      expressed.isBF16()))
+  if (!expressed ||
+      !(expressed.isF32() || expressed.isF16() || expressed.isBF16()))
     return "expresses numbers other than f32, f16 and bf16";
   std::optional<QuantizationParameters> parameters =
       QuantizationParameters::get(type);
@@ -202,7 +201,8 @@ bool omb::onnx::isExact(QuantizedType type) {
     return false;
   std::optional<QuantizationParameters> parameters =
       QuantizationParameters::get(type);
-  double least = std::ldexp(1.0, llvm::APFloat::semanticsMinExponent(semantics));
+  double least =
+      std::ldexp(1.0, llvm::APFloat::semanticsMinExponent(semantics));
   double most = std::ldexp(1.0, llvm::APFloat::semanticsMaxExponent(semantics) -
                                     int(width) - 1);
   return parameters && llvm::all_of(parameters->scales, [&](double scale) {
@@ -240,8 +240,9 @@ LogicalResult QuantizeCastOp::verify() {
       failed(verifyTensor(*this, "operand", getInput().getType(), false)))
     return failure();
   return verifyElements(
-      *this, withElementType(getInput().getType(),
-                             getQuantized(getType()).getExpressedType()),
+      *this,
+      withElementType(getInput().getType(),
+                      getQuantized(getType()).getExpressedType()),
       getInput().getType());
 }
 
@@ -257,10 +258,12 @@ LogicalResult DequantizeCastOp::verify() {
 
 LogicalResult StorageCastOp::verify() {
   bool quantizes = bool(getQuantized(getType()));
-  if (failed(verifyTensor(*this, "operand", getInput().getType(), !quantizes)) ||
+  if (failed(
+          verifyTensor(*this, "operand", getInput().getType(), !quantizes)) ||
       failed(verifyTensor(*this, "result", getType(), quantizes)))
     return failure();
-  QuantizedType type = getQuantized(quantizes ? Value(getResult()) : getInput());
+  QuantizedType type =
+      getQuantized(quantizes ? Value(getResult()) : getInput());
   Type stored = quantizes ? getInput().getType() : getType();
   return verifyElements(*this, withElementType(stored, getStorageType(type)),
                         stored);

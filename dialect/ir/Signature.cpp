@@ -358,9 +358,9 @@ LogicalResult omb::onnx::verifyTypeVariables(Operation *op,
     }
     return success();
   };
-  for (Type type : llvm::concat<const Type>(
-           SmallVector<Type>(op->getOperandTypes()),
-           SmallVector<Type>(op->getResultTypes())))
+  for (Type type :
+       llvm::concat<const Type>(SmallVector<Type>(op->getOperandTypes()),
+                                SmallVector<Type>(op->getResultTypes())))
     if (std::string why = findQuantizationObstacle(type); !why.empty())
       return op->emitOpError("has the type ") << type << ", which " << why;
   for (auto [index, parameter] : llvm::enumerate(signature.operands))

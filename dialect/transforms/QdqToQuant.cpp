@@ -4,6 +4,7 @@
 #include "dialect/ir/ops/Activation.h"
 #include "dialect/ir/ops/Convolution.h"
 #include "dialect/ir/ops/DataMovement.h"
+#include "dialect/ir/ops/Indexing.h"
 #include "dialect/ir/ops/Matmul.h"
 #include "dialect/ir/ops/Quantization.h"
 #include "dialect/transforms/Passes.h"
@@ -96,8 +97,9 @@ static bool readFloats(ElementsAttr elements, SmallVector<double> &found) {
     return false;
   for (int64_t index = 0; index < count; ++index)
     add(APFloat(type.getFloatSemantics(),
-                APInt(width, readInteger(blob->getData(), index, width,
-                                         /*isSigned=*/false, false),
+                APInt(width,
+                      readInteger(blob->getData(), index, width,
+                                  /*isSigned=*/false, false),
                       /*isSigned=*/false, /*implicitTrunc=*/true)));
   return true;
 }
@@ -184,14 +186,13 @@ struct QuantizeLinearToCast : OpRewritePattern<QuantizeLinearOp> {
     if (element != getElementTypeOrSelf(op.getYScale().getType()) ||
         !isDefaultPrecision(op, element))
       return rewriter.notifyMatchFailure(op, "divides in another precision");
-    TensorType type = getQuantizedType(
-        op.getType(), {op.getYScale(), op.getYZeroPoint(), op.getAxis(),
-                       op.getBlockSize()});
-    if (!type || cast<ShapedType>(op.getX().getType()).getShape() !=
-                     type.getShape())
+    TensorType type =
+        getQuantizedType(op.getType(), {op.getYScale(), op.getYZeroPoint(),
+                                        op.getAxis(), op.getBlockSize()});
+    if (!type ||
+        cast<ShapedType>(op.getX().getType()).getShape() != type.getShape())
       return rewriter.notifyMatchFailure(op, "has no constant parameters");
-    Value cast =
-        QuantizeCastOp::create(rewriter, op.getLoc(), type, op.getX());
+    Value cast = QuantizeCastOp::create(rewriter, op.getLoc(), type, op.getX());
     rewriter.replaceOpWithNewOp<StorageCastOp>(op, op.getType(), cast);
     return success();
   }
@@ -220,10 +221,9 @@ struct DequantizeLinearToCast : OpRewritePattern<DequantizeLinearOp> {
         getElementTypeOrSelf(op.getXScale().getType()))
       return rewriter.notifyMatchFailure(op, "gives another type than scales");
     TensorType type = getQuantizedType(
-        op.getX().getType(), {op.getXScale(), op.getXZeroPoint(), op.getAxis(),
-                              op.getBlockSize()});
-    if (!type ||
-        cast<ShapedType>(op.getType()).getShape() != type.getShape())
+        op.getX().getType(),
+        {op.getXScale(), op.getXZeroPoint(), op.getAxis(), op.getBlockSize()});
+    if (!type || cast<ShapedType>(op.getType()).getShape() != type.getShape())
       return rewriter.notifyMatchFailure(op, "has no constant parameters");
     Value cast = StorageCastOp::create(rewriter, op.getLoc(), type, op.getX());
     rewriter.replaceOpWithNewOp<DequantizeCastOp>(op, op.getType(), cast);
@@ -247,9 +247,8 @@ static TensorType getBiasType(TensorType input, TensorType weights,
   }
   if (own->axis)
     own->axis = 0;
-  QuantizedType type =
-      own->getType(IntegerType::get(bias.getContext(), 32),
-                   Float32Type::get(bias.getContext()));
+  QuantizedType type = own->getType(IntegerType::get(bias.getContext(), 32),
+                                    Float32Type::get(bias.getContext()));
   TensorType quantized = type ? withElementType(tensor, type) : TensorType();
   return quantized && findQuantizationObstacle(quantized).empty() ? quantized
                                                                   : nullptr;
@@ -285,8 +284,8 @@ struct QLinearConvToConv : OpRewritePattern<QLinearConvOp> {
     for (NamedAttribute each : op->getAttrs())
       if (each.getName() != "operandSegmentSizes")
         attributes.push_back(each);
-    auto conv = ConvOp::create(rewriter, loc, TypeRange{result}, operands,
-                               attributes);
+    auto conv =
+        ConvOp::create(rewriter, loc, TypeRange{result}, operands, attributes);
     rewriter.replaceOpWithNewOp<StorageCastOp>(op, op.getType(),
                                                conv.getResult());
     return success();
@@ -316,9 +315,8 @@ struct QLinearMatMulToMatMul : OpRewritePattern<QLinearMatMulOp> {
     SmallVector<Value> operands{
         StorageCastOp::create(rewriter, loc, a, op.getA()),
         StorageCastOp::create(rewriter, loc, b, op.getB())};
-    auto product =
-        MatMulOp::create(rewriter, loc, TypeRange{result}, operands,
-                         ArrayRef<NamedAttribute>());
+    auto product = MatMulOp::create(rewriter, loc, TypeRange{result}, operands,
+                                    ArrayRef<NamedAttribute>());
     rewriter.replaceOpWithNewOp<StorageCastOp>(op, op.getType(),
                                                product.getResult());
     return success();
@@ -327,8 +325,7 @@ struct QLinearMatMulToMatMul : OpRewritePattern<QLinearMatMulOp> {
 private:
   static TensorType getOneForAll(Value value, Value scale, Value zeroPoint) {
     TensorType type = getQuantizedType(value.getType(), {scale, zeroPoint});
-    bool isOne =
-        type && !QuantizationParameters::get(getQuantized(type))->axis;
+    bool isOne = type && !QuantizationParameters::get(getQuantized(type))->axis;
     return isOne ? type : nullptr;
   }
 };
@@ -441,12 +438,12 @@ private:
     int64_t rank =
         cast<RankedTensorType>(transpose.getData().getType()).getRank();
     for (int64_t dim = 0; dim < rank; ++dim) {
-      int64_t from = transpose.getPerm() ? (*transpose.getPerm())[dim]
-                                         : rank - 1 - dim;
+      int64_t from =
+          transpose.getPerm() ? (*transpose.getPerm())[dim] : rank - 1 - dim;
       if (from == *parameters->axis) {
         parameters->axis = dim;
-        return parameters->getType(
-            getStorageType(type), cast<FloatType>(type.getExpressedType()));
+        return parameters->getType(getStorageType(type),
+                                   cast<FloatType>(type.getExpressedType()));
       }
     }
     return nullptr;
@@ -467,8 +464,8 @@ private:
     if (!pad)
       return cloneWith(builder, op, operands, types);
     return PadOp::create(builder, op->getLoc(), types[0], operands[0],
-                         operands[1], /*constant_value=*/Value(),
-                         pad.getAxes(), pad.getModeAttr());
+                         operands[1], /*constant_value=*/Value(), pad.getAxes(),
+                         pad.getModeAttr());
   }
 };
 
@@ -482,7 +479,7 @@ struct QuantizeBefore : OpRewritePattern<QuantizeCastOp> {
     Operation *op = cast.getInput().getDefiningOp();
     if (!op || op->getNumResults() != 1 || !cast.getInput().hasOneUse() ||
         !isa<quant::UniformQuantizedType>(getQuantized(cast.getType())) ||
-        !(limitsElements(op) || (movesElements(op) && !isa<ConcatOp>(op))))
+        !(limitsElements(op) || movesElements(op)) || takesFew(op))
       return rewriter.notifyMatchFailure(cast, "is of what needs all digits");
     SmallVector<Value> operands(op->getOperands());
     operands[0] = QuantizeCastOp::create(
@@ -492,6 +489,12 @@ struct QuantizeBefore : OpRewritePattern<QuantizeCastOp> {
     Operation *moved = cloneWith(rewriter, op, operands, cast.getType());
     rewriter.replaceOp(cast, moved->getResults());
     return success();
+  }
+
+private:
+  /// Whether `op` may take few of many elements, or takes several tensors.
+  static bool takesFew(Operation *op) {
+    return isa<ConcatOp, GatherOp, SliceOp, SplitOp>(op);
   }
 };
 

@@ -48,8 +48,8 @@ struct LinearParameters {
     for (double scale : parameters->scales) {
       APFloat &value = scales.emplace_back(scale);
       bool losesInfo;
-      value.convert(expressed.getFloatSemantics(),
-                    APFloat::rmNearestTiesToEven, &losesInfo);
+      value.convert(expressed.getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                    &losesInfo);
     }
     IntegerType storage = getStorageType(type);
     SmallVector<APInt> zeros;
@@ -57,14 +57,14 @@ struct LinearParameters {
       zeros.emplace_back(storage.getWidth(), zero, type.isSigned(),
                          /*implicitTrunc=*/true);
     LinearParameters created;
-    created.scale = createConstant(
-        builder, loc,
-        ElementsAttr(DenseElementsAttr::get(
-            RankedTensorType::get(shape, expressed), scales)));
-    created.zeroPoint = createConstant(
-        builder, loc,
-        ElementsAttr(DenseElementsAttr::get(
-            RankedTensorType::get(shape, storage), zeros)));
+    created.scale =
+        createConstant(builder, loc,
+                       ElementsAttr(DenseElementsAttr::get(
+                           RankedTensorType::get(shape, expressed), scales)));
+    created.zeroPoint =
+        createConstant(builder, loc,
+                       ElementsAttr(DenseElementsAttr::get(
+                           RankedTensorType::get(shape, storage), zeros)));
     created.axis = builder.getI64IntegerAttr(parameters->axis.value_or(1));
     created.blockSize = builder.getI64IntegerAttr(parameters->blockSize);
     return created;
@@ -96,9 +96,9 @@ struct DequantizeCastToLinear : OpRewritePattern<DequantizeCastOp> {
 
   LogicalResult matchAndRewrite(DequantizeCastOp op,
                                 PatternRewriter &rewriter) const override {
-    Value stored = StorageCastOp::create(
-        rewriter, op.getLoc(), getStored(op.getInput().getType()),
-        op.getInput());
+    Value stored = StorageCastOp::create(rewriter, op.getLoc(),
+                                         getStored(op.getInput().getType()),
+                                         op.getInput());
     auto parameters = LinearParameters::create(rewriter, op.getLoc(),
                                                getQuantized(op.getInput()));
     SmallVector<NamedAttribute> attributes{
@@ -106,8 +106,7 @@ struct DequantizeCastToLinear : OpRewritePattern<DequantizeCastOp> {
         rewriter.getNamedAttr("block_size", parameters.blockSize)};
     rewriter.replaceOpWithNewOp<DequantizeLinearOp>(
         op, TypeRange{op.getType()},
-        ValueRange{stored, parameters.scale, parameters.zeroPoint},
-        attributes);
+        ValueRange{stored, parameters.scale, parameters.zeroPoint}, attributes);
     return success();
   }
 };
@@ -177,10 +176,9 @@ private:
     IntegerType storage = getStorageType(type);
     APInt bits(storage.getWidth(), value, type.isSigned(),
                /*implicitTrunc=*/true);
-    return createConstant(
-        builder, loc,
-        ElementsAttr(DenseElementsAttr::get(RankedTensorType::get({}, storage),
-                                            bits)));
+    return createConstant(builder, loc,
+                          ElementsAttr(DenseElementsAttr::get(
+                              RankedTensorType::get({}, storage), bits)));
   }
 
   static Operation *create(OpBuilder &builder, Operation *op,
@@ -188,11 +186,11 @@ private:
                            SmallVector<Value> operands, ArrayRef<Type> types) {
     Location loc = op->getLoc();
     if (isa<ReluOp>(op))
-      return MaxOp::create(builder, loc, types,
-                           ValueRange{operands[0],
-                                      createInteger(builder, loc, type,
-                                                    type.getZeroPoint())},
-                           ArrayRef<NamedAttribute>());
+      return MaxOp::create(
+          builder, loc, types,
+          ValueRange{operands[0],
+                     createInteger(builder, loc, type, type.getZeroPoint())},
+          ArrayRef<NamedAttribute>());
     if (auto clip = dyn_cast<ClipOp>(op)) {
       auto limit = [&](Value number) -> Value {
         APFloat value(0.0);
@@ -210,8 +208,8 @@ private:
     if (auto pad = dyn_cast<PadOp>(op))
       return PadOp::create(
           builder, loc, types[0], operands[0], pad.getPads(),
-          createInteger(builder, loc, type, type.getZeroPoint()),
-          pad.getAxes(), pad.getModeAttr());
+          createInteger(builder, loc, type, type.getZeroPoint()), pad.getAxes(),
+          pad.getModeAttr());
     return cloneWith(builder, op, operands, types);
   }
 };
@@ -229,12 +227,12 @@ struct UseExpressed : OpInterfaceRewritePattern<SignatureOpInterface> {
     Location loc = op->getLoc();
     SmallVector<Value> operands;
     for (Value operand : op->getOperands())
-      operands.push_back(getQuantized(operand)
-                             ? DequantizeCastOp::create(
-                                   rewriter, loc,
-                                   getExpressed(operand.getType()), operand)
-                                   .getResult()
-                             : operand);
+      operands.push_back(
+          getQuantized(operand)
+              ? DequantizeCastOp::create(
+                    rewriter, loc, getExpressed(operand.getType()), operand)
+                    .getResult()
+              : operand);
     SmallVector<Type> types;
     for (Value result : op->getResults())
       types.push_back(getQuantized(result) ? getExpressed(result.getType())
@@ -243,11 +241,11 @@ struct UseExpressed : OpInterfaceRewritePattern<SignatureOpInterface> {
     SmallVector<Value> results;
     for (auto [result, value] :
          llvm::zip(op->getResults(), expressed->getResults()))
-      results.push_back(getQuantized(result)
-                            ? QuantizeCastOp::create(rewriter, loc,
-                                                     result.getType(), value)
-                                  .getResult()
-                            : Value(value));
+      results.push_back(
+          getQuantized(result)
+              ? QuantizeCastOp::create(rewriter, loc, result.getType(), value)
+                    .getResult()
+              : Value(value));
     rewriter.replaceOp(op, results);
     return success();
   }

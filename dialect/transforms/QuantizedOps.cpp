@@ -37,14 +37,13 @@ bool omb::onnx::limitsElements(Operation *op) {
   if (isa<ReluOp>(op))
     return true;
   auto clip = dyn_cast<ClipOp>(op);
-  return clip && llvm::all_of(ValueRange{clip.getMin(), clip.getMax()},
-                              [](Value limit) {
-                                APFloat number(0.0);
-                                return !limit ||
-                                       (matchPattern(limit,
-                                                     m_ConstantFloat(&number)) &&
-                                        !number.isNaN());
-                              });
+  return clip && llvm::all_of(
+                     ValueRange{clip.getMin(), clip.getMax()}, [](Value limit) {
+                       APFloat number(0.0);
+                       return !limit ||
+                              (matchPattern(limit, m_ConstantFloat(&number)) &&
+                               !number.isNaN());
+                     });
 }
 
 bool omb::onnx::isContraction(Operation *op) {

@@ -313,6 +313,5 @@ struct StorageCastToTensor : OpConversionPattern<StorageCastOp> {
 void omb::populateQuantizationToLinalgPatterns(const TypeConverter &converter,
                                                RewritePatternSet &patterns) {
   patterns.add<QuantizeLinearToGeneric, DequantizeLinearToGeneric,
-               StorageCastToTensor>(
-      converter, patterns.getContext());
+               StorageCastToTensor>(converter, patterns.getContext());
 }

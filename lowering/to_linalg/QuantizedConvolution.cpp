@@ -125,8 +125,8 @@ Value IntegerConvolution::padInput() {
   int64_t zero = cast<IntegerAttr>(number).getInt();
   if (op.inputType.isUnsignedInteger())
     zero = int8_t(zero ^ 0x80);
-  Value element = arith::ConstantOp::create(
-      builder, loc, builder.getIntegerAttr(byte, zero));
+  Value element = arith::ConstantOp::create(builder, loc,
+                                            builder.getIntegerAttr(byte, zero));
   Value bytes = toSignedBytes(builder, loc, op.input, op.inputType);
   return padWindows(builder, loc, bytes, sizes.windows, type, element);
 }
@@ -439,10 +439,10 @@ struct QuantizedConvToLinalg : OpConversionPattern<ConvOp> {
         scales.addend = {bias, {kFeatures}, {StringAttr()}};
     }
     Factor sums = buildSums(rewriter, loc, operands, types->result);
-    rewriter.replaceOp(op, castTensor(rewriter, loc,
-                                      scaleSums(rewriter, loc, sums, scales)
-                                          .tensor,
-                                      types->result));
+    rewriter.replaceOp(op,
+                       castTensor(rewriter, loc,
+                                  scaleSums(rewriter, loc, sums, scales).tensor,
+                                  types->result));
     return success();
   }
 };

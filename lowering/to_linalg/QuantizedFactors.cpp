@@ -192,12 +192,11 @@ Value omb::toSignedBytes(OpBuilder &builder, Location loc, Value tensor,
   if (FailureOr<ConstantBytes> bytes = ConstantBytes::get(tensor);
       succeeded(bytes)) {
     auto type = cast<RankedTensorType>(tensor.getType());
-    return createConstantBytes(
-        builder, loc, type, bytes->getName() + ".signed",
-        [&](MutableArrayRef<char> out) {
-          for (auto [index, byte] : llvm::enumerate(out))
-            byte = *bytes->at(index) ^ char(0x80);
-        });
+    return createConstantBytes(builder, loc, type, bytes->getName() + ".signed",
+                               [&](MutableArrayRef<char> out) {
+                                 for (auto [index, byte] : llvm::enumerate(out))
+                                   byte = *bytes->at(index) ^ char(0x80);
+                               });
   }
   return shiftBytes(builder, loc, tensor);
 }
@@ -243,11 +242,10 @@ Factor omb::createZeroPoint(OpBuilder &builder, Location loc,
                        /*implicitTrunc=*/true);
   if (llvm::all_equal(zeros))
     return createNumber(builder, loc, builder.getIntegerAttr(stored, zeros[0]));
-  return createVector(
-      builder, loc,
-      DenseElementsAttr::get(RankedTensorType::get(zeros.size(), stored),
-                             zeros),
-      label);
+  return createVector(builder, loc,
+                      DenseElementsAttr::get(
+                          RankedTensorType::get(zeros.size(), stored), zeros),
+                      label);
 }
 
 /// The sums of constant signed bytes over the labels `summed`; nullopt for
@@ -309,7 +307,8 @@ Factor omb::buildOffset(OpBuilder &builder, Location loc, const Factor &weights,
       kept.push_back(label);
   auto number = dyn_cast_if_present<IntegerAttr>(getNumber(zero.tensor));
   std::optional<SmallVector<int32_t>> start = getIntegers(bias);
-  bool fits = start && (start->size() <= 1 || Labels(bias.labels) == Labels(kept));
+  bool fits =
+      start && (start->size() <= 1 || Labels(bias.labels) == Labels(kept));
   if (number && fits) {
     if (auto sums = sumConstant(weights, summed)) {
       for (auto [index, sum] : llvm::enumerate(*sums)) {
@@ -421,12 +420,11 @@ static Factor createScale(OpBuilder &builder, Location loc,
   Type type = builder.getF32Type();
   if (llvm::all_equal(factors))
     return createNumber(builder, loc, builder.getFloatAttr(type, factors[0]));
-  return createVector(
-      builder, loc,
-      DenseElementsAttr::get(
-          RankedTensorType::get(int64_t(factors.size()), type),
-          ArrayRef<float>(factors)),
-      scales.channel);
+  return createVector(builder, loc,
+                      DenseElementsAttr::get(
+                          RankedTensorType::get(int64_t(factors.size()), type),
+                          ArrayRef<float>(factors)),
+                      scales.channel);
 }
 
 Factor omb::scaleSums(OpBuilder &builder, Location loc, const Factor &sums,
@@ -449,8 +447,8 @@ Factor omb::scaleSums(OpBuilder &builder, Location loc, const Factor &sums,
       number = s.div(number, s.constant(number, float(parameters->scales[0])));
     Type storage = onnx::getStorageType(scales.result);
     Value zero = arith::ConstantOp::create(
-        s, s.getIntegerAttr(getLoweredType(storage),
-                            parameters->zeroPoints[0]));
+        s,
+        s.getIntegerAttr(getLoweredType(storage), parameters->zeroPoints[0]));
     return buildQuantized(s, number, zero, storage);
   };
   Type element = scales.result ? getLoweredType(scales.result) : type;

@@ -255,9 +255,8 @@ struct QLinearMatMulToLinalg : OpConversionPattern<QLinearMatMulOp> {
     Location loc = op.getLoc();
     bool isInteger = isa<IntegerType>(lhs->type) && isa<IntegerType>(rhs->type);
     Factor product =
-        isInteger
-            ? multiplyIntegers(rewriter, loc, *lhs, *rhs, labels->result)
-            : multiplyFloats(rewriter, loc, *lhs, *rhs, labels->result);
+        isInteger ? multiplyIntegers(rewriter, loc, *lhs, *rhs, labels->result)
+                  : multiplyFloats(rewriter, loc, *lhs, *rhs, labels->result);
     auto fit = [&](const Factor &parameter) {
       return fitParameter(rewriter, loc, parameter, product);
     };
@@ -314,8 +313,7 @@ Value buildProduct(OpBuilder &builder, OpT op, typename OpT::Adaptor adaptor,
     Factor &factor = getQuantized(type) ? bias : scales.addend;
     factor = getAddend(builder, loc, addend, type);
   }
-  Factor sums =
-      multiplyIntegers(builder, loc, lhs, rhs, labels.result, bias);
+  Factor sums = multiplyIntegers(builder, loc, lhs, rhs, labels.result, bias);
   return scaleSums(builder, loc, sums, scales).tensor;
 }
 
@@ -352,8 +350,8 @@ struct QuantizedGemmToLinalg : OpConversionPattern<GemmOp> {
       std::swap(labels.lhs[0], labels.lhs[1]);
     if (op.getTransB())
       std::swap(labels.rhs[0], labels.rhs[1]);
-    Value product = buildProduct(rewriter, op, adaptor, labels, adaptor.getC(),
-                                 op.getC());
+    Value product =
+        buildProduct(rewriter, op, adaptor, labels, adaptor.getC(), op.getC());
     rewriter.replaceOp(
         op, castTensor(rewriter, op.getLoc(), product,
                        getTypeConverter()->convertType(op.getType())));

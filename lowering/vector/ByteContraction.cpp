@@ -63,8 +63,7 @@ static Value createShifted(OpBuilder &builder, Location loc, Value value) {
     return source;
   auto pad = value.getDefiningOp<tensor::PadOp>();
   if (std::optional<int64_t> padding = getPadding(pad))
-    return createPad(builder, loc,
-                     createShifted(builder, loc, pad.getSource()),
+    return createPad(builder, loc, createShifted(builder, loc, pad.getSource()),
                      pad.getMixedLowPad(), pad.getMixedHighPad(),
                      shift(*padding));
   if (auto collapse = value.getDefiningOp<tensor::CollapseShapeOp>())
@@ -132,7 +131,8 @@ static Value createConstantOffset(OpBuilder &builder, Location loc,
   for (auto [dim, size] : llvm::enumerate(sizes))
     (dim < kept ? sums : products) *= size;
   SmallVector<int32_t> offsets;
-  SmallVector<int64_t> ofSums = computeStrides(ArrayRef(sizes).take_front(kept)),
+  SmallVector<int64_t> ofSums =
+                           computeStrides(ArrayRef(sizes).take_front(kept)),
                        ofProducts =
                            computeStrides(ArrayRef(sizes).drop_front(kept));
   for (int64_t sum = 0; sum < sums; ++sum) {
@@ -141,8 +141,8 @@ static Value createConstantOffset(OpBuilder &builder, Location loc,
     for (int64_t product = 0; product < products; ++product) {
       SmallVector<int64_t> position(at);
       llvm::append_range(position, delinearize(product, ofProducts));
-      total += uint32_t(int32_t(
-          int8_t(*source.at(linearize(position, strides)))));
+      total +=
+          uint32_t(int32_t(int8_t(*source.at(linearize(position, strides)))));
     }
     offsets.push_back(int32_t(-128 * total));
   }
@@ -152,8 +152,8 @@ static Value createConstantOffset(OpBuilder &builder, Location loc,
       builder, loc, DenseElementsAttr::get(type, ArrayRef<int32_t>(offsets)));
 }
 
-Value omb::kernels::createUnsignedOffset(OpBuilder &builder,
-                                         const ChannelContraction &contraction) {
+Value omb::kernels::createUnsignedOffset(
+    OpBuilder &builder, const ChannelContraction &contraction) {
   Location loc = contraction.op->getLoc();
   Value weights = contraction.weights->get();
   auto type = cast<RankedTensorType>(weights.getType());
@@ -185,8 +185,8 @@ Value omb::kernels::createUnsignedOffset(OpBuilder &builder,
              builder, loc, start.getType(), weights, start, maps, kinds,
              [&](OpBuilder &b, Location at, ValueRange args) {
                Value wide = arith::ExtSIOp::create(b, at, word, args[0]);
-               Value factor = arith::ConstantOp::create(
-                   b, at, b.getI32IntegerAttr(-128));
+               Value factor =
+                   arith::ConstantOp::create(b, at, b.getI32IntegerAttr(-128));
                Value product = arith::MulIOp::create(b, at, wide, factor);
                Value sum = arith::AddIOp::create(b, at, args[1], product);
                linalg::YieldOp::create(b, at, sum);

@@ -48,8 +48,8 @@ void omb::kernels::buildMultiplyAdd(OpBuilder &builder, Location loc,
       return factor;
     return arith::ExtSIOp::create(builder, loc, type, factor);
   };
-  Value product = arith::MulIOp::create(builder, loc, extend(args[0]),
-                                        extend(args[1]));
+  Value product =
+      arith::MulIOp::create(builder, loc, extend(args[0]), extend(args[1]));
   Value sum = arith::AddIOp::create(builder, loc, args[2], product);
   linalg::YieldOp::create(builder, loc, sum);
 }
@@ -177,11 +177,15 @@ ChannelContraction::match(linalg::LinalgOp op,
   Type sums = getElementTypeOrSelf(op.getDpsInits()[0].getType());
   bool isInteger = sums.isInteger(32);
   Type element = isInteger ? IntegerType::get(op.getContext(), 8) : sums;
-  if (!multipliesAndAdds<arith::AddFOp, arith::MulFOp>(op) &&
-      !(isInteger && multipliesAndAdds<arith::AddIOp, arith::MulIOp>(op)))
+  bool isOfBytes = isInteger &&
+                   multipliesAndAdds<arith::AddIOp, arith::MulIOp>(op) &&
+                   llvm::all_of(op.getDpsInputs(), [&](Value input) {
+                     return getElementTypeOrSelf(input.getType()) == element;
+                   });
+  if (!isOfBytes && !multipliesAndAdds<arith::AddFOp, arith::MulFOp>(op))
     return fail("doesn't sum products of floats or signed bytes");
   if (!isInteger && !element.isF32() && !element.isF64())
-    return fail("isn't of f32, f64 or bytes");
+    return fail("isn't of f32 or f64");
 
   AffineMap output = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   if (output.getNumResults() == 0 || !output.isProjectedPermutation())

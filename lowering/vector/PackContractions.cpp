@@ -93,8 +93,7 @@ matchPackable(linalg::LinalgOp op, const VectorUnit &unit,
               function_ref<void(const Twine &)> why) {
   FailureOr<ChannelContraction> contraction =
       ChannelContraction::match(op, why);
-  if (succeeded(contraction) && contraction->isInteger &&
-      unit.dotBytes == 0) {
+  if (succeeded(contraction) && contraction->isInteger && unit.dotBytes == 0) {
     why("is of bytes, which this CPU has no instruction for");
     return failure();
   }
@@ -209,10 +208,9 @@ private:
     size_t rank = contraction.positions.size() + 1;
     SmallVector<AffineExpr> dims;
     for (unsigned batch : contraction.batches)
-      dims.push_back(getAffineDimExpr(
-          llvm::find(contraction.positions, batch) -
-              contraction.positions.begin(),
-          context));
+      dims.push_back(getAffineDimExpr(llvm::find(contraction.positions, batch) -
+                                          contraction.positions.begin(),
+                                      context));
     dims.push_back(getAffineDimExpr(rank - 1, context));
     return AffineMap::get(rank, 0, dims, context);
   }
@@ -254,8 +252,8 @@ private:
   }
 
   /// The loops stay as they are, the channels' loop counts panels, and one more
-  /// goes through a panel. Of bytes, the last loop of the sum counts groups, and
-  /// one more goes through a group.
+  /// goes through a panel. Of bytes, the last loop of the sum counts groups,
+  /// and one more goes through a group.
   static Value createPacked(OpBuilder &builder,
                             const ChannelContraction &contraction, Value panels,
                             int64_t panel, int64_t group) {
@@ -309,11 +307,10 @@ private:
     Value zero = arith::ConstantOp::create(
         builder, loc, builder.getZeroAttr(type.getElementType()));
     Value fill = linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
-    return linalg::GenericOp::create(builder, loc, fill.getType(),
-                                     ValueRange{input, panels}, fill, maps,
-                                     iterators,
-                                     group > 1 ? buildUnsignedMultiplyAdd
-                                               : buildMultiplyAdd)
+    return linalg::GenericOp::create(
+               builder, loc, fill.getType(), ValueRange{input, panels}, fill,
+               maps, iterators,
+               group > 1 ? buildUnsignedMultiplyAdd : buildMultiplyAdd)
         .getResult(0);
   }
 

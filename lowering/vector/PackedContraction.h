@@ -28,7 +28,8 @@ struct PaddedWindow {
 ///
 /// Of bytes, the last of r goes through groups, which are next to each other:
 ///
-///   packed[p..., j, v] += input[f(p..., r...) + q] * panels[b..., j, r..., v, q]
+///   packed[p..., j, v] += input[f(p..., r...) + q] * panels[b..., j, r..., v,
+///   q]
 ///
 /// where the input is unsigned, and the panels are signed.
 ///

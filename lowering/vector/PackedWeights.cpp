@@ -67,10 +67,10 @@ private:
     std::memset(out, 0, panel * group * width);
     for (int64_t channel = 0; channel < channels; ++channel)
       for (int64_t index = 0; index < count; ++index)
-        std::memcpy(out + (channel * group + index) * width,
-                    source.at(offset + channel * steps[batches] +
-                              index * steps.back()),
-                    width);
+        std::memcpy(
+            out + (channel * group + index) * width,
+            source.at(offset + channel * steps[batches] + index * steps.back()),
+            width);
     out += panel * group * width;
   }
 
@@ -103,11 +103,11 @@ FailureOr<Value> omb::kernels::packWeights(OpBuilder &builder, Value weights,
     shape.push_back(group);
   auto packedType = RankedTensorType::get(shape, type.getElementType());
 
-  return createConstantBytes(
-      builder, weights.getLoc(), packedType, source->getName() + ".packed",
-      [&](MutableArrayRef<char> out) {
-        Packer(*source, type.getShape(), panel, order, batches, group,
-               out.data())
-            .pack();
-      });
+  return createConstantBytes(builder, weights.getLoc(), packedType,
+                             source->getName() + ".packed",
+                             [&](MutableArrayRef<char> out) {
+                               Packer(*source, type.getShape(), panel, order,
+                                      batches, group, out.data())
+                                   .pack();
+                             });
 }

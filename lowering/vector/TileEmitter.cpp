@@ -234,8 +234,9 @@ TileEmitter::Values TileEmitter::readWeights(const Sum &sum) {
   Values weights;
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
     at.back() = constant(vector * space.lanes * contraction.getGroup());
-    weights.push_back(vec::LoadOp::create(
-        builder, loc, weightsType, memory.operands.at(contraction.getPanels()), at));
+    weights.push_back(
+        vec::LoadOp::create(builder, loc, weightsType,
+                            memory.operands.at(contraction.getPanels()), at));
   }
   return weights;
 }
@@ -280,8 +281,8 @@ Value TileEmitter::multiplyAdd(Value input, Value weights, Value sum) {
     return vec::FMAOp::create(builder, loc, input, weights, sum);
   bool isWide = type.getNumElements() * type.getElementTypeBitWidth() > 256;
   auto call = [&](StringRef name, ValueRange operands) {
-    return LLVM::CallIntrinsicOp::create(
-               builder, loc, type, builder.getStringAttr(name), operands)
+    return LLVM::CallIntrinsicOp::create(builder, loc, type,
+                                         builder.getStringAttr(name), operands)
         .getResult(0);
   };
   if (contraction.getGroup() == 4)
@@ -289,9 +290,9 @@ Value TileEmitter::multiplyAdd(Value input, Value weights, Value sum) {
                        : "llvm.x86.avx512.vpdpbusd.256",
                 {sum, input, weights});
   weights = arith::ExtSIOp::create(builder, loc, input.getType(), weights);
-  Value products = call(isWide ? "llvm.x86.avx512.pmaddw.d.512"
-                               : "llvm.x86.avx2.pmadd.wd",
-                        {input, weights});
+  Value products =
+      call(isWide ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd",
+           {input, weights});
   return arith::AddIOp::create(builder, loc, sum, products);
 }
 

@@ -1,7 +1,7 @@
 // RUN: omb-opt %s --split-input-file --omb-pack-contractions=explain --verify-diagnostics -o /dev/null
 
 func.func @integers(%x: tensor<9x2xi32>, %w: tensor<2x5xi32>, %e: tensor<9x5xi32>) -> tensor<9x5xi32> {
-  // expected-remark@+1 {{doesn't sum products of floats}}
+  // expected-remark@+1 {{doesn't sum products of floats or signed bytes}}
   %r = linalg.matmul ins(%x, %w : tensor<9x2xi32>, tensor<2x5xi32>) outs(%e : tensor<9x5xi32>) -> tensor<9x5xi32>
   return %r : tensor<9x5xi32>
 }

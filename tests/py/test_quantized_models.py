@@ -1,0 +1,180 @@
+"""Models as ONNX Runtime's quantizer writes them, against ONNX Runtime.
+
+ONNX Runtime runs without its optimizations, which drop pairs of QuantizeLinear and DequantizeLinear
+and so round less often than the model says. Without them, all integers agree exactly; what is
+computed in f32 in between may end one step of the last quantization away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_mlir_bridge as omb
+import pytest
+from models import quantized
+from models.reference import relative_error
+from onnx import TensorProto, helper, numpy_helper
+
+
+def _reference(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, dict(feeds))
+
+
+@pytest.mark.parametrize("form", quantized.FORMS)
+@pytest.mark.parametrize("name", quantized.MODELS)
+def test_agrees(name: str, form: str, tmp_path: Path) -> None:
+    """The quantized model's numbers, much closer than the quantization itself comes."""
+    model = quantized.MODELS[name]()
+    stored = quantized.quantize(model, form, tmp_path)
+    feeds = quantized.feeds(model, seed=77)
+    (actual,) = omb.InferenceSession(stored, providers=["cpu"]).run(None, feeds)
+    (expected,) = _reference(stored, feeds)
+    (exact,) = _reference(model, feeds)
+    assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape)
+    error = relative_error(actual, expected)
+    loss = relative_error(expected, exact)
+    assert 0 < loss < 0.1, "the quantizer changed nothing, or everything"
+    assert error <= (1e-6 if form.startswith("dynamic") else loss / 3), (error, loss)
+
+
+@pytest.mark.parametrize("form", ["qdq-u8-channel", "qdq-i8-channel", "qoperator-u8-channel"])
+def test_products_are_of_bytes(form: str, tmp_path: Path) -> None:
+    """No product of the network is computed in f32."""
+    model = quantized.cnn()
+    stored = quantized.quantize(model, form, tmp_path)
+    text = omb.compile(stored, target="cpu").emit("linalg")
+    products = [
+        line for line in text.splitlines() if "linalg.conv" in line or "linalg.matmul" in line
+    ]
+    assert len(products) >= 5
+    assert all("xi8>" in line and "xf32>" not in line for line in products), products
+
+
+@pytest.mark.parametrize(
+    ("cpu", "instruction"),
+    [
+        ("x86-64-v3", "avx2.pmadd.wd"),
+        ("skylake-avx512", "avx512.pmaddw.d.512"),
+        ("cascadelake", "avx512.vpdpbusd.512"),
+    ],
+)
+def test_instructions(cpu: str, instruction: str, tmp_path: Path) -> None:
+    """CPUs multiply bytes by different instructions, with the same numbers."""
+    model = quantized.mlp()
+    stored = quantized.quantize(model, "qdq-u8-channel", tmp_path)
+    compiled = omb.compile(stored, target="cpu", cpu=cpu)
+    assert f'"llvm.x86.{instruction}"' in compiled.emit("vector")
+    feeds = quantized.feeds(model, seed=78)
+    try:
+        session = omb.InferenceSession(compiled, providers=["cpu"])
+    except omb.OmbError as error:
+        pytest.skip(str(error))  # made for another CPU
+    np.testing.assert_array_equal(session.run(None, feeds)[0], _reference(stored, feeds)[0])
+
+
+def _qdq(
+    node: onnx.NodeProto,
+    inputs: Mapping[str, tuple[np.ndarray, float, int]],
+    output: tuple[np.dtype, float, int],
+) -> onnx.ModelProto:
+    """An op between casts: `inputs` are stored arrays, their scales and zero points."""
+    nodes, constants, values = [], [], []
+
+    def constant(name: str, value: object, dtype: np.dtype | type) -> str:
+        constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        return name
+
+    for name, (array, scale, zero) in inputs.items():
+        kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+        values.append(helper.make_tensor_value_info(f"{name}_q", kind, array.shape))
+        parameters = [
+            constant(f"{name}_s", scale, np.float32),
+            constant(f"{name}_z", zero, array.dtype),
+        ]
+        nodes.append(helper.make_node("DequantizeLinear", [f"{name}_q", *parameters], [name]))
+    nodes.append(node)
+    dtype, scale, zero = output
+    parameters = [constant("y_s", scale, np.float32), constant("y_z", zero, dtype)]
+    nodes.append(helper.make_node("QuantizeLinear", ["y", *parameters], ["y_q"]))
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    result = helper.make_tensor_value_info("y_q", kind, None)
+    graph = helper.make_graph(nodes, "qdq", values, [result], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+U8, I8 = np.dtype(np.uint8), np.dtype(np.int8)
+X = np.random.default_rng(3).integers(0, 256, (1, 4, 6, 6))
+OPS = {
+    "add": (helper.make_node("Add", ["a", "b"], ["y"]), 2),
+    "mul": (helper.make_node("Mul", ["a", "b"], ["y"]), 2),
+    "concat": (helper.make_node("Concat", ["a", "b"], ["y"], axis=1), 2),
+    "max_pool": (
+        helper.make_node("MaxPool", ["a"], ["y"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        1,
+    ),
+    "average_pool": (helper.make_node("AveragePool", ["a"], ["y"], kernel_shape=[2, 2]), 1),
+    "sigmoid": (helper.make_node("Sigmoid", ["a"], ["y"]), 1),
+    "relu": (helper.make_node("Relu", ["a"], ["y"]), 1),
+    "transpose": (helper.make_node("Transpose", ["a"], ["y"], perm=[0, 2, 3, 1]), 1),
+    "depth_to_space": (helper.make_node("DepthToSpace", ["a"], ["y"], blocksize=2), 1),
+}
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["same type", "other type"])
+@pytest.mark.parametrize("dtype", [U8, I8], ids=str)
+@pytest.mark.parametrize("name", OPS)
+def test_op_between_casts(name: str, dtype: np.dtype, same: bool) -> None:
+    """Every element but for one step, and but for ops that compute in f32 all of them."""
+    node, count = OPS[name]
+    zero = 3 if dtype == I8 else 120
+    arrays = [X.astype(dtype), X[:, :, ::-1].astype(dtype)]
+    inputs = {
+        name: (array, scale, zero)
+        for name, array, scale in zip("ab"[:count], arrays, [0.031, 0.017], strict=False)
+    }
+    output = (dtype, 0.031, zero) if same else (dtype, 0.023, zero - 2)
+    model = _qdq(node, inputs, output)
+    feeds = {f"{name}_q": array for name, (array, _, _) in inputs.items()}
+    (actual,) = omb.InferenceSession(model, providers=["cpu"]).run(None, feeds)
+    (expected,) = _reference(model, feeds)
+    assert actual.dtype == expected.dtype == dtype
+    steps = np.abs(actual.astype(np.int64) - expected.astype(np.int64))
+    assert steps.max() <= 1
+    if name not in ("sigmoid", "average_pool"):
+        assert steps.max() == 0
+
+
+def test_weights_of_four_bits() -> None:
+    """Blocks of weights of four bits, dequantized where they are used."""
+    random = np.random.default_rng(5)
+    weights = random.integers(-8, 8, (32, 10))
+    scales = random.uniform(0.01, 0.1, (4, 10)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("DequantizeLinear", ["w", "s"], ["d"], axis=0, block_size=8),
+            helper.make_node("MatMul", ["x", "d"], ["y"]),
+        ],
+        "blocks",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3, 32])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [3, 10])],
+        [
+            helper.make_tensor("w", TensorProto.INT4, [32, 10], weights.ravel().tolist()),
+            numpy_helper.from_array(scales, "s"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    x = random.standard_normal((3, 32)).astype(np.float32)
+    (actual,) = omb.InferenceSession(model, providers=["cpu"]).run(None, {"x": x})
+    expected = x @ (weights * np.repeat(scales, 8, axis=0)).astype(np.float32)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
