@@ -123,7 +123,8 @@ Value omb::kernels::createUnsignedInput(OpBuilder &builder,
 static Value createConstantOffset(OpBuilder &builder, Location loc,
                                   const omb::ConstantBytes &source,
                                   ArrayRef<int64_t> shape,
-                                  ArrayRef<int64_t> order, size_t kept) {
+                                  ArrayRef<int64_t> order, size_t kept,
+                                  const omb::ConstantBytes *bias) {
   SmallVector<int64_t> sizes = applyPermutation(shape, order);
   SmallVector<int64_t> strides = computeStrides(shape);
   applyPermutationToVector(strides, order);
@@ -144,7 +145,10 @@ static Value createConstantOffset(OpBuilder &builder, Location loc,
       total +=
           uint32_t(int32_t(int8_t(*source.at(linearize(position, strides)))));
     }
-    offsets.push_back(int32_t(-128 * total));
+    int32_t start = 0;
+    if (bias) // the channels are the last dimension that is kept
+      std::memcpy(&start, bias->at(sum % sizes[kept - 1]), sizeof(start));
+    offsets.push_back(int32_t(uint32_t(start) - 128 * total));
   }
   auto type = RankedTensorType::get(ArrayRef(sizes).take_front(kept),
                                     builder.getI32Type());
@@ -152,17 +156,21 @@ static Value createConstantOffset(OpBuilder &builder, Location loc,
       builder, loc, DenseElementsAttr::get(type, ArrayRef<int32_t>(offsets)));
 }
 
-Value omb::kernels::createUnsignedOffset(
-    OpBuilder &builder, const ChannelContraction &contraction) {
+Value omb::kernels::createUnsignedOffset(OpBuilder &builder,
+                                         const ChannelContraction &contraction,
+                                         Value bias) {
   Location loc = contraction.op->getLoc();
   Value weights = contraction.weights->get();
   auto type = cast<RankedTensorType>(weights.getType());
   SmallVector<int64_t> order = contraction.getWeightsOrder();
   size_t kept = contraction.batches.size() + 1;
-  FailureOr<ConstantBytes> source = ConstantBytes::get(weights);
-  if (succeeded(source))
+  FailureOr<ConstantBytes> source = ConstantBytes::get(weights),
+                           known = failure();
+  if (bias)
+    known = ConstantBytes::get(bias);
+  if (succeeded(source) && (!bias || succeeded(known)))
     return createConstantOffset(builder, loc, *source, type.getShape(), order,
-                                kept);
+                                kept, bias ? &*known : nullptr);
   // The weights' dimensions are the loops, in their order.
   SmallVector<AffineExpr> results;
   SmallVector<OpFoldResult> sizes;
@@ -175,9 +183,17 @@ Value omb::kernels::createUnsignedOffset(
   }
   Type word = builder.getI32Type();
   Value empty = tensor::EmptyOp::create(builder, loc, sizes, word);
-  Value zero =
-      arith::ConstantOp::create(builder, loc, builder.getZeroAttr(word));
-  Value start = linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
+  Value start;
+  if (bias) {
+    SmallVector<int64_t> batches =
+        llvm::to_vector(llvm::seq<int64_t>(0, kept - 1));
+    start = linalg::BroadcastOp::create(builder, loc, bias, empty, batches)
+                ->getResult(0);
+  } else {
+    Value zero =
+        arith::ConstantOp::create(builder, loc, builder.getZeroAttr(word));
+    start = linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
+  }
   SmallVector<AffineMap> maps{
       builder.getMultiDimIdentityMap(type.getRank()),
       AffineMap::get(type.getRank(), 0, results, builder.getContext())};

@@ -22,9 +22,10 @@ mlir::Value createUnsignedInput(mlir::OpBuilder &builder,
                                 int64_t group);
 
 /// -128 times the sums of the weights for each channel: [batches, channels], in
-/// i32.
+/// i32. Plus `bias`, a constant with an element for each channel, or null.
 mlir::Value createUnsignedOffset(mlir::OpBuilder &builder,
-                                 const ChannelContraction &contraction);
+                                 const ChannelContraction &contraction,
+                                 mlir::Value bias);
 
 } // namespace omb::kernels
 

@@ -183,11 +183,12 @@ struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
             ArrayRef<OpFoldResult>{rewriter.getIndexAttr(panel)})
             ->getResult(0);
     SmallVector<Summand> others;
-    if (!isZeroFill(start))
+    Value bias = contraction->isInteger ? getConstantBias(start) : Value();
+    if (!isZeroFill(start) && !bias)
       others.push_back(
           {start, rewriter.getMultiDimIdentityMap(type.getRank())});
     if (contraction->isInteger)
-      others.push_back({createUnsignedOffset(rewriter, *contraction),
+      others.push_back({createUnsignedOffset(rewriter, *contraction, bias),
                         getOffsetMap(*contraction)});
     if (!others.empty())
       result = addAll(rewriter, loc, result, others);
@@ -200,6 +201,20 @@ private:
   int64_t getPanel(const ChannelContraction &contraction) const {
     unsigned lanes = unit.getLanes(contraction.getElementBytes());
     return lanes * selectVectors(unit, lanes, contraction.getTileDemand());
+  }
+
+  /// The constant with an element for each channel that `start` repeats; null
+  /// if it is something else.
+  static Value getConstantBias(Value start) {
+    auto broadcast = start.getDefiningOp<linalg::BroadcastOp>();
+    if (!broadcast || !matchPattern(broadcast.getInput(), m_Constant()))
+      return nullptr;
+    int64_t rank = cast<RankedTensorType>(start.getType()).getRank();
+    auto type = cast<RankedTensorType>(broadcast.getInput().getType());
+    bool isOfChannels =
+        type.getRank() == 1 &&
+        !llvm::is_contained(broadcast.getDimensions(), rank - 1);
+    return isOfChannels ? broadcast.getInput() : Value();
   }
 
   /// Where the output has the batches and the channels.

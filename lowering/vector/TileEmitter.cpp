@@ -347,6 +347,93 @@ Value TileEmitter::readVector(Value source, ArrayRef<Value> at) {
   return vec::MaskedLoadOp::create(builder, loc, lanes, source, at, mask, zero);
 }
 
+/// The integral number of which an op of an epilogue takes the integer of a few
+/// bits, and makes a number of that again; null if it is something else.
+static Value getRoundTrip(Operation &op) {
+  Value integer;
+  bool isSigned = isa<arith::SIToFPOp>(op);
+  if (isSigned || isa<arith::UIToFPOp>(op))
+    integer = op.getOperand(0);
+  auto narrow = integer ? integer.getDefiningOp<arith::TruncIOp>() : nullptr;
+  auto whole =
+      narrow ? narrow.getIn().getDefiningOp<arith::FPToSIOp>() : nullptr;
+  if (!whole || whole.getIn().getType() != op.getResult(0).getType())
+    return nullptr;
+  // least < x ? x : least, of x < most ? x : most
+  auto getLimit = [](Value value, bool isLower, Value &limited) {
+    auto select = value.getDefiningOp<arith::SelectOp>();
+    auto less =
+        select ? select.getCondition().getDefiningOp<arith::CmpFOp>() : nullptr;
+    APFloat limit(0.0f);
+    if (!less || less.getPredicate() != arith::CmpFPredicate::OLT ||
+        !matchPattern(select.getFalseValue(), m_ConstantFloat(&limit)))
+      return std::optional<double>();
+    limited = select.getTrueValue();
+    Value first = isLower ? select.getFalseValue() : limited,
+          second = isLower ? limited : select.getFalseValue();
+    bool fits = less.getLhs() == first && less.getRhs() == second;
+    return fits ? std::optional(limit.convertToDouble()) : std::nullopt;
+  };
+  Value inner, number;
+  std::optional<double> least = getLimit(whole.getIn(), true, inner),
+                        most = least ? getLimit(inner, false, number)
+                                     : std::optional<double>();
+  if (!most)
+    return nullptr;
+  int64_t range = int64_t(1) << narrow.getType().getIntOrFloatBitWidth();
+  double lowest = isSigned ? -range / 2 : 0;
+  auto shifted = number.getDefiningOp<arith::AddFOp>();
+  APFloat shift(0.0f);
+  if (shifted) {
+    if (!matchPattern(shifted.getRhs(), m_ConstantFloat(&shift)) ||
+        !shift.isInteger())
+      return nullptr;
+    number = shifted.getLhs();
+  }
+  bool isIntegral = number.getDefiningOp<math::RoundEvenOp>() != nullptr;
+  return isIntegral && *least >= lowest && *most <= lowest + range - 1
+             ? whole.getIn()
+             : Value();
+}
+
+Value TileEmitter::divideForRounding(Value lhs, FloatAttr rhs) {
+  auto lanes = cast<VectorType>(lhs.getType());
+  auto splat = [&](APFloat value) -> Value {
+    return arith::ConstantOp::create(builder, loc,
+                                     DenseElementsAttr::get(lanes, value));
+  };
+  APFloat inverse(rhs.getValue().getSemantics(), 1);
+  inverse.divide(rhs.getValue(), APFloat::rmNearestTiesToEven);
+  // A quotient by the reciprocal, corrected by its remainder, is the rounded
+  // quotient. (Infinities have none.)
+  Value reciprocal = splat(inverse);
+  Value quotient = arith::MulFOp::create(builder, loc, lhs, reciprocal);
+  Value remainder = vec::FMAOp::create(builder, loc, quotient,
+                                       splat(neg(rhs.getValue())), lhs);
+  Value corrected =
+      vec::FMAOp::create(builder, loc, remainder, reciprocal, quotient);
+  Value isNumber = arith::CmpFOp::create(
+      builder, loc, arith::CmpFPredicate::ORD, corrected, corrected);
+  return arith::SelectOp::create(builder, loc, isNumber, corrected, quotient);
+}
+
+Value TileEmitter::emitElementwise(Operation &op, ArrayRef<Value> operands) {
+  FloatAttr divisor;
+  if (isa<arith::DivFOp>(op) && op.getResult(0).getType().isF32() &&
+      llvm::all_of(op.getUsers(), llvm::IsaPred<math::RoundEvenOp>) &&
+      matchPattern(op.getOperand(1), m_Constant(&divisor)) &&
+      divisor.getValue().isNormal()) {
+    APFloat inverse(divisor.getValue().getSemantics(), 1);
+    inverse.divide(divisor.getValue(), APFloat::rmNearestTiesToEven);
+    if (inverse.isNormal())
+      return divideForRounding(operands[0], divisor);
+  }
+  OperationState state(op.getLoc(), op.getName(), operands, TypeRange(),
+                       op.getAttrs());
+  state.addTypes(VectorType::get(space.lanes, op.getResult(0).getType()));
+  return builder.create(state)->getResult(0);
+}
+
 Value TileEmitter::emitEpilogue(Value sum, ArrayRef<Value> at) {
   auto epilogue = contraction.epilogue;
   if (!epilogue)
@@ -366,12 +453,11 @@ Value TileEmitter::emitEpilogue(Value sum, ArrayRef<Value> at) {
     return map.lookup(value);
   };
   for (Operation &op : epilogue.getBody()->without_terminator()) {
-    Values operands = llvm::map_to_vector(op.getOperands(), lookup);
-    OperationState state(op.getLoc(), op.getName(), operands, TypeRange(),
-                         op.getAttrs());
-    for (Type result : op.getResultTypes())
-      state.addTypes(VectorType::get(space.lanes, result));
-    map.map(op.getResults(), builder.create(state)->getResults());
+    Value number = getRoundTrip(op);
+    map.map(op.getResult(0),
+            number ? lookup(number)
+                   : emitElementwise(
+                         op, llvm::map_to_vector(op.getOperands(), lookup)));
   }
   return lookup(epilogue.getBody()->getTerminator()->getOperand(0));
 }

@@ -74,6 +74,12 @@ private:
                           mlir::OpFoldResult column, mlir::OpFoldResult vector);
   /// What the epilogue makes of `sum`, at these indices of the result.
   mlir::Value emitEpilogue(mlir::Value sum, llvm::ArrayRef<mlir::Value> at);
+  /// One op of the epilogue for vectors.
+  mlir::Value emitElementwise(mlir::Operation &op,
+                              llvm::ArrayRef<mlir::Value> operands);
+  /// lhs / rhs, where rhs is the same in all lanes and the quotient is rounded
+  /// to an integer.
+  mlir::Value divideForRounding(mlir::Value lhs, mlir::FloatAttr rhs);
   mlir::Value readOperand(mlir::OpOperand &operand,
                           llvm::ArrayRef<mlir::Value> at);
   /// The vector at these indices, the last of which is a channel's; zeros

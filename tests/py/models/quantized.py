@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+
 from models.graph import FLOAT, Graph
 
 Feeds = dict[str, np.ndarray]
