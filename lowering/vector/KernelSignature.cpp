@@ -87,10 +87,9 @@ void KernelSignature::replaceCall(func::CallOp call,
       if (auto value = dyn_cast<Value>(size))
         sizes.push_back(value);
   }
-  indices.append(sizes);
-  llvm::append_range(indices, resultSizes);
+  llvm::append_range(sizes, resultSizes);
   Value value = executable.createDispatch(builder, call.getLoc(), indices,
-                                          tensors, result);
+                                          sizes, tensors, result);
   call.getResult(0).replaceAllUsesWith(value);
   call.erase();
 }

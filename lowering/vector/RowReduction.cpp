@@ -26,9 +26,8 @@ static std::optional<vector::CombiningKind> getKind(Operation *op) {
 static bool reducesLast(linalg::GenericOp op) {
   AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   unsigned rows = map.getNumDims() - 1;
-  return op.getNumReductionLoops() == 1 && map.getNumResults() == rows &&
-         map == AffineMap::getMultiDimIdentityMap(rows + 1, op.getContext())
-                    .getMajorSubMap(rows);
+  AffineMap all = AffineMap::getMultiDimIdentityMap(rows + 1, op.getContext());
+  return op.getNumReductionLoops() == 1 && map == all.dropResult(rows);
 }
 
 FailureOr<RowReduction>
