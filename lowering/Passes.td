@@ -208,7 +208,8 @@ def OutlineKernels : Pass<"omb-outline-kernels", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"explain", "explain", "bool", /*default=*/"false",
-           "Remark of each op that follows a reduction why it is no kernel">
+           "Remark of reductions, and of what follows them, why they are no "
+           "kernel">
   ];
   let dependentDialects = [
     "::mlir::func::FuncDialect",

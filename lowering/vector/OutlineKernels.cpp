@@ -276,9 +276,21 @@ struct OutlineKernels : omb::impl::OutlineKernelsBase<OutlineKernels> {
         outline(outliner, *contraction);
     }
     outlineRows(outliner);
+    if (explain)
+      remarkReductions();
   }
 
 private:
+  /// Says of each reduction that can't be part of a kernel why it can't.
+  void remarkReductions() {
+    getOperation().walk([&](linalg::LinalgOp op) {
+      auto function = op->getParentOfType<func::FuncOp>();
+      if (op.getNumReductionLoops() > 0 && !function->hasAttr(kKernelAttrName))
+        (void)RowReduction::match(
+            op, [&](const Twine &why) { op->emitRemark() << why; });
+    });
+  }
+
   /// The last ops first, since each takes what is before it.
   void outlineRows(Outliner &outliner) {
     SmallVector<linalg::GenericOp> roots;
