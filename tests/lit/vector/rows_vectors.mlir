@@ -6,15 +6,15 @@
 #row = affine_map<(m, n) -> (m)>
 
 // CHECK-LABEL: func.func @static
-// CHECK:         "flow.dispatch"({{.*}}) {entry_points = [@kernel::@kernel]
+// CHECK:         "flow.dispatch"(%arg0) {entry_points = [@kernel_0::@kernel_0]
 // CHECK-NOT:     linalg.generic
 // DYNAMIC-LABEL: func.func @dynamic
-// DYNAMIC:         "flow.dispatch"({{.*}}) {entry_points = [@kernel_0::@kernel_0]
+// DYNAMIC:         "flow.dispatch"({{.*}}) {entry_points = [@kernel::@kernel]
 // DYNAMIC-NOT:     linalg.generic
 
 // 21 = 2 * 2 vectors, a vector and one element. The exponential is computed by the first sweep that needs it, and left
 // in the result.
-// CHECK:       func.func @kernel(
+// CHECK:       func.func @kernel_0(
 // CHECK:         %[[X:.*]] = "stream.binding.subspan"{{.*}} -> memref<100x21xf32>
 // CHECK:         %[[OUT:.*]] = "stream.binding.subspan"{{.*}} -> memref<100x21xf32>
 // CHECK:         %[[MASK:.*]] = vector.create_mask %c1{{.*}} : vector<4xi1>
@@ -65,8 +65,8 @@ func.func @static(%x: tensor<100x21xf32>) -> tensor<100x21xf32> {
 }
 
 // Blocks of as many rows as have so many elements; the index that a body reads is the entry's first argument, and what
-// depends on the row alone is computed once for it.
-// DYNAMIC:       func.func @kernel_0(%[[COUNT:[a-z0-9]+]]: index, %{{.*}}: index, %{{.*}}: index, %[[M:[a-z0-9]+]]: index, %[[N:[a-z0-9]+]]: index,
+// depends on the row alone is a scalar.
+// DYNAMIC:       func.func @kernel(%[[COUNT:[a-z0-9]+]]: index, %{{.*}}: index, %{{.*}}: index, %[[M:[a-z0-9]+]]: index, %[[N:[a-z0-9]+]]: index,
 // DYNAMIC:         %[[X:.*]] = "stream.binding.subspan"{{.*}} -> memref<?x?xf64>
 // DYNAMIC:         vector.create_mask %{{.*}} : vector<2xi1>
 // DYNAMIC:         arith.maxui %[[N]]
@@ -78,11 +78,13 @@ func.func @static(%x: tensor<100x21xf32>) -> tensor<100x21xf32> {
 // DYNAMIC:           scf.if
 // DYNAMIC:             vector.maskedload %[[X]]
 // DYNAMIC:           vector.reduction <maxnumf>
-// DYNAMIC:           %[[I:.*]] = arith.index_cast %[[COUNT]] : index to i64
-// DYNAMIC:           arith.sitofp %[[I]] : i64 to f64
-// DYNAMIC:           arith.divf {{.*}} : f64
 // DYNAMIC:           scf.for
-// DYNAMIC-COUNT-4:     arith.subf {{.*}} : vector<2xf64>
+// DYNAMIC:             %[[I:.*]] = arith.index_cast %[[COUNT]] : index to i64
+// DYNAMIC:             %[[F64:.*]] = arith.sitofp %[[I]] : i64 to f64
+// DYNAMIC:             %[[Q:.*]] = arith.divf %{{.*}}, %[[F64]] : f64
+// DYNAMIC:             %[[ALL:.*]] = vector.broadcast %[[Q]] : f64 to vector<2xf64>
+// DYNAMIC:             arith.subf %{{.*}}, %[[ALL]] : vector<2xf64>
+// DYNAMIC-COUNT-3:     arith.subf {{.*}} : vector<2xf64>
 // DYNAMIC-COUNT-4:     vector.store
 func.func @dynamic(%x: tensor<?x?xf64>, %m: index, %n: index, %count: index) -> tensor<?x?xf64> {
   %lowest = arith.constant 0xFFF0000000000000 : f64
