@@ -232,6 +232,12 @@ def VectorizeKernels : Pass<"omb-vectorize-kernels", "::mlir::ModuleOp">,
     skips the taps above and below the input; of the columns, whose number is
     known where padding is part of a kernel, tiles at the border skip the taps
     beside it.
+
+    Of a kernel of rows, a workgroup computes a block of rows. It sweeps through
+    each row, several vectors at a time, then one, then what is left through a
+    mask: once for all reductions that don't depend on each other, and a last
+    time for the result. Of the values that several sweeps need one that calls
+    functions is kept in the result's memory.
   }];
   let options = vectorUnit;
   let dependentDialects = [

@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace omb::kernels;
@@ -50,7 +51,7 @@ public:
             const VectorUnit &unit)
       : builder(builder), loc(kernel.getLoc()), rows(rows), signature(kernel) {
     FloatType element = rows.getReductions().front().second.getType();
-    lanes = unit.getLanes(element.getWidth() / 8);
+    lanes = getLanes(rows.getType().getShape().back(), element, unit);
     block = RowBlock::get(rows, lanes);
   }
 
@@ -66,6 +67,18 @@ public:
   }
 
 private:
+  /// Those of a register, or of a part of one that holds a short row.
+  static unsigned getLanes(int64_t length, FloatType element,
+                           const VectorUnit &unit) {
+    constexpr unsigned leastBytes = 16;
+    unsigned bytes = element.getWidth() / 8, lanes = unit.getLanes(bytes);
+    if (ShapedType::isDynamic(length) || length > lanes)
+      return lanes;
+    return std::min<unsigned>(
+        lanes,
+        std::max<unsigned>(leastBytes / bytes, llvm::PowerOf2Ceil(length)));
+  }
+
   void writeCount(Block *count) {
     SmallVector<OpFoldResult> sizes =
         signature.getSizes(builder, count, /*tensor=*/nullptr);
