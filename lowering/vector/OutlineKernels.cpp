@@ -281,11 +281,15 @@ struct OutlineKernels : omb::impl::OutlineKernelsBase<OutlineKernels> {
   }
 
 private:
+  static bool isInKernel(Operation *op) {
+    auto function = op->getParentOfType<func::FuncOp>();
+    return function && function->hasAttr(kKernelAttrName);
+  }
+
   /// Says of each reduction that can't be part of a kernel why it can't.
   void remarkReductions() {
     getOperation().walk([&](linalg::LinalgOp op) {
-      auto function = op->getParentOfType<func::FuncOp>();
-      if (op.getNumReductionLoops() > 0 && !function->hasAttr(kKernelAttrName))
+      if (op.getNumReductionLoops() > 0 && !isInKernel(op))
         (void)RowReduction::match(
             op, [&](const Twine &why) { op->emitRemark() << why; });
     });
@@ -295,7 +299,7 @@ private:
   void outlineRows(Outliner &outliner) {
     SmallVector<linalg::GenericOp> roots;
     getOperation().walk([&](linalg::GenericOp op) {
-      if (!op->getParentOfType<func::FuncOp>()->hasAttr(kKernelAttrName))
+      if (!isInKernel(op))
         roots.push_back(op);
     });
     SmallPtrSet<Operation *, 16> done;
