@@ -1,6 +1,8 @@
 # make demo    compile and run trained models; FILE=path make demo looks at your own file or picture
 # make test    lit and pytest
 #
+# make test-vulkan    onnx's tests of single nodes on a Vulkan device; takes up to half an hour
+#
 # Each does all its own set-up, in .venv and build/, and reuses it the next time.
 
 PYTHON ?= python3
@@ -14,7 +16,7 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml cmake dialect lowering too
 	tests/CMakeLists.txt tests/lit/lit.site.cfg.py.in -type f -not -name '*.pyc' 2>/dev/null)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lit pytest clean
+.PHONY: demo test lit pytest test-vulkan clean
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/python examples/demo/demo.py $(if $(FILE),"$(FILE)")
@@ -32,6 +34,9 @@ lit: $(VENV)/test.stamp
 # worksteal keeps tests that share an expensive fixture on one worker until the other runs dry.
 pytest: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
+
+test-vulkan: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -q -r fE -n $(JOBS) --dist worksteal tests/py/onnx_backend_vulkan.py
 
 clean:
 	rm -rf $(VENV) build

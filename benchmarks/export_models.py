@@ -15,11 +15,12 @@ Each model becomes ``NAME.onnx`` (``NAME-dynamic.onnx`` with ``--dynamic``).
 from __future__ import annotations
 
 import argparse
+import inspect
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ class Export:
     """Dimension -> symbol, the same for every input, used when exporting with dynamic shapes."""
 
 
-def _only_output(
+def only_output(
     model: torch.nn.Module, names: Sequence[str], field: str, **fixed: object
 ) -> torch.nn.Module:
     """Wrap ``model``: forward takes ``names`` by position and returns the one tensor ``field``."""
@@ -98,7 +99,7 @@ def resnet50() -> Export:
     model = ResNetForImageClassification(ResNetConfig(num_labels=1000))
     _tell_tale_weights(model)
     return Export(
-        _only_output(model, ["pixel_values"], "logits"),
+        only_output(model, ["pixel_values"], "logits"),
         {"pixel_values": _image()},
         "logits",
         {0: "batch"},
@@ -112,7 +113,7 @@ def mobilenetv2() -> Export:
     model = MobileNetV2ForImageClassification(MobileNetV2Config(num_labels=1000, tf_padding=False))
     _tell_tale_weights(model)
     return Export(
-        _only_output(model, ["pixel_values"], "logits"),
+        only_output(model, ["pixel_values"], "logits"),
         {"pixel_values": _image()},
         "logits",
         {0: "batch"},
@@ -129,7 +130,7 @@ def bert() -> Export:
     mask = torch.ones(1, 128, dtype=torch.int64)
     mask[:, 100:] = 0
     return Export(
-        _only_output(model, ["input_ids", "attention_mask"], "last_hidden_state"),
+        only_output(model, ["input_ids", "attention_mask"], "last_hidden_state"),
         {"input_ids": _tokens(config.vocab_size, 128), "attention_mask": mask},
         "last_hidden_state",
         {0: "batch", 1: "sequence"},
@@ -142,7 +143,7 @@ def vit() -> Export:
 
     model = ViTForImageClassification(ViTConfig(num_labels=1000, attn_implementation="sdpa"))
     return Export(
-        _only_output(model, ["pixel_values"], "logits"),
+        only_output(model, ["pixel_values"], "logits"),
         {"pixel_values": _image()},
         "logits",
         {0: "batch"},
@@ -155,7 +156,7 @@ def gpt2() -> Export:
 
     config = GPT2Config(attn_implementation="sdpa")
     return Export(
-        _only_output(GPT2LMHeadModel(config), ["input_ids"], "logits", use_cache=False),
+        only_output(GPT2LMHeadModel(config), ["input_ids"], "logits", use_cache=False),
         {"input_ids": _tokens(config.vocab_size, 64)},
         "logits",
         {0: "batch", 1: "sequence"},
@@ -171,51 +172,70 @@ MODELS: dict[str, Callable[[], Export]] = {
 }
 
 
-def _dynamic_inputs(
-    export: Export,
-) -> tuple[dict[str, torch.Tensor], tuple[dict[int, torch.export.Dim], ...]]:
-    """Example inputs whose dynamic dimensions are not 1, and torch.export's description of them.
+def write(
+    module: torch.nn.Module,
+    inputs: Mapping[str, torch.Tensor],
+    outputs: Sequence[str],
+    path: Path,
+    shapes: Mapping[str, Mapping[int, str]] | None = None,
+) -> None:
+    """Export ``module`` to ``path`` and print its size.
 
-    A dimension of size 1 would be specialized: torch.export takes it for a broadcast.
+    ``shapes`` names the dynamic dimensions of every input; ``module`` then takes its inputs by
+    position. A dimension of size 1 can't be dynamic: torch.export takes it for a broadcast.
     """
     import torch
 
-    symbols = {
-        axis: torch.export.Dim(name, min=1, max=512) for axis, name in export.dynamic_axes.items()
-    }
-    inputs = {name: torch.cat([value, value]) for name, value in export.inputs.items()}
-    return inputs, tuple(dict(symbols) for _ in inputs)
-
-
-def export(name: str, path: Path, *, dynamic: bool) -> None:
-    """Build model ``name``, export it to ``path`` (opset 20) and print its size."""
-    import torch
-
-    torch.manual_seed(SEED)
-    model = MODELS[name]()
-    model.module.eval()
-    inputs, shapes = _dynamic_inputs(model) if dynamic else (model.inputs, None)
+    module.eval()
+    dynamic = None if shapes is None else tuple(dict(shapes[name]) for name in inputs)
+    if dynamic is not None and _takes_any_number(module):
+        dynamic = (dynamic,)
     with torch.no_grad():
         torch.onnx.export(
-            model.module,
+            module,
             tuple(inputs.values()),
             str(path),
             dynamo=True,
             opset_version=OPSET,
             input_names=list(inputs),
-            output_names=[model.output],
-            dynamic_shapes={"inputs": shapes} if shapes else None,
+            output_names=list(outputs),
+            dynamic_shapes=dynamic,
             external_data=False,
             verbose=False,
         )
     print(f"{path}  {path.stat().st_size / 2**20:.1f} MiB")
 
 
-def main() -> int:
-    """Command line; see the module's documentation."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(MODELS))
-    parser.add_argument("--dynamic", action="store_true", help="dynamic batch and sequence")
+def _takes_any_number(module: torch.nn.Module) -> bool:
+    """Whether ``module``'s forward is ``forward(self, *inputs)``: to torch.export, one argument."""
+    parameters = inspect.signature(module.forward).parameters.values()
+    return any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
+
+
+def export(name: str, path: Path, *, dynamic: bool) -> None:
+    """Build model ``name`` and export it to ``path``."""
+    import torch
+
+    torch.manual_seed(SEED)
+    model = MODELS[name]()
+    inputs, shapes = model.inputs, None
+    if dynamic:
+        inputs = {name: torch.cat([value, value]) for name, value in inputs.items()}
+        shapes = dict.fromkeys(inputs, model.dynamic_axes)
+    write(model.module, inputs, [model.output], path, shapes)
+
+
+def command_line(
+    documentation: str, models: Collection[str], *, dynamic_option: bool = False
+) -> argparse.Namespace:
+    """The arguments, checked: models, output (a folder that exists now) and dynamic.
+
+    Also quiets PyTorch, whose exporter warns about what is as it should be.
+    """
+    parser = argparse.ArgumentParser(description=documentation.splitlines()[0])
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(models))
+    if dynamic_option:
+        parser.add_argument("--dynamic", action="store_true", help="dynamic batch and sequence")
     parser.add_argument(
         "--output",
         type=Path,
@@ -223,22 +243,29 @@ def main() -> int:
         help="folder (default: $OMB_EXPORTED_MODELS, else benchmarks/models)",
     )
     arguments = parser.parse_args()
-    unknown = set(arguments.models) - set(MODELS)
+    unknown = set(arguments.models) - set(models)
     if unknown:
-        parser.error(f"unknown model {', '.join(sorted(unknown))}; known: {', '.join(MODELS)}")
+        parser.error(f"unknown model {', '.join(sorted(unknown))}; known: {', '.join(models)}")
     try:
         import onnxscript  # noqa: F401
         import torch  # noqa: F401
         import transformers  # noqa: F401
     except ImportError as error:
         print(f"{error}: install torch==2.13.0 transformers onnxscript", file=sys.stderr)
-        return 2
+        sys.exit(2)
 
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     arguments.output.mkdir(parents=True, exist_ok=True)
+    arguments.models = arguments.models or list(models)
+    return arguments
+
+
+def main() -> int:
+    """Command line; see the module's documentation."""
+    arguments = command_line(__doc__, MODELS, dynamic_option=True)
     suffix = "-dynamic" if arguments.dynamic else ""
-    for name in arguments.models or MODELS:
+    for name in arguments.models:
         export(name, arguments.output / f"{name}{suffix}.onnx", dynamic=arguments.dynamic)
     return 0
 

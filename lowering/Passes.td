@@ -38,10 +38,11 @@ def ExternalizeParameters
     : Pass<"omb-externalize-parameters", "::mlir::ModuleOp"> {
   let summary = "Make large constants parameters of IREE's archive";
   let description = [{
-    Replaces every `arith.constant` of more than `threshold` bytes by a load of a
-    `util.global` whose initial value is the parameter `"model"::"name"` of an
-    archive. The name is the resource's key where the value is a
-    `dense_resource`. Equal constants share one parameter.
+    Replaces every `arith.constant` of more than `threshold` bytes, or of more
+    than 100 booleans (whose text two versions of MLIR write differently), by a
+    load of a `util.global` whose initial value is the parameter
+    `"model"::"name"` of an archive. The name is the resource's key where the
+    value is a `dense_resource`. Equal constants share one parameter.
 
     The values are left in the module attribute `omb.parameters`, a dictionary
     from the name to an elements attribute with the bytes as IREE keeps them in
@@ -92,14 +93,38 @@ def IsolateCarriedTensors
     their sizes hidden behind barriers, and an `arith.select` of tensors becomes
     an `scf.if`.
 
-    Of equal results of an `scf.while` one is made, after which IREE 3.13 passes
-    fewer values on than it takes. So sizes and values that the loop carries are
-    behind barriers of their own where they may be equal.
+    What an `scf.while` carries twice, or doesn't read or change, is removed from
+    some of its blocks, after which IREE 3.13 passes fewer values on than are
+    taken. So its condition passes on all that it gets, and all that is carried
+    is behind barriers, and read.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect",
     "::mlir::linalg::LinalgDialect",
     "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect",
+    "::omb::iree::FlowDialect",
+    "::omb::iree::UtilDialect"
+  ];
+}
+
+def IsolateBroadcasts : Pass<"omb-isolate-broadcasts", "::mlir::ModuleOp"> {
+  let summary = "Keep IREE from broadcasting reductions wrongly on Vulkan";
+  let description = [{
+    Puts a `util.optimization_barrier` between a reduction, or what is computed
+    from it element by element, and an operation that broadcasts it over other
+    loops than the last ones: the column's maximum that is subtracted in each
+    row. The same for what IREE puts into a dispatch with its readers without
+    inlining it: what is computed and then sliced, and what has several readers
+    and is wider than what it is made of.
+
+    In one dispatch, each thread of a workgroup keeps its result where the others
+    read it, and IREE 3.13 has no barrier for SPIR-V between the two: where a
+    subgroup of the device is smaller than the workgroup, threads read what isn't
+    written yet. Where the result is broadcast over the last loops, each thread
+    reads its own.
+  }];
+  let dependentDialects = [
     "::mlir::tensor::TensorDialect",
     "::omb::iree::FlowDialect",
     "::omb::iree::UtilDialect"

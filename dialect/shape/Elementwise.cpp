@@ -31,12 +31,17 @@ LogicalResult omb::onnx::inferSameShape(Operation *op,
   return success();
 }
 
-/// The bounds are scalars, not broadcast.
+/// The bounds are scalars, not broadcast. Exporters write vectors of one
+/// element too, and ONNX Runtime takes them.
 static LogicalResult inferClip(ClipOp op, ShapeAnalysis &analysis) {
+  std::optional<Shape> input = analysis.getShape(op.getInput());
   for (Value bound : {op.getMin(), op.getMax()}) {
     std::optional<Shape> shape =
         bound ? analysis.getShape(bound) : std::nullopt;
-    if (shape && !shape->empty())
+    bool isOneElement = shape && shape->size() == 1 &&
+                        getConstantSize(shape->front()) == 1 && input &&
+                        !input->empty();
+    if (shape && !shape->empty() && !isOneElement)
       return op->emitOpError("has a 'min' or 'max' of rank ")
              << shape->size() << "; it must be a scalar";
   }

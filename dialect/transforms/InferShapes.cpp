@@ -13,9 +13,11 @@
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/AffineExprVisitor.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Dominance.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/PatternMatch.h"
 #include "llvm/ADT/MapVector.h"
 
@@ -73,6 +75,80 @@ private:
 
 } // namespace
 
+namespace {
+
+/// Computes expressions that isComputable() takes. Sizes aren't negative, and
+/// what is divided usually isn't either: such divisions are unsigned ones.
+/// Signed ones that round down are made of selects, whose bounds take
+/// upstream's analysis of value bounds a time that is exponential in how deeply
+/// they are nested.
+class SizeArithmetic : public AffineExprVisitor<SizeArithmetic, Value> {
+public:
+  SizeArithmetic(OpBuilder &builder, Location loc, ValueRange symbols)
+      : builder(loc, builder), symbols(symbols) {}
+
+  Value visitSymbolExpr(AffineSymbolExpr expr) {
+    return symbols[expr.getPosition()];
+  }
+  Value visitConstantExpr(AffineConstantExpr expr) {
+    return arith::ConstantIndexOp::create(builder, expr.getValue());
+  }
+  Value visitAddExpr(AffineBinaryOpExpr expr) { return expand(expr); }
+  Value visitMulExpr(AffineBinaryOpExpr expr) { return expand(expr); }
+  Value visitCeilDivExpr(AffineBinaryOpExpr expr) { return expand(expr); }
+  Value visitFloorDivExpr(AffineBinaryOpExpr expr) {
+    if (!isNonNegative(expr.getLHS()))
+      return expand(expr);
+    return arith::DivUIOp::create(builder, visit(expr.getLHS()),
+                                  visit(expr.getRHS()));
+  }
+  Value visitModExpr(AffineBinaryOpExpr expr) {
+    Value divisor = visit(expr.getRHS());
+    if (isNonNegative(expr.getLHS()))
+      return arith::RemUIOp::create(builder, visit(expr.getLHS()), divisor);
+    AffineExpr opposite = -expr.getLHS();
+    if (!isNonNegative(opposite))
+      return expand(expr);
+    Value over = arith::RemUIOp::create(builder, visit(opposite), divisor);
+    Value under = arith::SubIOp::create(builder, divisor, over);
+    return arith::RemUIOp::create(builder, under, divisor);
+  }
+
+private:
+  static bool isNonNegative(AffineExpr expr);
+  /// The operation between the values of its operands.
+  Value expand(AffineBinaryOpExpr expr) {
+    Value lhs = visit(expr.getLHS());
+    AffineExpr symbol = getAffineSymbolExpr(0, builder.getContext());
+    if (isa<AffineConstantExpr>(expr.getRHS()))
+      return affine::expandAffineExpr(
+          builder, builder.getLoc(),
+          getAffineBinaryOpExpr(expr.getKind(), symbol, expr.getRHS()),
+          /*dimValues=*/{}, lhs);
+    AffineExpr other = getAffineSymbolExpr(1, builder.getContext());
+    return affine::expandAffineExpr(
+        builder, builder.getLoc(),
+        getAffineBinaryOpExpr(expr.getKind(), symbol, other),
+        /*dimValues=*/{}, {lhs, visit(expr.getRHS())});
+  }
+
+  ImplicitLocOpBuilder builder;
+  ValueRange symbols;
+};
+
+} // namespace
+
+bool SizeArithmetic::isNonNegative(AffineExpr expr) {
+  if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+    return constant.getValue() >= 0;
+  auto operation = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!operation)
+    return true; // a size
+  if (expr.getKind() == AffineExprKind::Mod)
+    return true;
+  return isNonNegative(operation.getLHS()) && isNonNegative(operation.getRHS());
+}
+
 void ShapeWriter::recordSources(Value value) {
   std::optional<Shape> shape = analysis.getShape(value);
   if (!shape)
@@ -100,8 +176,7 @@ Value ShapeWriter::compute(OpBuilder &builder, Operation *op, DimExpr dim) {
   });
   if (!isKnown)
     return nullptr;
-  return affine::expandAffineExpr(builder, op->getLoc(), dim, /*dimValues=*/{},
-                                  symbols);
+  return SizeArithmetic(builder, op->getLoc(), symbols).visit(dim);
 }
 
 Value ShapeWriter::materialize(Operation *op, Type type,

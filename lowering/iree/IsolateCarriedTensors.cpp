@@ -1,6 +1,7 @@
 //===- IsolateCarriedTensors.cpp - omb-isolate-carried-tensors ------------===//
 
 #include "lowering/Passes.h"
+#include "lowering/iree/Barrier.h"
 #include "lowering/iree/Dialects.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -43,12 +44,6 @@ static bool mayHaveOffset(Value value) {
   return isDynamic(value) && value.getDefiningOp();
 }
 
-static Value createBarrier(OpBuilder &builder, Location loc, Value value) {
-  OperationState state(loc, "util.optimization_barrier", value,
-                       value.getType());
-  return builder.create(state)->getResult(0);
-}
-
 /// Zeros in the place of `value`, an empty tensor: an allocation that nothing
 /// is written to is none behind a barrier, and its constant sizes are taken for
 /// those of all iterations.
@@ -57,39 +52,12 @@ static Value fill(OpBuilder &builder, Location loc, Value value) {
   SmallVector<Value> sizes;
   for (int64_t dim = 0; dim < type.getRank(); ++dim)
     if (type.isDynamicDim(dim))
-      sizes.push_back(createBarrier(
+      sizes.push_back(omb::createBarrier(
           builder, loc, builder.createOrFold<tensor::DimOp>(loc, value, dim)));
   Value empty = tensor::EmptyOp::create(builder, loc, type, sizes);
   Value zero = arith::ConstantOp::create(
       builder, loc, builder.getZeroAttr(type.getElementType()));
   return linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
-}
-
-/// `value` behind a barrier, with its sizes still known: as values of their own
-/// where they are `distinct`.
-static Value isolate(OpBuilder &builder, Location loc, Value value,
-                     bool distinct) {
-  auto type = cast<RankedTensorType>(value.getType());
-  SmallVector<Value> operands{nullptr};
-  for (int64_t dim = 0; dim < type.getRank(); ++dim) {
-    if (!type.isDynamicDim(dim))
-      continue;
-    Value size = builder.createOrFold<tensor::DimOp>(loc, value, dim);
-    operands.push_back(distinct ? createBarrier(builder, loc, size) : size);
-  }
-  operands[0] = createBarrier(builder, loc, value);
-  OperationState state(loc, "flow.tensor.tie_shape", operands, type);
-  return builder.create(state)->getResult(0);
-}
-
-/// Makes of a value that `op` passes on twice two values: of two results of an
-/// scf.while that are equal one is made, and then IREE loses count.
-static void separate(Operation *op) {
-  OpBuilder builder(op);
-  llvm::SmallDenseSet<Value> seen;
-  for (OpOperand &operand : op->getOpOperands())
-    if (!seen.insert(operand.get()).second)
-      operand.set(createBarrier(builder, op->getLoc(), operand.get()));
 }
 
 /// Isolates what `op` passes on to another block.
@@ -100,16 +68,77 @@ static void isolateOperands(Operation *op) {
       operand.set(fill(builder, op->getLoc(), operand.get()));
   // IREE takes the sizes of one branch for those of the other.
   bool isBranch = isa<scf::IfOp>(op->getParentOp());
-  bool isWhile = isa<scf::WhileOp>(op->getParentOp());
   // All of them or none: where IREE knows when one tensor of a common
   // allocation is used for the last time, it frees them all.
-  if (llvm::any_of(op->getOperands(), isBranch ? isDynamic : mayHaveOffset))
-    for (OpOperand &operand : op->getOpOperands())
-      if (isa<RankedTensorType>(operand.get().getType()) &&
-          !isEmpty(operand.get()))
-        operand.set(isolate(builder, op->getLoc(), operand.get(), isWhile));
-  if (isWhile)
-    separate(op);
+  if (llvm::none_of(op->getOperands(), isBranch ? isDynamic : mayHaveOffset))
+    return;
+  for (OpOperand &operand : op->getOpOperands())
+    if (isa<RankedTensorType>(operand.get().getType()) &&
+        !isEmpty(operand.get()))
+      operand.set(omb::isolateTensor(builder, op->getLoc(), operand.get()));
+}
+
+/// Whether `loop` carries scalars within the computation of an element.
+static bool isOfElements(scf::WhileOp loop) {
+  return loop->getParentOfType<linalg::LinalgOp>() != nullptr;
+}
+
+/// Has the condition of `loop` pass on all that it gets, in order, where it
+/// passes on a part of it.
+static scf::WhileOp passOnAll(scf::WhileOp loop) {
+  SmallVector<unsigned> passed;
+  for (Value value : loop.getConditionOp().getArgs()) {
+    auto argument = dyn_cast<BlockArgument>(value);
+    if (!argument || argument.getOwner() != loop.getBeforeBody())
+      return loop;
+    passed.push_back(argument.getArgNumber());
+  }
+  OpBuilder builder(loop);
+  ValueRange starts = loop.getInits();
+  auto whole =
+      scf::WhileOp::create(builder, loop.getLoc(), starts.getTypes(), starts);
+  whole.getBefore().takeBody(loop.getBefore());
+  whole.getConditionOp().getArgsMutable().assign(whole.getBeforeArguments());
+  whole.getAfter().takeBody(loop.getAfter());
+  Block *body = whole.getAfterBody();
+  unsigned before = body->getNumArguments();
+  body->addArguments(starts.getTypes(),
+                     SmallVector<Location>(starts.size(), loop.getLoc()));
+  for (auto [number, position] : llvm::enumerate(passed)) {
+    body->getArgument(number).replaceAllUsesWith(
+        body->getArgument(before + position));
+    loop.getResult(number).replaceAllUsesWith(whole.getResult(position));
+  }
+  body->eraseArguments(0, before);
+  loop.erase();
+  return whole;
+}
+
+/// Keeps all that `loop` carries apart: what it doesn't read or change, or
+/// carries twice, is removed from some of its blocks otherwise, and then IREE
+/// loses count.
+static void separateCarried(scf::WhileOp loop) {
+  OpBuilder builder(loop);
+  Location loc = loop.getLoc();
+  auto hide = [&](Value value) {
+    if (!isDynamic(value))
+      return omb::createBarrier(builder, loc, value);
+    if (isEmpty(value))
+      value = fill(builder, loc, value);
+    return omb::isolateTensor(builder, loc, value, /*distinct=*/true);
+  };
+  auto condition = loop.getConditionOp();
+  builder.setInsertionPoint(condition);
+  for (OpOperand &operand : condition.getArgsMutable())
+    operand.set(hide(operand.get()));
+  auto yield = loop.getYieldOp();
+  builder.setInsertionPoint(yield);
+  for (OpOperand &operand : yield->getOpOperands())
+    operand.set(hide(operand.get()));
+  // So that all of them are read, and their sizes.
+  builder.setInsertionPointToStart(loop.getAfterBody());
+  for (Value argument : loop.getAfterArguments())
+    (void)hide(argument);
 }
 
 /// A choice between whole tensors as two branches.
@@ -137,8 +166,14 @@ struct IsolateCarriedTensors
         expandSelect(op);
     });
     getOperation().walk([](Operation *op) {
-      if (isa<scf::ForOp, scf::WhileOp, scf::YieldOp, scf::ConditionOp>(op))
+      bool isOfWhile =
+          isa<scf::YieldOp>(op) && isa<scf::WhileOp>(op->getParentOp());
+      if (isa<scf::ForOp, scf::WhileOp, scf::YieldOp>(op) && !isOfWhile)
         isolateOperands(op);
+    });
+    getOperation().walk([](scf::WhileOp loop) {
+      if (!isOfElements(loop))
+        separateCarried(passOnAll(loop));
     });
   }
 };

@@ -115,6 +115,13 @@ void omb::IndexArithmetic::require(Value condition, const Twine &message) {
     createAssert(builder, loc, condition, message);
 }
 
+void omb::IndexArithmetic::requireLength(Value vector, int64_t length,
+                                         const Twine &message) {
+  bool isScalar = cast<RankedTensorType>(vector.getType()).getRank() == 0;
+  Value actual = isScalar ? constant(1) : size(vector, 0);
+  require(isEqual(actual, constant(length)), message);
+}
+
 void omb::requireElements(IndexArithmetic index, Value size,
                           ValueRange resultSizes, const Twine &message) {
   Value zero = index.constant(0);

@@ -48,6 +48,9 @@ public:
   /// Stops the run with `message` unless `condition` holds; emits nothing
   /// where it is known to hold.
   void require(mlir::Value condition, const llvm::Twine &message);
+  /// The same unless `vector` has `length` elements; a scalar has one.
+  void requireLength(mlir::Value vector, int64_t length,
+                     const llvm::Twine &message);
 
   /// `sizes` as an op with static and dynamic sizes takes them.
   llvm::SmallVector<mlir::OpFoldResult> mixed(mlir::ValueRange sizes);

@@ -97,12 +97,12 @@ std::array<Value, 4> RandomStream::words(Scalars &s, Value position) const {
       k0 = arith::AddIOp::create(s, k0, w0);
       k1 = arith::AddIOp::create(s, k1, w1);
     }
-    auto product0 = arith::MulUIExtendedOp::create(s, m0, c0);
-    auto product1 = arith::MulUIExtendedOp::create(s, m1, c2);
-    c0 = exclusiveOr(exclusiveOr(product1.getHigh(), c1), k0);
-    c2 = exclusiveOr(exclusiveOr(product0.getHigh(), c3), k1);
-    c1 = product1.getLow();
-    c3 = product0.getLow();
+    auto [low0, high0] = s.mulExtended(m0, c0);
+    auto [low1, high1] = s.mulExtended(m1, c2);
+    c0 = exclusiveOr(exclusiveOr(high1, c1), k0);
+    c2 = exclusiveOr(exclusiveOr(high0, c3), k1);
+    c1 = low1;
+    c3 = low0;
   }
   return {c0, c1, c2, c3};
 }

@@ -231,21 +231,37 @@ template <typename OpT> struct ReduceToGeneric : OpConversionPattern<OpT> {
       return Axes{known->empty() ? SmallVector<int64_t>(whenEmpty) : *dims, {}};
     }
     auto type = dyn_cast<RankedTensorType>(converted.getType());
-    if (!type || !type.hasStaticShape() || type.getRank() > 1)
+    std::optional<int64_t> count = countAxes(op, type, rank);
+    if (!count)
       return rewriter.notifyMatchFailure(
           op, "the axes aren't constant, and not even their number is known");
-    if (type.getNumElements() == 0)
+    if (*count == 0)
       return Axes{SmallVector<int64_t>(whenEmpty), {}};
     if (rank == 0)
       return rewriter.notifyMatchFailure(op, "a scalar has no axes");
-    return Axes{{}, computeIsReduced(op, converted, rank, rewriter)};
+    return Axes{{}, computeIsReduced(op, converted, *count, rank, rewriter)};
   }
 
-  static SmallVector<Value> computeIsReduced(OpT op, Value axes, int64_t rank,
-                                             OpBuilder &builder) {
+  /// The number of axes of the type `axes`: all that the result, which has a
+  /// dimension at least, lacks; or as many as there are elements.
+  static std::optional<int64_t> countAxes(OpT op, RankedTensorType axes,
+                                          int64_t rank) {
+    if (!axes || axes.getRank() > 1)
+      return std::nullopt;
+    if (axes.hasStaticShape())
+      return axes.getNumElements();
+    auto result = cast<RankedTensorType>(op.getType());
+    if (op.getKeepdims() || result.getRank() == 0 || result.getRank() >= rank)
+      return std::nullopt;
+    return rank - result.getRank();
+  }
+
+  static SmallVector<Value> computeIsReduced(OpT op, Value axes, int64_t count,
+                                             int64_t rank, OpBuilder &builder) {
     IndexArithmetic index(builder, op.getLoc());
     Value size = index.constant(rank);
-    int64_t count = cast<RankedTensorType>(axes.getType()).getNumElements();
+    index.requireLength(axes, count,
+                        "the result has another rank than the model declares");
     SmallVector<Value> isReduced(rank);
     for (int64_t position = 0; position < count; ++position) {
       Value axis = index.fromFront(index.element(axes, position), size);

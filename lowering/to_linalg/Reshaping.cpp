@@ -22,6 +22,10 @@ namespace {
 // Reshape
 //===----------------------------------------------------------------------===//
 
+/// Where only the model declares the rank.
+constexpr StringLiteral kWrongRank =
+    "the result has another rank than the model declares";
+
 /// The sizes of the result of a Reshape.
 class ReshapeSizes {
 public:
@@ -114,6 +118,8 @@ struct ReshapeToTensor : OpConversionPattern<ReshapeOp> {
       return rewriter.notifyMatchFailure(
           op, "the rank of the result isn't known: the shape has a dynamic "
               "length");
+    omb::IndexArithmetic(rewriter, op.getLoc())
+        .requireLength(adaptor.getShape(), result.getRank(), kWrongRank);
     SmallVector<Value> sizes =
         ReshapeSizes(rewriter, op, adaptor.getData(), adaptor.getShape())
             .compute();
@@ -234,6 +240,7 @@ LogicalResult reshapeByFlags(Operation *op, Value data, Value axes,
   omb::IndexArithmetic index(rewriter, loc);
   int64_t longer = std::max(input.getRank(), result.getRank());
   int64_t count = std::abs(input.getRank() - result.getRank());
+  index.requireLength(axes, count, kWrongRank);
   SmallVector<Value> positions;
   for (int64_t position = 0; position < count; ++position)
     positions.push_back(
@@ -406,7 +413,7 @@ struct ExpandToGeneric : OpConversionPattern<ExpandOp> {
     auto type = getTypeConverter()->convertType<RankedTensorType>(
         op.getOutput().getType());
     auto shapeType = dyn_cast<RankedTensorType>(op.getShape().getType());
-    if (!input || !type || !shapeType || shapeType.isDynamicDim(0))
+    if (!input || !type || !shapeType)
       return rewriter.notifyMatchFailure(
           op, "the rank of the result isn't known: the shape has a dynamic "
               "length");
@@ -414,7 +421,17 @@ struct ExpandToGeneric : OpConversionPattern<ExpandOp> {
     omb::IndexArithmetic index(rewriter, loc);
     int64_t rank = type.getRank();
     int64_t inputOffset = rank - input.getRank();
-    int64_t shapeOffset = rank - shapeType.getDimSize(0);
+    int64_t length = shapeType.getDimSize(0);
+    if (ShapedType::isDynamic(length)) {
+      if (inputOffset == 0)
+        return rewriter.notifyMatchFailure(
+            op, "the shape has a dynamic length, and may be shorter than the "
+                "result's");
+      // A result of a higher rank than the input's has it of the shape.
+      index.requireLength(adaptor.getShape(), rank, kWrongRank);
+      length = rank;
+    }
+    int64_t shapeOffset = rank - length;
     Value one = index.constant(1);
     SmallVector<Value> sizes;
     // By dimension of the input: whether it is 1; null where that isn't open.

@@ -98,6 +98,38 @@ Value Scalars::rem(Value lhs, Value rhs) {
   return arith::RemSIOp::create(*this, lhs, divisor);
 }
 
+/// From the four products of half words. Not by arith.mului_extended, which
+/// MLIR has no translation to LLVM for once it is of vectors of several
+/// dimensions, and not by a type of twice the width, which a GPU may lack.
+std::pair<Value, Value> Scalars::mulExtended(Value lhs, Value rhs) {
+  unsigned width = lhs.getType().getIntOrFloatBitWidth();
+  auto word = [&](const APInt &value) -> Value {
+    return arith::ConstantOp::create(*this,
+                                     getIntegerAttr(lhs.getType(), value));
+  };
+  Value half = word(APInt(width, width / 2));
+  Value mask = word(APInt::getLowBitsSet(width, width / 2));
+  auto lower = [&](Value x) -> Value {
+    return arith::AndIOp::create(*this, x, mask);
+  };
+  auto upper = [&](Value x) -> Value {
+    return arith::ShRUIOp::create(*this, x, half);
+  };
+  auto times = [&](Value x, Value y) -> Value {
+    return arith::MulIOp::create(*this, x, y);
+  };
+  auto plus = [&](Value x, Value y) -> Value {
+    return arith::AddIOp::create(*this, x, y);
+  };
+  Value inner = times(lower(lhs), upper(rhs));
+  Value outer = times(upper(lhs), lower(rhs));
+  Value carried = plus(plus(upper(times(lower(lhs), lower(rhs))), lower(inner)),
+                       lower(outer));
+  Value high = plus(plus(times(upper(lhs), upper(rhs)), upper(carried)),
+                    plus(upper(inner), upper(outer)));
+  return {times(lhs, rhs), high};
+}
+
 Value Scalars::neg(Value x) {
   if (isFloat(x))
     return arith::NegFOp::create(*this, x);

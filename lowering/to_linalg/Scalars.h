@@ -31,6 +31,9 @@ public:
   mlir::Value div(mlir::Value lhs, mlir::Value rhs);
   /// The remainder of a truncated division of integers; n rem 0 is 0.
   mlir::Value rem(mlir::Value lhs, mlir::Value rhs);
+  /// The low and the high word of a product of unsigned integers.
+  std::pair<mlir::Value, mlir::Value> mulExtended(mlir::Value lhs,
+                                                  mlir::Value rhs);
   mlir::Value neg(mlir::Value x);
   mlir::Value abs(mlir::Value x);
   /// NaN if either is.

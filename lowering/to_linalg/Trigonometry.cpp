@@ -97,13 +97,14 @@ Value PayneHanek::funnelShift(Value high, Value low, Value amount) {
 }
 
 SmallVector<Value> PayneHanek::multiply(Value m, ArrayRef<Value> words) {
-  auto low = arith::MulUIExtendedOp::create(s, m, words[2]);
-  auto middle = arith::MulUIExtendedOp::create(s, m, words[1]);
-  auto sum = arith::AddUIExtendedOp::create(s, middle.getLow(), low.getHigh());
-  Value carry =
-      arith::ExtUIOp::create(s, format.getBitsType(), sum.getOverflow());
-  Value high = s.add(s.add(s.mul(m, words[0]), middle.getHigh()), carry);
-  return {high, sum.getSum(), low.getLow()};
+  auto [low, lowCarry] = s.mulExtended(m, words[2]);
+  auto [middle, middleCarry] = s.mulExtended(m, words[1]);
+  Value sum = arith::AddIOp::create(s, middle, lowCarry);
+  Value overflows =
+      arith::CmpIOp::create(s, arith::CmpIPredicate::ult, sum, middle);
+  Value carry = arith::ExtUIOp::create(s, format.getBitsType(), overflows);
+  Value high = s.add(s.add(s.mul(m, words[0]), middleCarry), carry);
+  return {high, sum, low};
 }
 
 Reduced PayneHanek::reduce() {

@@ -1,9 +1,11 @@
-"""Writes which tests of onnx's backend suite fail, by reason.
+"""Writes which tests of onnx's backend suite fail, by reason, and prints how many pass.
 
-    python tests/py/list_onnx_backend_failures.py
+    python tests/py/list_onnx_backend_failures.py [cpu | vulkan]
 
-onnx_backend_failures.json has those that fail where everything has to be compiled (fallback=
+cpu: onnx_backend_failures.json has those that fail where everything has to be compiled (fallback=
 "error"), onnx_backend_host_failures.json those that fail also where the host takes what can't be.
+vulkan: onnx_backend_vulkan_failures.json has the tests of single nodes that fail on a Vulkan device
+that can hold their types.
 
 Run it when a lowering was added, and read the difference: tests may leave the list, and one that
 joins it is a regression. The reason is the compiler's message without the names of the nodes.
@@ -15,78 +17,88 @@ import json
 import os
 import re
 import sys
-import warnings
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-OUTPUTS = {
-    "error": Path(__file__).with_name("onnx_backend_failures.json"),
-    "host": Path(__file__).with_name("onnx_backend_host_failures.json"),
+import onnx_backend_cases
+from isolated_backend import IsolatedBackend, ProcessFailure
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to run the cases, and the list of those that fail so."""
+
+    device: str
+    fallback: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Which cases are run, and in which ways: in each, those that failed in the one before."""
+
+    kinds: tuple[str, ...]
+    includes: Callable[[Any], bool]
+    ways: tuple[Way, ...]
+
+
+SUITES = {
+    "cpu": Suite(
+        ("node", "simple", "pytorch-converted", "pytorch-operator"),
+        lambda _: True,
+        (
+            Way("CPU", "error", "onnx_backend_failures.json"),
+            Way("CPU", "host", "onnx_backend_host_failures.json"),
+        ),
+    ),
+    "vulkan": Suite(
+        ("node",),
+        onnx_backend_cases.fits_vulkan,
+        (Way("VULKAN", "error", "onnx_backend_vulkan_failures.json"),),
+    ),
 }
-KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator")
-
-
-def _cases() -> list:
-    from onnx.backend.test.loader import load_model_tests
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return [case for kind in KINDS for case in load_model_tests(kind=kind)]
 
 
 def _reason(message: str) -> str:
     """The message about the first node, without its name and without numbers of values."""
     message = message.removeprefix("the model can't be compiled: ").split("; ")[0]
+    message = re.sub(r"^'[^']*' has no elements, \(.*\)$", "an input has no elements", message)
     return re.sub(r"^[^:]*?\(([\w.]+)\)( producing [^:]*)?: ", r"\1: ", message)
 
 
-def _data_sets(case) -> list[tuple[list, list]]:
-    import onnx
-    from onnx import numpy_helper
-
-    if case.model is not None:
-        return case.data_sets
-    sets = []
-    for folder in sorted(Path(case.model_dir).glob("test_data_set*")):
-        values: tuple[list, list] = ([], [])
-        for kind, found in zip(("input", "output"), values, strict=True):
-            for index in range(len(list(folder.glob(f"{kind}_*.pb")))):
-                content = (folder / f"{kind}_{index}.pb").read_bytes()
-                found.append(numpy_helper.to_array(onnx.TensorProto.FromString(content)))
-        sets.append(values)
-    return sets
-
-
-def _failure(index: int, fallback: str) -> tuple[str, str | None]:
-    """The name of a case, and why it fails."""
-    import onnx
+def _check(case: Any, device: str, fallback: str) -> str | None:
+    """Why a case fails."""
     import onnx_mlir_bridge as omb
-    from onnx import numpy_helper
-    from onnx.backend.test.runner import Runner
 
-    case = _loaded[index]
     try:
-        model = case.model or onnx.load(Path(case.model_dir) / "model.onnx")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", omb.FallbackWarning)
-            prepared = omb.backend.prepare(model, fallback=fallback)
-        for inputs, outputs in _data_sets(case):
-            inputs, outputs = (
-                [numpy_helper.to_array(v) if isinstance(v, onnx.TensorProto) else v for v in values]
-                for values in (inputs, outputs)
-            )
-            actual = prepared.run(inputs)
-            Runner.assert_similar_outputs(outputs, actual, rtol=case.rtol, atol=case.atol)
+        onnx_backend_cases.check(case, IsolatedBackend, device, fallback)
     except omb.OmbError as error:
-        return case.name, _reason(str(error))
+        return _reason(str(error))
+    except ProcessFailure as failure:
+        return str(failure)
     except AssertionError:
-        return case.name, "the result differs"
+        return "the result differs"
     except TypeError as error:
         if "Unable to compare" not in str(error):
             raise
-        return case.name, "the suite can't compare scalars in a sequence"
-    return case.name, None
+        return "the suite can't compare scalars in a sequence"
+    return None
+
+
+def _failure(index: int, way: Way) -> tuple[str, str | None]:
+    """The name of a case, and why it fails; of a result that differs, whether the CPU's does."""
+    case = _loaded[index]
+    reason = _check(case, way.device, way.fallback)
+    if reason == "the result differs" and way.device != "CPU":
+        on_cpu = _check(case, "CPU", way.fallback)
+        reason += " on every device" if on_cpu else f" on {way.device} only"
+    return case.name, reason
 
 
 def _write(path: Path, reasons: dict[str, list[str]], total: int) -> None:
@@ -98,21 +110,22 @@ def _write(path: Path, reasons: dict[str, list[str]], total: int) -> None:
     )
 
 
-def main() -> int:
-    """Run all cases compiled, in parallel on the cores there are; what fails, with the host."""
+def main(name: str = "cpu") -> int:
+    """Run a suite's cases, in parallel on the cores there are."""
     global _loaded
-    _loaded = _cases()
+    suite = SUITES[name]
+    _loaded = [case for case in onnx_backend_cases.load(suite.kinds) if suite.includes(case)]
     remaining = list(range(len(_loaded)))
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for fallback, path in OUTPUTS.items():
+        for way in suite.ways:
             reasons: dict[str, list[str]] = {}
             failing = []
-            found = pool.map(partial(_failure, fallback=fallback), remaining, chunksize=8)
-            for index, (name, reason) in zip(remaining, found, strict=True):
+            found = pool.map(partial(_failure, way=way), remaining, chunksize=8)
+            for index, (case, reason) in zip(remaining, found, strict=True):
                 if reason is not None:
-                    reasons.setdefault(reason, []).append(name)
+                    reasons.setdefault(reason, []).append(case)
                     failing.append(index)
-            _write(path, reasons, len(_loaded))
+            _write(FOLDER / way.output, reasons, len(_loaded))
             remaining = failing  # what is compiled is compiled in the same way with the host
     return 0
 
@@ -120,4 +133,6 @@ def main() -> int:
 _loaded: list = []
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[2:] or not {*sys.argv[1:]} <= {*SUITES}:
+        sys.exit(__doc__)
+    sys.exit(main(*sys.argv[1:]))

@@ -38,7 +38,7 @@ OPTIONS = {
     "precision": ({"precision": "f8"}, "precision must be 'f32', not 'f8'"),
     "fallback": ({"fallback": "cloud"}, "fallback must be 'host' or 'error', not 'cloud'"),
     "fallback as a number": ({"fallback": 3}, "fallback must be 'host' or 'error', not 3"),
-    "cache_dir": ({"cache_dir": "/tmp"}, "cache_dir is not available yet; compile once with"),
+    "cache_dir": ({"cache_dir": 3}, "cache_dir must be the path of a folder, not 3"),
     "progress": ({"progress": "yes"}, "progress must be True, False or a function"),
 }
 
@@ -148,7 +148,12 @@ def test_emit_iree(weighted: omb.CompiledModel) -> None:
     text = weighted.emit("iree")
     assert '"linalg.generic"' in text
     assert '#flow.parameter.named<"model"::"w">' in text
-    reply = iree.run("again", text.encode(), weighted._target.flags, pipeline.VMFB)
+    reply = iree.run(
+        "again",
+        text.encode(),
+        targets.resolve("cpu", "host", "generic", "sm_80").flags,
+        pipeline.VMFB,
+    )
     assert reply.result is not None, reply.errors  # IREE takes what is shown
 
 

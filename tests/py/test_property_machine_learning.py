@@ -196,6 +196,20 @@ def test_linear_classifier(transform):
     _check(model, _normal(7, 4, seed=1))
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_linear_classifier_without_intercepts(classes):
+    """As one whose intercepts are 0; also two classes with a row of coefficients each."""
+    attributes = {
+        "coefficients": _normal(4 * classes).tolist(),
+        "classlabels_ints": [4, 2, 9][:classes],
+    }
+    given, results = {"X": (FLOAT, ["n", 4])}, {"L": INT64, "S": FLOAT}
+    model = _model("LinearClassifier", given, results, **attributes)
+    same = _model("LinearClassifier", given, results, intercepts=[0.0] * classes, **attributes)
+    x = _normal(7, 4, seed=1)
+    _compare(_run(model, x), _oracle(same, x))
+
+
 @pytest.mark.parametrize("targets", [1, 3])
 @pytest.mark.parametrize("rank", [1, 2])
 def test_linear_regressor(targets, rank):

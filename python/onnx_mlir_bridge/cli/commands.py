@@ -36,6 +36,12 @@ _FALLBACK = click.option(
     show_default=True,
     help="What becomes of nodes that no device can run: they run on the host, or are an error.",
 )
+_CACHE_DIR = click.option(
+    "--cache-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep the compiled model in DIR, and take it from there the next time.",
+)
 
 _CPU = click.option(
     "--cpu",
@@ -91,6 +97,13 @@ def _inputs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tu
     return given
 
 
+def _constants(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    for text in given:
+        if "=" not in text:
+            raise click.BadParameter(f"'{text}' is not of the form name=file.npy or name=[0,2]")
+    return given
+
+
 _INPUTS = click.option(
     "-i",
     "--input",
@@ -143,6 +156,7 @@ def _refuse_for_saved(context: click.Context, model: Path, names: Sequence[str])
 @_THREADS
 @_OPT_LEVEL
 @_FALLBACK
+@_CACHE_DIR
 @click.pass_context
 def run(
     context: click.Context,
@@ -158,7 +172,7 @@ def run(
     """
     from onnx_mlir_bridge.cli import running
 
-    _refuse_for_saved(context, model, ("opt_level", "fallback"))
+    _refuse_for_saved(context, model, ("opt_level", "fallback", "cache_dir"))
     running.run(model, inputs, **options)
 
 
@@ -243,6 +257,15 @@ def profile(
     help="Write this stage of the compilation, not a saved model; in MLIR's text the values of "
     "large constants are left out.",
 )
+@click.option(
+    "--constant",
+    "constants",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_constants,
+    help="Make a constant of an input: a .npy file, or a number or list of JSON's. May be given "
+    "for each input.",
+)
 @_CPU
 @_VULKAN
 @_CUDA
@@ -254,6 +277,7 @@ def compile(
     output: str | None,
     target: str,
     stage: str | None,
+    constants: tuple[str, ...],
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Compile MODEL and save it as OUT, for `omb run OUT` and omb.load().
@@ -271,8 +295,9 @@ def compile(
         raise click.UsageError("bytecode is not for terminals; say -o FILE, or pipe it")
     if stage == "vector" and target != "cpu":
         raise click.UsageError(f"--emit=vector is for --target=cpu, not {target}")
-    from onnx_mlir_bridge.cli import compiling
+    from onnx_mlir_bridge.cli import compiling, values
 
+    options["constants"] = values.constants(constants)
     if stage is None:
         compiling.save(model, output, target, options)
     else:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onnx_mlir_bridge.cli import text
 from onnx_mlir_bridge.compiler import compile as compile_model
-from onnx_mlir_bridge.compiler import emit
+from onnx_mlir_bridge.compiler import compile_or_specialize, emit
 from onnx_mlir_bridge.compiler.progress import reporting
+from onnx_mlir_bridge.compiler.specialized_model import SpecializedModel
 from onnx_mlir_bridge.errors import FallbackWarning, OmbError
 from onnx_mlir_bridge.runtime.artifact import replacing
 
@@ -57,6 +58,30 @@ def compile_for(model: Path, target: str, options: dict[str, Any]) -> CompiledMo
     with _unwarned():
         compiled = compile_model(model, target, progress=True, **options)
     text.warn(compiled.warnings)
+    return compiled
+
+
+def compile_or_specialize_for(
+    model: Path, target: str, options: dict[str, Any]
+) -> CompiledModel | SpecializedModel:
+    """A compiled model, or one that is compiled at the first run; warnings are printed."""
+    with _unwarned():
+        compiled = compile_or_specialize(model, target, progress=True, **options)
+    return _warned(compiled)
+
+
+def specialize(
+    model: SpecializedModel, values: Mapping[str, Any]
+) -> CompiledModel | SpecializedModel:
+    """A specialized model, compiled for some values; warnings are printed."""
+    with _unwarned():
+        compiled = model.compile(values)
+    return _warned(compiled)
+
+
+def _warned(compiled: CompiledModel | SpecializedModel) -> CompiledModel | SpecializedModel:
+    if not isinstance(compiled, SpecializedModel):
+        text.warn(compiled.warnings)
     return compiled
 
 

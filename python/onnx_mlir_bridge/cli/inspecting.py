@@ -71,6 +71,9 @@ def _print(found: Inspection) -> None:
     )
     _section("warnings", [(printable(warning),) for warning in found.warnings])
     _section(f"on the host ({found.parts} parts in all)", _first(found.host))
+    _section(
+        "compiled at the first run, and anew for each value of an input", _first(found.specialized)
+    )
     _section("can't be compiled", _first(found.problems))
 
 

@@ -13,7 +13,15 @@ from onnx_mlir_bridge.cli import text, values
 from onnx_mlir_bridge.cli.running import is_saved
 from onnx_mlir_bridge.errors import OmbError, describe_node
 from onnx_mlir_bridge.runtime import devices, session
-from onnx_mlir_bridge.runtime.artifact import Artifact, DevicePart, HostPart, read, replacing
+from onnx_mlir_bridge.runtime.artifact import (
+    Artifact,
+    Description,
+    DevicePart,
+    HostPart,
+    read,
+    replacing,
+)
+from onnx_mlir_bridge.runtime.containers import Value
 from onnx_mlir_bridge.runtime.inputs import checked_inputs
 
 if TYPE_CHECKING:
@@ -50,18 +58,18 @@ def profile(
             "profile the ONNX model, or --by=dispatch"
         )
     with _writing(trace, path) as file:
-        opened, chosen, compiled = _open(path, device, threads, options)
+        opened, chosen, compiled, feeds = _open(path, given, device, threads, options)
         part = _only_part(opened)
-        inputs = values.values(opened.description.signature.inputs, given)
-        feeds = {value.info.name: value.value for value in inputs}
         checked = checked_inputs(part.signature.inputs, feeds)
-        if chosen.provider == "vulkan":
-            session.check_not_empty(part.signature.inputs, checked)
         saved = opened.description.threads if threads is None else threads
         count = devices.check_threads(saved) if chosen.provider == "cpu" else None
         with reporting(True) as stage:
             stage("Profiling")
-            captured = capture(part, checked, chosen, count or 1, runs)
+            try:
+                captured = capture(part, checked, chosen, count or 1, runs)
+            except OmbError as error:
+                message = session.explain_empty(str(error), part.signature.inputs, checked)
+                raise OmbError(message) from None
             measured = runs_of(captured, None if compiled is None else regions(compiled))
         if file is not None:
             content = chrome_trace(median_run(measured), f"{chosen.name} ({chosen})")
@@ -75,21 +83,33 @@ def profile(
 
 
 def _open(
-    path: Path, device: str, threads: int | None, options: Mapping[str, Any]
-) -> tuple[Artifact, devices.Device, CompiledModel | None]:
-    """A saved or an ONNX model, compiled; which device it is for; and what knows its nodes."""
+    path: Path, given: Sequence[str], device: str, threads: int | None, options: Mapping[str, Any]
+) -> tuple[Artifact, devices.Device, CompiledModel | None, Mapping[str, Value]]:
+    """A saved or an ONNX model, compiled; where it runs; what knows its nodes; and its inputs."""
     asked = None if device == "auto" else [device]
     if is_saved(path):
         opened = read(path)
         chosen = session.device_for(opened.description, asked)
         session.check_cpu(opened.description)
-        return opened, chosen, None
-    from onnx_mlir_bridge.cli.compiling import compile_for
+        return opened, chosen, None, _feeds(opened.description, given)
+    from onnx_mlir_bridge.cli.compiling import compile_or_specialize_for, specialize
+    from onnx_mlir_bridge.compiler.specialized_model import SpecializedModel
 
     chosen = devices.choose(asked)
-    compiled = compile_for(path, chosen.provider, {"threads": threads, **options})
+    compiled = compile_or_specialize_for(path, chosen.provider, {"threads": threads, **options})
     session.check_cpu(compiled.description)
-    return Artifact(compiled.description, tuple(compiled.parts())), chosen, compiled
+    feeds = _feeds(compiled.description, given)
+    while isinstance(compiled, SpecializedModel):
+        infos = compiled.description.signature.inputs
+        checked = zip(infos, checked_inputs(infos, feeds), strict=True)
+        compiled = specialize(compiled, {info.name: value for info, value in checked})
+        feeds = {info.name: feeds[info.name] for info in compiled.description.signature.inputs}
+    return Artifact(compiled.description, tuple(compiled.parts())), chosen, compiled, feeds
+
+
+def _feeds(description: Description, given: Sequence[str]) -> Mapping[str, Value]:
+    inputs = values.values(description.signature.inputs, given)
+    return {value.info.name: value.value for value in inputs}
 
 
 def _only_part(opened: Artifact) -> DevicePart:

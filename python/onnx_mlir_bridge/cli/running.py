@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onnx_mlir_bridge.cli import text, values
-from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.errors import FallbackWarning, OmbError
 
 if TYPE_CHECKING:
     from onnx_mlir_bridge.runtime.containers import Value
@@ -48,12 +49,12 @@ def open_session(
 
         session = load(path, device, threads)
         return session, f"loaded in {text.seconds(time.perf_counter() - begin)}"
-    from onnx_mlir_bridge.cli.compiling import compile_for
+    from onnx_mlir_bridge.cli.compiling import compile_or_specialize_for
     from onnx_mlir_bridge.runtime.devices import choose
     from onnx_mlir_bridge.runtime.session import InferenceSession
 
     chosen = choose(None if device == "auto" else [device])
-    compiled = compile_for(path, chosen.provider, {"threads": threads, **options})
+    compiled = compile_or_specialize_for(path, chosen.provider, {"threads": threads, **options})
     session = InferenceSession(compiled, [chosen.name])
     return session, f"compiled in {text.seconds(time.perf_counter() - begin)}"
 
@@ -71,6 +72,8 @@ def run(
     session, made = open_session(path, device, threads, options)
     inputs = values.values(session.get_inputs(), given)
     feeds = {value.info.name: value.value for value in inputs}
+    if session.is_specialized:
+        made = _specialize(session, feeds)
     with _interruptible():
         begin = time.perf_counter()
         outputs = session.run(None, feeds)
@@ -93,6 +96,17 @@ def run(
     print(f"{made}, ran in {text.seconds(took)} on {session.device.name} ({session.device})")
     if output_dir is not None:
         _save(output_dir, tensors)
+
+
+def _specialize(session: InferenceSession, feeds: Mapping[str, Value]) -> str:
+    """Compile for the values of some inputs, print the warnings, and say what it took."""
+    begin = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", FallbackWarning)
+        session.specialize(feeds)
+    text.warn(str(warning.message) for warning in caught)
+    return f"compiled for these inputs in {text.seconds(time.perf_counter() - begin)}"
 
 
 def _tensors(name: str, value: Value) -> list[tuple[str, np.ndarray]]:

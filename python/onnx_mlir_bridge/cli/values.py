@@ -85,6 +85,24 @@ def values(infos: Sequence[TensorInfo], given: Iterable[str]) -> list[Value]:
     return result
 
 
+def constants(given: Iterable[str]) -> dict[str, object]:
+    """Values of inputs: "name=file.npy", or JSON, "name=[0, 2]". OmbError for anything else."""
+    found: dict[str, object] = {}
+    for text in given:
+        name, _, value = text.rpartition("=")
+        if name in found:
+            raise OmbError(f"the constant '{name}' is given twice")
+        try:
+            found[name] = (
+                np.load(value, allow_pickle=False) if value.endswith(".npy") else json.loads(value)
+            )
+        except (OSError, ValueError, EOFError, RecursionError) as error:
+            raise OmbError(
+                f"the constant '{name}' is '{value}', neither a .npy file nor JSON: {error}"
+            ) from None
+    return found
+
+
 def _split(text: str, infos: Sequence[TensorInfo]) -> tuple[str, str]:
     """Name and value; names may have an equals sign in them."""
     names = [info.name for info in infos]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from onnx_mlir_bridge.errors import FallbackWarning
 
 if TYPE_CHECKING:
     from onnx_mlir_bridge.compiler.compiled_model import CompiledModel
     from onnx_mlir_bridge.compiler.source import ModelSource
+    from onnx_mlir_bridge.compiler.specialized_model import SpecializedModel
 
 
 def compile(model: ModelSource, target: str = "cpu", **options: Any) -> CompiledModel:  # noqa: ANN401
@@ -23,32 +19,37 @@ def compile(model: ModelSource, target: str = "cpu", **options: Any) -> Compiled
     options: see onnx_mlir_bridge.compiler.options.CompileOptions.
 
     What no device can run, runs on the host; a FallbackWarning lists it. OmbError, which names the
-    node, for a model that can't be imported or compiled; and for an unknown target or option.
+    node, for a model that can't be imported or compiled; for one whose ranks depend on the value of
+    an input, which `constants` doesn't give; and for an unknown target or option.
     """
-    from onnx_mlir_bridge.compiler import iree, parts, placement, targets
-    from onnx_mlir_bridge.compiler.compiled_model import CompiledModel
+    from onnx_mlir_bridge.compiler.specialized_model import SpecializedModel
+
+    made = compile_or_specialize(model, target, **options)
+    if isinstance(made, SpecializedModel):
+        raise made.refusal()
+    return made
+
+
+def compile_or_specialize(
+    model: ModelSource,
+    target: str = "cpu",
+    **options: Any,  # noqa: ANN401
+) -> CompiledModel | SpecializedModel:
+    """compile(), but for models that are compiled at their first run."""
+    from onnx_mlir_bridge.compiler import iree, specialized_model
     from onnx_mlir_bridge.compiler.options import CompileOptions
     from onnx_mlir_bridge.compiler.progress import reporting
+    from onnx_mlir_bridge.compiler.request import Request
+    from onnx_mlir_bridge.compiler.specialization import opened
 
-    checked = CompileOptions.checked(options)
-    iree.warm_up()
-    resolved = targets.resolve(target, checked.cpu, checked.vulkan, checked.cuda)
-    with reporting(checked.progress) as stage:
-        placed = placement.place(model, checked.fallback, stage)
-        compiled = CompiledModel(placed, resolved, checked, stage)
-    if placed.host_nodes:
-        message = parts.host_message(placed.host_nodes)
-        warnings.warn(message, FallbackWarning, stacklevel=_caller())
-    return compiled
-
-
-def _caller() -> int:
-    """The `stacklevel` of the function outside of this package that is on top of the stack."""
-    package = str(Path(__file__).parents[1])
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
-        level, frame = level + 1, frame.f_back
-    return level
+    request = Request(target, CompileOptions.checked(options))
+    if request.cache is None:
+        iree.warm_up()
+        request.target  # noqa: B018 - refuses what can't be compiled for before the model is read
+    with reporting(request.options.progress) as stage:
+        stage("Importing")
+        bound = opened(model, request.options.constants)
+        return specialized_model.build(bound, request, stage)
 
 
 def emit(
@@ -58,7 +59,7 @@ def emit(
     **options: Any,  # noqa: ANN401
 ) -> str | bytes:
     """The model at a stage, as CompiledModel.emit() gives it, compiled no further than that."""
-    from onnx_mlir_bridge.compiler import placement, stages, targets
+    from onnx_mlir_bridge.compiler import placement, specialization, stages, targets
     from onnx_mlir_bridge.compiler.options import CompileOptions
     from onnx_mlir_bridge.compiler.progress import reporting
 
@@ -66,7 +67,9 @@ def emit(
         return compile(model, target, **options).vmfb
     checked = CompileOptions.checked(options)
     with reporting(checked.progress) as report:
-        placed = placement.place(model, checked.fallback, report)
+        report("Importing")
+        bound = specialization.settled(model, checked.constants)
+        placed = placement.place(bound, checked.fallback, report)
         resolved = targets.resolve(target, checked.cpu, checked.vulkan, checked.cuda)
         if stage in stages.SOURCE_STAGES:
             return stages.emit_source(placed, stage, resolved, checked)

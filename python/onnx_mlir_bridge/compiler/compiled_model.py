@@ -4,91 +4,60 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from onnx_mlir_bridge.compiler import parts, pipeline, stages
-from onnx_mlir_bridge.compiler.options import CompileOptions
-from onnx_mlir_bridge.compiler.targets import Target
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime import artifact
+
+if TYPE_CHECKING:
+    from onnx_mlir_bridge.compiler.compilation import Compilation
 
 
 class CompiledModel:
     """A model compiled for one target. Made by omb.compile()."""
 
-    def __init__(
-        self,
-        placed: parts.PlacedModel,
-        target: Target,
-        options: CompileOptions,
-        stage: Callable[[str], None],
-    ) -> None:
-        """Not for users: see omb.compile()."""
-        self._placed = placed
-        self._target = target
-        self._options = options
-        self._hand_offs = stages.hand_offs(placed, target, options)
-        stage(f"Compiling for {target.provider}")
-        self._codes = [
-            each and pipeline.compile_with_iree(each, target, options.opt_level)
-            for each in self._hand_offs
-        ]
+    def __init__(self, result: artifact.Artifact, compile_again: Callable[[], Compilation]) -> None:
+        """Not for users: see omb.compile(). `compile_again`: for what isn't in the result."""
+        self._result = result
+        self._compile_again = compile_again
+
+    @cached_property
+    def compilation(self) -> Compilation:
+        """What the model was made of, not for users; made anew if it comes from a cache."""
+        return self._compile_again()
 
     @property
     def target(self) -> str:
         """What it is compiled for: "cpu", "vulkan" or "cuda"."""
-        return self._target.provider
+        return self._result.description.provider
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What there is to say about the model, one line each: what is odd, what the host runs."""
-        nodes = self._placed.host_nodes
-        return (*self._placed.warnings, *([parts.host_message(nodes)] if nodes else []))
+        description = self._result.description
+        return (*description.warnings, *([description.on_host] if description.on_host else []))
 
     @property
     def vmfb(self) -> bytes:
         """IREE's bytecode module; OmbError for a model that is cut into parts."""
-        if self._placed.whole is None:
+        parts = self._result.parts
+        if len(parts) != 1 or not isinstance(parts[0], artifact.DevicePart):
             raise OmbError(
-                f"the model is in {len(self._placed.parts)} parts, some of which run on the host, "
+                f"the model is in {len(parts)} parts, some of which run on the host, "
                 "so that there isn't one module; save() writes all of it"
             )
-        return self._codes[0]
+        return bytes(parts[0].module)
 
     @property
     def description(self) -> artifact.Description:
         """What is saved beside the code: inputs, outputs, the CPU it needs, versions."""
-        return artifact.Description(
-            provider=self._target.provider,
-            signature=self._placed.signature,
-            metadata=self._placed.metadata,
-            machine=self._target.machine,
-            features=self._target.features,
-            threads=self._options.threads,
-            versions=_versions(),
-        )
+        return self._result.description
 
-    def parts(self) -> list[artifact.DevicePart | artifact.HostPart]:
+    def parts(self) -> Sequence[artifact.Part]:
         """What runs, in this order. The memory of the weights belongs to this object."""
-        found: list[artifact.DevicePart | artifact.HostPart] = []
-        for part, hand_off, code in zip(
-            self._placed.parts, self._hand_offs, self._codes, strict=True
-        ):
-            if isinstance(part, parts.HostPart):
-                found.append(artifact.HostPart(part.signature, part.model))
-            else:
-                found.append(artifact.DevicePart(part.signature, code, hand_off.weights))
-        return found
-
-    @property
-    def placed(self) -> parts.PlacedModel:
-        """What was compiled, in its parts; not for users."""
-        return self._placed
-
-    def located_ir(self, phases: Sequence[str]) -> list[str]:
-        """IREE's text of the one module after each of `phases`, with locations; not for users."""
-        (hand_off,) = self._hand_offs
-        return pipeline.located_ir(hand_off, self._target, self._options.opt_level, phases)
+        return self._result.parts
 
     def emit(self, stage: str) -> str | bytes:
         """The model at a stage of its compilation.
@@ -98,11 +67,9 @@ class CompiledModel:
         The others are MLIR's text, in which large constants of the first three have no values; the
         modules of a model that is cut into parts follow each other. OmbError for another name.
         """
-        if stages.check(stage) == "vmfb":
-            return self.vmfb
-        if stage in stages.SOURCE_STAGES:
-            return stages.emit_source(self._placed, stage, self._target, self._options)
-        return stages.emit_hand_offs(self._placed, self._hand_offs)
+        from onnx_mlir_bridge.compiler import stages
+
+        return self.vmfb if stages.check(stage) == "vmfb" else self.compilation.emit(stage)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, which omb.load() opens; OmbError if it can't be written.
@@ -111,16 +78,4 @@ class CompiledModel:
         it needs numpy and iree-base-runtime only, and onnx where parts of it run on the host. A
         file that is there is replaced at once, when all is written.
         """
-        artifact.write(Path(path), self.description, self.parts())
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    versions = {}
-    for name in ("onnx-mlir-bridge", "iree-base-compiler"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:  # a build tree
-            continue
-    return versions
+        artifact.write(Path(path), self._result.description, self._result.parts)

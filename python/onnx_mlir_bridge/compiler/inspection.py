@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from onnx_mlir_bridge.compiler import diagnostics, placement, source
+from onnx_mlir_bridge.compiler import diagnostics, placement, source, specialization
 from onnx_mlir_bridge.errors import OmbError
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ class Inspection:
     opset: the version that the model was written for. operators: after the upgrade to the newest
     opset and the inlining of the model's functions, the most frequent first. parts: how many it is
     cut into, for the device and the host in turn. host: which nodes run on the host, and why, a
-    line each. problems: why the model can't be compiled, a line each; none: its lowerings succeed.
+    line each. specialized: why it is compiled at the first run, and anew for each value of an
+    input, a line each; parts, host and problems are known only then. problems: why the model can't
+    be compiled, a line each; none: its lowerings succeed.
     """
 
     opset: int
@@ -59,24 +61,29 @@ class Inspection:
     warnings: tuple[str, ...]
     parts: int
     host: tuple[str, ...]
+    specialized: tuple[str, ...]
     problems: tuple[str, ...]
 
 
 def inspect(model: ModelSource) -> Inspection:
     """Import a model and lower it to linalg; OmbError where it can't even be imported."""
-    from onnx_mlir_bridge.importer import import_with_metadata
+    from onnx_mlir_bridge.importer import import_with_metadata, prepare
 
     imported = import_with_metadata(model)
     nodes = _Nodes(imported)
     failing: Counter[str] = Counter()
     on_host: Counter[str] = Counter()
     host, problems, parts = [], [], 0
+    specialized: tuple[str, ...] = ()
     try:
-        placed = placement.place(model, "host")
-        parts = len(placed.parts)
-        for node in placed.host_nodes:
-            on_host.update(node.operators)
-            host.append(f"{node.name}: {node.reason}")
+        prepared = prepare(model)
+        specialized = tuple(map(str, specialization.reasons(prepared)))
+        if not specialized:
+            placed = placement.place(prepared, "host")
+            parts = len(placed.parts)
+            for node in placed.host_nodes:
+                on_host.update(node.operators)
+                host.append(f"{node.name}: {node.reason}")
     except diagnostics.LoweringError as error:
         for name, message in error.problems:
             failing[nodes.operator_of(name)] += 1
@@ -99,6 +106,7 @@ def inspect(model: ModelSource) -> Inspection:
         warnings=imported.warnings,
         parts=parts,
         host=tuple(host),
+        specialized=specialized,
         problems=tuple(dict.fromkeys(problems)),
     )
 

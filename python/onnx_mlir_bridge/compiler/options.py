@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from onnx_mlir_bridge.errors import OmbError
@@ -30,6 +32,12 @@ class CompileOptions:
     cpu: which CPU: "host", "generic" (any of this architecture), "x86-64-v3", or LLVM's name.
     vulkan: which GPU: "generic", or IREE's name of an architecture, such as "rdna3" or "ampere".
     cuda: which GPU: "sm_80", "sm_86" or "sm_89".
+    constants: values of inputs, by name, that become constants: the compiled model doesn't take
+    them any more.
+    cache_dir: a folder in which compiled models are kept, to be loaded when the same model is
+    compiled again with the same options, on the same CPU, by the same versions. Nothing is removed
+    from it; deleting any of its files is safe. It has machine code: others must not write to it.
+    Modules, and models while an operator is registered that a callable builds, aren't kept.
     progress: True shows a display on standard error if that is a terminal and the work takes more
     than a second; a function is called with the name of each stage when it begins.
     """
@@ -41,23 +49,20 @@ class CompileOptions:
     cpu: str = "host"
     vulkan: str = "generic"
     cuda: str = "sm_80"
+    constants: Mapping[str, object] = field(default_factory=dict)
+    cache_dir: Path | None = None
     progress: Progress = False
 
     @staticmethod
     def checked(options: dict[str, Any]) -> CompileOptions:
         """The options of these names and values; OmbError for one that can't be used."""
-        if options.get("cache_dir") is not None:
-            raise OmbError(
-                "cache_dir is not available yet; compile once with omb.compile(...).save(path)"
-            )
-        given = {name: value for name, value in options.items() if name != "cache_dir"}
-        known = [field.name for field in fields(CompileOptions)]
-        for name in given:
+        known = [each.name for each in fields(CompileOptions)]
+        for name in options:
             if name not in known:
                 similar = difflib.get_close_matches(name, known, 1)
                 hint = f"; do you mean '{similar[0]}'?" if similar else ""
                 raise OmbError(f"there is no option '{name}'{hint} (options: {', '.join(known)})")
-        checked = CompileOptions(**given)
+        checked = CompileOptions(**{**options, "cache_dir": _folder(options.get("cache_dir"))})
         if checked.threads is not None:
             check_threads(checked.threads)
         if checked.precision != "f32":
@@ -66,6 +71,8 @@ class CompileOptions:
             raise OmbError(f"fallback must be 'host' or 'error', not {checked.fallback!r}")
         if type(checked.opt_level) is not int or checked.opt_level not in OPT_LEVELS:
             raise OmbError(f"opt_level must be 0, 1, 2 or 3, not {checked.opt_level!r}")
+        if not isinstance(checked.constants, Mapping):
+            raise OmbError("constants is a mapping from the name of an input to its value")
         if not (isinstance(checked.progress, bool) or callable(checked.progress)):
             raise OmbError("progress must be True, False or a function that takes a string")
         return checked
@@ -75,3 +82,13 @@ def _refuse_precision(value: object) -> None:
     if value in ("bf16", "f16"):
         raise OmbError(f"precision='{value}' is not available yet; leave it at 'f32'")
     raise OmbError(f"precision must be 'f32', not {value!r}")
+
+
+def _folder(path: object) -> Path | None:
+    """The folder, wherever the process goes; None where there is none."""
+    if path is None:
+        return None
+    name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
+    if not isinstance(name, str) or "\0" in name:
+        raise OmbError(f"cache_dir must be the path of a folder, not {path!r}")
+    return Path(name).absolute()

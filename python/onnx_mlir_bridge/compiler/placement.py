@@ -25,6 +25,7 @@ from onnx_mlir_bridge.compiler import diagnostics, pipeline, source
 from onnx_mlir_bridge.compiler.parts import DevicePart, HostNode, HostPart, PlacedModel
 from onnx_mlir_bridge.compiler.source import Source
 from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.importer import PreparedModel
 from onnx_mlir_bridge.importer import graph as graphs
 from onnx_mlir_bridge.importer.compositions.body import UnsupportedError
 from onnx_mlir_bridge.importer.segments import Graph, Segment, serialized
@@ -35,27 +36,33 @@ from onnx_mlir_bridge.runtime.signature import Signature, TensorInfo
 
 if TYPE_CHECKING:
     from onnx_mlir_bridge.compiler.source import ModelSource
-    from onnx_mlir_bridge.importer import ImportedModel, PreparedModel, ValueInfo
+    from onnx_mlir_bridge.importer import ImportedModel, ValueInfo
     from onnx_mlir_bridge.importer.load import LoadedModel
 
 
 Stage = Callable[[str], None]
 
 
-def place(model: ModelSource, fallback: str, stage: Stage = lambda name: None) -> PlacedModel:
+def place(
+    model: ModelSource | PreparedModel, fallback: str, stage: Stage = lambda name: None
+) -> PlacedModel:
     """The parts of a model; with the fallback "error", and of a module, a single one.
 
-    OmbError, which names the node, where a node is wrong, or neither can be compiled nor run on the
-    host. `stage` is called with the name of each stage of the work.
+    `model`: one that was prepared may be changed. `stage` is called with the name of each stage of
+    the work. OmbError, which names the node, where a node is wrong, or neither can be compiled nor
+    run on the host.
     """
     from onnx_mlir_bridge._mlir import ir
 
-    stage("Importing")
     if isinstance(model, ir.Module):
         whole = source.of_module(model)
         stage("Lowering to linalg")
         return _single(whole)
-    prepared = importer.prepare(model)
+    if isinstance(model, PreparedModel):
+        prepared = model
+    else:
+        stage("Importing")
+        prepared = importer.prepare(model)
     if fallback == "error":
         module = importer.emit_module(prepared.loaded, source.lowered_operators())
         whole = source.of_import(prepared.imported(module, prepared.loaded))

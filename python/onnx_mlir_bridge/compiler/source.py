@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import onnx
 
     from onnx_mlir_bridge._mlir import ir
-    from onnx_mlir_bridge.importer import ImportedModel
+    from onnx_mlir_bridge.importer import ImportedModel, PreparedModel
 
     ModelSource: TypeAlias = (
         "str | os.PathLike[str] | bytes | bytearray | memoryview | onnx.ModelProto | ir.Module"
@@ -95,7 +95,7 @@ def of_import(imported: ImportedModel) -> Source:
     return Source(imported.module, signature, metadata(imported), imported.warnings)
 
 
-def metadata(imported: ImportedModel) -> ModelMetadata:
+def metadata(imported: ImportedModel | PreparedModel) -> ModelMetadata:
     """What sessions say of the model."""
     theirs = imported.metadata
     return ModelMetadata(

@@ -2,8 +2,9 @@
 
 The steps, one module each: `load` (bytes to protobuf, weights left where they are), `check`,
 `functions` (inlining), `normalize`, `compositions` (of operators that have no lowering),
-`upgrade` (to the newest opset), `types` (inference), `sequence_ranks`, `emit`. Before the last one,
-models for which the host is needed are cut: `string_labels`, `segments`.
+`upgrade` (to the newest opset), `types` (inference), `sequence_ranks`, `emit`. After the first one,
+inputs may become constants: `bound_inputs`. Before the last one, models for which the host is
+needed are cut: `string_labels`, `segments`.
 """
 
 from __future__ import annotations
@@ -120,24 +121,37 @@ class PreparedModel:
 
     def imported(self, module: ir.Module, emitted: LoadedModel) -> ImportedModel:
         """The result of an import; `emitted`: what `module` was emitted from, all of the model."""
-        graph = emitted.proto.graph
-        pairs = zip(graph.output, self.declared, strict=True)
+        inputs, outputs = self.ends(emitted)
         return ImportedModel(
             module=module,
-            inputs=tuple(value_info(v) for v in graph.input),
-            outputs=tuple(_with_names(value_info(v), declared) for v, declared in pairs),
+            inputs=inputs,
+            outputs=outputs,
             metadata=self.metadata,
             opset=self.opset,
             warnings=tuple(emitted.warnings),
         )
 
+    def ends(self, model: LoadedModel) -> tuple[tuple[ValueInfo, ...], tuple[ValueInfo, ...]]:
+        """The inputs and outputs; `model`: all of the model."""
+        graph = model.proto.graph
+        pairs = zip(graph.output, self.declared, strict=True)
+        return (
+            tuple(value_info(v) for v in graph.input),
+            tuple(_with_names(value_info(v), declared) for v, declared in pairs),
+        )
+
 
 def prepare(model: ModelSource, *, base_dir: Path | str | None = None) -> PreparedModel:
     """Loads, checks and normalizes a model; OmbError, which names the node, where it is wrong."""
-    from onnx_mlir_bridge.importer.check import opset_versions
     from onnx_mlir_bridge.importer.load import load
 
-    loaded = load(model, Path(base_dir) if base_dir is not None else None)
+    return prepare_loaded(load(model, Path(base_dir) if base_dir is not None else None))
+
+
+def prepare_loaded(loaded: LoadedModel) -> PreparedModel:
+    """Checks and normalizes a loaded model, in place; OmbError where it is wrong."""
+    from onnx_mlir_bridge.importer.check import opset_versions
+
     metadata = _metadata(loaded.proto)
     declared = tuple(value_info(v) for v in loaded.proto.graph.output)
     opset = opset_versions(loaded.proto).get("", 1)

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import onnx
-from onnx import GraphProto, NodeProto, TensorProto, TypeProto
+from onnx import GraphProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
 from onnx.defs import OpSchema
 
 from onnx_mlir_bridge.errors import OmbError
@@ -62,7 +62,7 @@ class _Emitter:
             module.operation.attributes["onnx.opset"] = ir.IntegerAttr.get(
                 ir.IntegerType.get_signless(64), onnx.defs.onnx_opset_version()
             )
-            inputs = [build.type(v.type, f"the input '{v.name}'") for v in graph.input]
+            inputs = [build.type(_with_names(v), f"the input '{v.name}'") for v in graph.input]
             names = [build.strings(onnx__name=v.name) for v in graph.input]
             with ir.InsertionPoint(module.body):
                 function = ir.Operation.create(
@@ -177,6 +177,20 @@ class _Emitter:
         with ir.InsertionPoint(block):
             results = self._body(graph, block, values, types)
             ir.Operation.create("onnx.Yield", operands=results)
+
+
+def _with_names(value: ValueInfoProto) -> TypeProto:
+    """The type of an input of the model, with a name for each unknown size.
+
+    By their names the passes know which sizes are equal; those of one input are its own.
+    """
+    named = TypeProto()
+    named.CopyFrom(value.type)
+    if named.HasField("tensor_type"):
+        for axis, dim in enumerate(named.tensor_type.shape.dim):
+            if not dim.HasField("dim_value") and not dim.dim_param:
+                dim.dim_param = f"{value.name}[{axis}]"
+    return named
 
 
 def _explain(diagnostics: Iterable[ir.DiagnosticInfo]) -> str:

@@ -48,6 +48,17 @@ class LoadedModel:
     payloads: Payloads
     warnings: list[str] = field(default_factory=list)
 
+    def copy(self) -> LoadedModel:
+        """A model to change: another proto, which shares the large tensors."""
+        proto = onnx.ModelProto()
+        proto.CopyFrom(self.proto)
+        return LoadedModel(proto, self.payloads, list(self.warnings))
+
+    def contents(self) -> list[bytes | np.ndarray]:
+        """All bytes that the model consists of, equal for equal models."""
+        skeleton = self.proto.SerializeToString(deterministic=True)
+        return [skeleton.replace(self.payloads.key.encode(), b""), *self.payloads.buffers()]
+
 
 def _read(path: Path) -> np.ndarray:
     try:

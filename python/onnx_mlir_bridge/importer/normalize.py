@@ -28,7 +28,7 @@ def normalize(model: ModelProto) -> None:
         if graph is not model.graph:
             _compute_outputs(graph, names)
         for value in (*graph.input, *graph.output, *graph.value_info):
-            _drop_unknown_dims(value.type)
+            drop_unknown_dims(value.type)
 
 
 def _drop_inputs_with_initializers(graph: GraphProto) -> None:
@@ -61,10 +61,11 @@ def _compute_outputs(graph: GraphProto, names: graphs.FreshNames) -> None:
             value.name = name
 
 
-def _drop_unknown_dims(value_type: TypeProto) -> None:
+def drop_unknown_dims(value_type: TypeProto) -> None:
+    """Makes what some tools write for unknown dimensions unknown dimensions, in place."""
     kind = value_type.WhichOneof("value")
     if kind in ("sequence_type", "optional_type"):
-        _drop_unknown_dims(getattr(value_type, kind).elem_type)
+        drop_unknown_dims(getattr(value_type, kind).elem_type)
     elif kind == "tensor_type":
         for dim in (
             value_type.tensor_type.shape.dim if value_type.tensor_type.HasField("shape") else ()

@@ -157,6 +157,10 @@ class Payloads:
                 return self._buffers[int(entry.value)]
         raise KeyError(tensor.name)
 
+    def buffers(self) -> list[np.ndarray]:
+        """All payloads."""
+        return list(self._buffers)
+
     def check(self, tensor: TensorProto) -> None:
         """Raises OmbError unless the tensor's data fit its dimensions and element type."""
         expected = byte_size(tensor)

@@ -9,7 +9,7 @@ no type at all, and outputs that contradict it are reported.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
@@ -124,6 +124,10 @@ class _Stripped:
                 node.op_type = "Identity"
                 node.input.append(source)
                 del node.attribute[:]
+            elif node.op_type == "LinearClassifier" and node.domain == "ai.onnx.ml":
+                # onnx counts the scores by the intercepts, which are optional.
+                if graphs.attribute(node, "intercepts") is None:
+                    node.attribute.append(_as_many_intercepts(node))
             elif node.op_type == "MeanVarianceNormalization" and not node.domain:
                 # onnx infers through its function body, which today's Constant refuses.
                 node.op_type = "Identity"
@@ -139,6 +143,14 @@ class _Stripped:
             tensor.ClearField("data_location")
             del tensor.dims[:]
             tensor.dims.append(0)
+
+
+def _as_many_intercepts(node: NodeProto) -> onnx.AttributeProto:
+    """An intercept for each class of a LinearClassifier."""
+    names = ("classlabels_strings", "classlabels_ints")
+    labels = [a for a in (graphs.attribute(node, name) for name in names) if a is not None]
+    classes = max((len(a.strings) + len(a.ints) for a in labels), default=1)
+    return onnx.helper.make_attribute("intercepts", [0.0] * max(classes, 1))
 
 
 def _has_shape(value_type: TypeProto) -> bool:
@@ -226,6 +238,129 @@ def _run(model: ModelProto, strict: bool) -> ModelProto:
         raise OmbError(f"types and shapes of the model do not fit: {first}") from None
 
 
+Rule = Callable[[NodeProto, TypeProto], TypeProto]
+
+
+def _one_row_per_sample(columns: int | None, element: int = TensorProto.FLOAT) -> Rule:
+    def rule(_: NodeProto, data: TypeProto) -> TypeProto:
+        result = onnx.helper.make_tensor_type_proto(element, [None, columns])
+        _set_rows(result, data)
+        return result
+
+    return rule
+
+
+def _set_rows(result: TypeProto, data: TypeProto) -> None:
+    """Gives the first dimension of `result` the number of samples in `data`, where it is known."""
+    rows = result.tensor_type.shape.dim[0]
+    if rank(data) == 1:
+        rows.dim_value = 1  # a vector is one sample
+    elif rank(data):
+        rows.CopyFrom(data.tensor_type.shape.dim[0])
+
+
+def _same_shape_float(_: NodeProto, data: TypeProto) -> TypeProto:
+    result = TypeProto()
+    result.CopyFrom(data)
+    result.tensor_type.elem_type = TensorProto.FLOAT
+    return result
+
+
+def _linear_regressor(node: NodeProto, data: TypeProto) -> TypeProto:
+    targets = graphs.attribute(node, "targets")
+    return _one_row_per_sample(targets.i if targets else 1)(node, data)
+
+
+def _tree_regressor(node: NodeProto, data: TypeProto) -> TypeProto:
+    targets = graphs.attribute(node, "n_targets")
+    return _one_row_per_sample(targets.i if targets else 1)(node, data)
+
+
+def _tree_label(node: NodeProto, data: TypeProto) -> TypeProto:
+    strings = graphs.attribute(node, "classlabels_strings")
+    element = TensorProto.STRING if strings and strings.strings else TensorProto.INT64
+    result = onnx.helper.make_tensor_type_proto(element, [None])
+    _set_rows(result, data)
+    return result
+
+
+def _feature_vectorizer(node: NodeProto, data: TypeProto) -> TypeProto:
+    sizes = graphs.attribute(node, "inputdimensions")
+    return _one_row_per_sample(sum(sizes.ints) if sizes else None)(node, data)
+
+
+# Operators of ai.onnx.ml of whose outputs onnx doesn't infer the shapes, or even the types: type of
+# the first input -> type of each output.
+_RULES: dict[str, tuple[Rule, ...]] = {
+    "FeatureVectorizer": (_feature_vectorizer,),
+    "Imputer": (lambda _, data: data,),
+    "LinearRegressor": (_linear_regressor,),
+    "Normalizer": (_same_shape_float,),
+    "SVMRegressor": (_one_row_per_sample(1),),
+    "Scaler": (_same_shape_float,),
+    "TreeEnsembleClassifier": (_tree_label, _one_row_per_sample(None)),
+    "TreeEnsembleRegressor": (_tree_regressor,),
+}
+
+
+def _rules(node: NodeProto) -> tuple[Rule, ...]:
+    return _RULES.get(node.op_type, ()) if node.domain == "ai.onnx.ml" else ()
+
+
+def scope_types(graph: GraphProto, outer: dict[str, TypeProto]) -> dict[str, TypeProto]:
+    """The types of the values that the nodes of `graph` can see."""
+    types = dict(outer)
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        if is_typed(value.type):
+            types[value.name] = value.type
+    types.update((t.name, tensor_type(t)) for t in graph.initializer)
+    return types
+
+
+def _infer(model: ModelProto, strict: bool) -> ModelProto:
+    """Inference with our rules for what onnx has none for, at the top level of the graph.
+
+    It runs without the nodes behind such operators until the rules have given their types: onnx
+    takes some nodes with an input of no type for wrong, and crashes at others.
+    """
+    nodes = model.graph.node
+    waiting = {number for number, node in enumerate(nodes) if _rules(node)}
+    known: dict[str, TypeProto] = {}
+    while waiting:
+        types = scope_types(_run(_without(model, waiting, known), strict).graph, {})
+        found = {number for number in waiting if nodes[number].input[0] in types}
+        for node in (nodes[number] for number in found):
+            for name, rule in zip(node.output, _rules(node), strict=False):
+                known[name] = rule(node, types[node.input[0]])
+        waiting = waiting - found if found else set()
+    return _run(_without(model, (), known), strict)
+
+
+def _without(
+    model: ModelProto, numbers: Collection[int], known: Mapping[str, TypeProto]
+) -> ModelProto:
+    """A copy without the nodes of some numbers and what depends on them; `known`: types."""
+    missing: set[str] = set()
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    graph = copy.graph
+    for number, node in enumerate(graph.node):
+        uses = {*node.input, *graphs.captured_values(node)}
+        if number in numbers or not missing.isdisjoint(uses):
+            missing.update(filter(None, node.output))
+    for part in (graph.node, graph.output):
+        for index in reversed(range(len(part))):
+            names = [part[index].name] if part is graph.output else part[index].output
+            if not missing.isdisjoint(names):
+                del part[index]
+    for value in graph.output:
+        if value.name in known:
+            value.type.CopyFrom(known[value.name])
+    for name, value_type in known.items():
+        graph.value_info.add(name=name).type.CopyFrom(value_type)
+    return copy
+
+
 def infer_if_possible(loaded: LoadedModel) -> None:
     """Writes what inference finds out to `loaded.proto`, as value_info; leaves gaps elsewhere.
 
@@ -233,7 +368,7 @@ def infer_if_possible(loaded: LoadedModel) -> None:
     """
     stripped = _Stripped(loaded.proto, loaded.payloads)
     try:
-        inferred = _run(stripped.model, strict=False)
+        inferred = _infer(stripped.model, strict=False)
     except OmbError:
         return
     declared = [
@@ -275,66 +410,17 @@ def infer_nodes(
             if not name:
                 graph.node[index].output[position] = f"omb.unused_{index}_{position}"
     try:
-        inferred = _run(_Stripped(model, payloads).model, strict=False)
+        inferred = _infer(_Stripped(model, payloads).model, strict=False)
     except OmbError:
         return {}
     _clean_dims(inferred)
     return {v.name: v.type for v in inferred.graph.value_info if is_typed(v.type)}
 
 
-def _one_row_per_sample(columns: int | None) -> Callable[[NodeProto, TypeProto], TypeProto]:
-    def rule(_: NodeProto, data: TypeProto) -> TypeProto:
-        rows = data.tensor_type.shape.dim[0] if rank(data) else None
-        result = onnx.helper.make_tensor_type_proto(TensorProto.FLOAT, [None, columns])
-        if rows is not None:
-            result.tensor_type.shape.dim[0].CopyFrom(rows)
-        return result
-
-    return rule
-
-
-def _same_shape_float(_: NodeProto, data: TypeProto) -> TypeProto:
-    result = TypeProto()
-    result.CopyFrom(data)
-    result.tensor_type.elem_type = TensorProto.FLOAT
-    return result
-
-
-def _linear_regressor(node: NodeProto, data: TypeProto) -> TypeProto:
-    targets = graphs.attribute(node, "targets")
-    return _one_row_per_sample(targets.i if targets else 1)(node, data)
-
-
-def _feature_vectorizer(node: NodeProto, data: TypeProto) -> TypeProto:
-    sizes = graphs.attribute(node, "inputdimensions")
-    return _one_row_per_sample(sum(sizes.ints) if sizes else None)(node, data)
-
-
-# Operators of ai.onnx.ml without inference in onnx: type of the first input -> type of the output.
-_RULES: dict[str, Callable[[NodeProto, TypeProto], TypeProto]] = {
-    "FeatureVectorizer": _feature_vectorizer,
-    "Imputer": lambda _, data: data,
-    "LinearRegressor": _linear_regressor,
-    "Normalizer": _same_shape_float,
-    "SVMRegressor": _one_row_per_sample(1),
-    "Scaler": _same_shape_float,
-}
-
-
-def scope_types(graph: GraphProto, outer: dict[str, TypeProto]) -> dict[str, TypeProto]:
-    """The types of the values that the nodes of `graph` can see."""
-    types = dict(outer)
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        if is_typed(value.type):
-            types[value.name] = value.type
-    types.update((t.name, tensor_type(t)) for t in graph.initializer)
-    return types
-
-
 def _fill_gaps(
     graph: GraphProto, outer: dict[str, TypeProto], declared: dict[str, TypeProto]
 ) -> tuple[list[ValueInfoProto], NodeProto | None]:
-    """New types for `graph`'s untyped values, by the rules; and a node that no rule covers."""
+    """The declared types of `graph`'s untyped values; and a node with a value that has none."""
     types = scope_types(graph, outer)
     added: list[ValueInfoProto] = []
     stuck: NodeProto | None = None
@@ -342,17 +428,11 @@ def _fill_gaps(
         for name in node.output:
             if not name or name in types:
                 continue
-            new = None
-            rule = _RULES.get(node.op_type) if node.domain == "ai.onnx.ml" else None
-            if rule is not None and is_typed(types.get(node.input[0])):
-                new = rule(node, types[node.input[0]])
-            elif is_typed(declared.get(name)):
-                new = declared[name]
-            if new is None:
+            if not is_typed(declared.get(name)):
                 stuck = stuck or node
                 continue
             value = ValueInfoProto(name=name)
-            value.type.CopyFrom(new)
+            value.type.CopyFrom(declared[name])
             types[name] = value.type
             added.append(value)
     return added, stuck
@@ -376,7 +456,7 @@ def infer(loaded: LoadedModel) -> None:
     while True:
         stripped = _Stripped(model, loaded.payloads)
         stripped.model.graph.value_info.extend(known)
-        inferred = _run(stripped.model, strict=True)
+        inferred = _infer(stripped.model, strict=True)
         added, stuck = _fill_gaps(inferred.graph, {}, declared)
         if not added:
             break

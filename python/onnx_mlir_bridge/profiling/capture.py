@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -93,6 +94,10 @@ def capture(
         ) from None
 
 
+_STATUS = re.compile(r": [A-Z_]+; ")
+"""How a line of IREE's says what failed: the place in its source, the status, the reason."""
+
+
 def _tool(name: str) -> str:
     """The path of a tool of IREE's; OmbError where it isn't installed."""
     spec = importlib.util.find_spec("iree._runtime_libs")
@@ -121,6 +126,8 @@ def _run(command: Sequence[str], failure: str) -> None:
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
         lines = [line for line in said.splitlines() if not line.startswith("***")]
+        # The time and the CPUs come first, if it is the run that fails.
+        lines.sort(key=lambda line: not _STATUS.search(line))
         status = done.returncode
         how = f"exit status {status}" if status > 0 else f"signal {-status}"
         why = reason(RuntimeError(lines[0])) if lines and status > 0 else how

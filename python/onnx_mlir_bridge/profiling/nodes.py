@@ -53,7 +53,7 @@ Region = tuple[Call, ...]
 
 def regions(compiled: CompiledModel) -> list[Region]:
     """The regions of a model that is compiled as one module."""
-    with_bodies, with_schedule = compiled.located_ir((_WITH_BODIES, _WITH_SCHEDULE))
+    with_bodies, with_schedule = compiled.compilation.located_ir((_WITH_BODIES, _WITH_SCHEDULE))
     bodies = _bodies(with_bodies)
     scheduled = [
         [
@@ -62,7 +62,7 @@ def regions(compiled: CompiledModel) -> list[Region]:
         ]
         for region in _regions(with_schedule)
     ]
-    graph = _Graph(compiled.placed.whole.source.module.operation)
+    graph = _Graph(compiled.compilation.placed.whole.source.module.operation)
     graph.attribute([names for region in scheduled for _, names in region])
     return [
         tuple(Call(function, graph.ordered(names)) for function, names in region)

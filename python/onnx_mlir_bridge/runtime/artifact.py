@@ -72,6 +72,8 @@ class Description:
     machine: the CPU's architecture, as platform.machine() names it; "" for GPUs.
     threads: how many threads it runs on by default; None: all.
     versions: of this package and of IREE's compiler.
+    warnings: what there was to say about the model, one line each.
+    on_host: one line that says which nodes run on the host, and why; "" if none does.
     """
 
     provider: str
@@ -81,6 +83,8 @@ class Description:
     features: tuple[str, ...] = ()
     threads: int | None = None
     versions: Mapping[str, str] | None = None
+    warnings: tuple[str, ...] = ()
+    on_host: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A value for json.dump()."""
@@ -92,6 +96,8 @@ class Description:
             "machine": self.machine,
             "features": list(self.features),
             "threads": self.threads,
+            "warnings": list(self.warnings),
+            "on_host": self.on_host,
             "model": asdict(self.metadata),
             **self.signature.to_json(),
         }
@@ -115,6 +121,8 @@ class Description:
             features=tuple(value["features"]),
             threads=value["threads"],
             versions=dict(value["versions"]),
+            warnings=tuple(map(str, value.get("warnings", ()))),
+            on_host=str(value.get("on_host", "")),
         )
 
 
@@ -205,7 +213,9 @@ def _add_part(archive: zipfile.ZipFile, prefix: str, part: Part, folder: Path | 
         _add(archive, prefix + _MODEL, part.model)
         return
     _add(archive, prefix + _MODULE, part.module)
-    if part.weights:
+    if isinstance(part.weights, memoryview):  # of an opened file
+        _add(archive, prefix + _PARAMETERS, part.weights)
+    elif part.weights:
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".irpa") as weights:
             memory_parameters(part.weights).create_archive_file(weights.name)
             _add(archive, prefix + _PARAMETERS, weights)

@@ -64,6 +64,17 @@ def host_flags() -> frozenset[str]:
     return frozenset()
 
 
+@cache
+def host_identity() -> str:
+    """What this machine's CPU says of itself; equal for CPUs that run the same code best."""
+    described = ("vendor_id", "cpu family", "model", "flags", "Features", "CPU part")
+    try:
+        first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    return "\n".join(line for line in first if line.partition(":")[0].strip() in described)
+
+
 def flags_of(llvm_features: Iterable[str]) -> tuple[str, ...]:
     """The flags that code with these LLVM features needs, sorted."""
     return tuple(sorted({LLVM_FEATURES[f] for f in llvm_features if f in LLVM_FEATURES}))

@@ -7,7 +7,7 @@ row, [1, n], of operators on one map. Imports onnx: for hosts that need it only.
 from __future__ import annotations
 
 import locale as process_locale
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import ml_dtypes
@@ -24,6 +24,9 @@ from onnx.reference.ops import (
 )
 from onnx.reference.ops.aionnxml import op_linear_classifier, op_linear_regressor
 
+from onnx_mlir_bridge.errors import describe_node
+from onnx_mlir_bridge.runtime import ngrams
+
 _CASTS = {"TO_FLOAT": np.float32, "TO_INT64": np.int64, "TO_STRING": object}
 
 
@@ -32,7 +35,8 @@ def _texts(values: list) -> list[str]:
 
 
 class Cast(op_cast.Cast_25):
-    """A cast; onnx's own lacks strings from and to types of ml_dtypes, and "1.5" as an integer."""
+    """A cast; onnx's own lacks strings from and to types of ml_dtypes, and "1.5" as an integer,
+    and takes every text but the empty one for true."""
 
     op_domain = ""
 
@@ -40,7 +44,9 @@ class Cast(op_cast.Cast_25):
         if to == TensorProto.STRING:
             # numpy can't write ml_dtypes' numbers.
             return (op_cast.cast_to(x if x.dtype.isbuiltin == 1 else _wide(x), to, True),)
-        if x.dtype.kind in "OUT" and to != TensorProto.BOOL:
+        if x.dtype.kind in "OUT" and to == TensorProto.BOOL:
+            return (np.array([_truth(text) for text in x.flat], bool).reshape(x.shape),)
+        if x.dtype.kind in "OUT":
             x = _numbers(x, helper.tensor_dtype_to_np_dtype(to))
         return (op_cast.cast_to(x, to, saturate, round_mode),)
 
@@ -63,6 +69,13 @@ def _numbers(texts: np.ndarray, dtype: np.dtype) -> np.ndarray:
         numbers.append(number)
     wide = np.uint64 if dtype == np.uint64 else np.int64
     return np.array(numbers, wide).reshape(texts.shape)
+
+
+def _truth(text: str) -> bool:
+    """Whether a text is another number than 0; also of what a cast writes for a boolean."""
+    if text in ("True", "False"):
+        return text == "True"
+    return _number(text) != 0
 
 
 def _whole(text: str) -> int:
@@ -157,6 +170,50 @@ class ImageDecoder(op_image_decoder.ImageDecoder):
             raise ValueError("its input isn't a picture that Pillow can decode") from None
 
 
+class LabelEncoder(OpRun):
+    """Each element replaced by the value that belongs to it, or by the default.
+
+    onnx's own needs a default_tensor where there are tensors, doesn't find NaN, and takes the last
+    of equal keys.
+    """
+
+    op_domain = "ai.onnx.ml"
+
+    def _run(self, x: np.ndarray, **attributes: Any) -> tuple[np.ndarray]:  # noqa: ANN401
+        keys, values = (_listed(attributes, prefix) for prefix in ("keys", "values"))
+        if keys is None or values is None or keys.size != values.size:
+            raise ValueError("it has keys without values, or values without keys")
+        default = attributes.get("default_tensor")
+        if default is None:
+            kind = {"f": "float", "i": "int64"}.get(values.dtype.kind, "string")
+            default = attributes[f"default_{kind}"]
+        other = np.asarray(default).reshape(-1)[0]
+        table = dict(zip(map(_key, keys.tolist()[::-1]), values.tolist()[::-1], strict=True))
+        found = [table.get(_key(element), other) for element in x.reshape(-1).tolist()]
+        result = _objects(found) if values.dtype == object else np.array(found, values.dtype)
+        return (result.reshape(x.shape),)
+
+
+_NAN = object()
+
+
+def _key(element: object) -> object:
+    return _NAN if element != element else element
+
+
+def _listed(attributes: dict[str, Any], prefix: str) -> np.ndarray | None:
+    """The keys or values of a LabelEncoder, whichever attribute has them."""
+    given = attributes.get(f"{prefix}_tensor")
+    if given is not None:
+        array = np.asarray(given).reshape(-1)
+        return array.astype(object) if array.dtype.kind in "OSU" else array
+    dtypes = {"floats": np.float32, "int64s": np.int64, "strings": object}
+    for kind, dtype in dtypes.items():
+        if attributes.get(f"{prefix}_{kind}"):
+            return np.array(attributes[f"{prefix}_{kind}"], dtype)
+    return None
+
+
 class LinearClassifier(op_linear_classifier.LinearClassifier):
     """A linear classifier; onnx's own gives NaNs where there are no intercepts."""
 
@@ -227,6 +284,46 @@ class Loop(op_loop.Loop):
         return stacked
 
 
+class OneHot(OpRun):
+    """One of two values, by whether an index is that of the place; onnx's own lacks strings."""
+
+    op_domain = ""
+
+    def _run(
+        self, indices: np.ndarray, depth: np.ndarray, values: np.ndarray, axis: int
+    ) -> tuple[np.ndarray]:
+        count = int(np.asarray(depth).reshape(()))
+        indices = np.asarray(indices).astype(np.int64)
+        axis += indices.ndim + 1 if axis < 0 else 0
+        places = np.arange(count).reshape(-1, *[1] * (indices.ndim - axis))
+        found = np.expand_dims(np.where(indices < 0, indices + count, indices), axis) == places
+        off, on = values
+        return (np.where(found, on, off).astype(values.dtype),)
+
+
+class OneHotEncoder(OpRun):
+    """A last dimension with a 1 at the place of the element's category."""
+
+    op_domain = "ai.onnx.ml"
+
+    def _run(
+        self,
+        x: np.ndarray,
+        cats_int64s: list[int] | None = None,
+        cats_strings: list[str] | None = None,
+        zeros: int = 1,
+    ) -> tuple[np.ndarray]:
+        categories = cats_strings or cats_int64s or []
+        whole = x.astype(np.int64) if x.dtype.kind == "f" else x
+        result = np.zeros((*x.shape, len(categories)), np.float32)
+        for place, category in enumerate(categories):
+            result[..., place] = whole == category
+        if not zeros and not result.any(-1).all():
+            unknown = x[~result.any(-1)][0]
+            raise ValueError(f"{unknown!r} is none of its categories")
+        return (result,)
+
+
 class Pad(op_pad.Pad_18):
     """Padding; onnx's own pads strings with the number 0."""
 
@@ -275,6 +372,53 @@ class StringSplit(op_string_split.StringSplit):
         return (pieces, numbers) if x.ndim else (pieces[0], numbers[0])
 
 
+class TfIdfVectorizer(OpRun):
+    """How often each n-gram of a pool occurs in a row; onnx's own is quadratic in the indices, and
+    lacks absent weights and batches of nothing."""
+
+    op_domain = ""
+
+    def __init__(self, onnx_node: object, run_params: dict, *more: object) -> None:
+        super().__init__(onnx_node, run_params, *more)
+        self._indices = np.array(self.ngram_indexes)
+        try:
+            self._width = ngrams.width(self.ngram_indexes)
+            self._pools = ngrams.pools(
+                self.pool_strings or self.pool_int64s or [],
+                self.ngram_counts,
+                (self.min_gram_length, self.max_gram_length),
+                self.max_skip_count,
+                self._indices.size,
+            )
+        except ValueError as error:
+            raise ValueError(f"the node '{describe_node(onnx_node)}' {error}") from None
+
+    def _run(
+        self, x: np.ndarray, mode: str, weights: list[float] | None = None, **_: object
+    ) -> tuple[np.ndarray]:
+        rows = np.atleast_2d(x)
+        counts = np.zeros((rows.shape[0], self._width), np.float32)
+        for count, row in zip(counts, rows.tolist(), strict=True):
+            places = [grams[gram] for grams in self._pools for gram in self._grams(row, grams)]
+            np.add.at(count, self._indices[places], 1)
+        if mode == "IDF":
+            counts = (counts > 0).astype(np.float32)
+        if mode != "TF" and weights:
+            counts *= np.array(weights[: self._width], np.float32)
+        return (counts.reshape(*x.shape[:-1], self._width),)
+
+    def _grams(self, row: list, grams: ngrams.Grams) -> Iterator[tuple]:
+        """The n-grams of the pool in a row, with each number of items skipped between theirs."""
+        size = len(next(iter(grams)))
+        # Without a gap to skip in, all distances are one.
+        most = 1 if size == 1 else min(self.max_skip_count + 1, len(row))
+        for distance in range(1, most + 1):
+            for begin in range(len(row) - distance * (size - 1)):
+                gram = tuple(row[begin : begin + distance * (size - 1) + 1 : distance])
+                if gram in grams:
+                    yield gram
+
+
 class ZipMap(OpRun):
     """A map from the class labels to the scores, for each row."""
 
@@ -305,12 +449,16 @@ OPERATORS = [
     CategoryMapper,
     DictVectorizer,
     ImageDecoder,
+    LabelEncoder,
     LinearClassifier,
     LinearRegressor,
     Loop,
+    OneHot,
+    OneHotEncoder,
     Pad,
     StringNormalizer,
     StringSplit,
+    TfIdfVectorizer,
     ZipMap,
 ]
 """The `new_ops` of a ReferenceEvaluator."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,30 +19,56 @@ from onnx_mlir_bridge.runtime.executable import Executable, memory_parameters, r
 from onnx_mlir_bridge.runtime.host import HostSegment
 from onnx_mlir_bridge.runtime.inputs import checked_inputs, checked_output_names
 from onnx_mlir_bridge.runtime.signature import ModelMetadata, TensorInfo
+from onnx_mlir_bridge.runtime.variants import Variants
 
 if TYPE_CHECKING:
     from iree.runtime import ParameterIndex
 
     from onnx_mlir_bridge.compiler.compiled_model import CompiledModel
     from onnx_mlir_bridge.compiler.source import ModelSource
+    from onnx_mlir_bridge.compiler.specialized_model import SpecializedModel
 
 
-def check_not_empty(infos: Sequence[TensorInfo], values: Sequence[Stored]) -> None:
-    """OmbError for empty tensors: IREE's Vulkan driver binds no empty buffers."""
+_EMPTY_BINDING = "resolved to an empty buffer range"
+
+
+def explain_empty(message: str, infos: Sequence[TensorInfo], values: Sequence[Stored]) -> str:
+    """What a device says, in words of the model where it refuses a tensor without elements.
+
+    IREE's Vulkan driver binds no empty buffers. Where compiled code doesn't read an empty tensor,
+    as most doesn't whose sizes are known when it is compiled, there is no binding.
+    """
+    if _EMPTY_BINDING not in message:
+        return message
+    empty = "a tensor in the model has no elements"
     for info, value in zip(infos, values, strict=True):
         if isinstance(value, np.ndarray) and value.size == 0:
-            raise OmbError(
-                f"'{info.name}' has no elements, {value.shape}; Vulkan devices take no empty "
-                "tensors: run the model with providers=['cpu']"
-            )
+            empty = f"'{info.name}' has no elements, {value.shape}"
+            break
+    return f"{empty}; Vulkan devices take no empty tensors: run the model with providers=['cpu']"
+
+
+_Segments = list[DeviceSegment | HostSegment]
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """A specialized model for some values. compiled: owns the memory of the weights."""
+
+    segments: _Segments
+    compiled: CompiledModel
 
 
 class InferenceSession:
-    """Runs a model. Safe to use from several threads; runs of one session wait for each other."""
+    """Runs a model. Safe to use from several threads; runs of one session wait for each other.
+
+    A model whose ranks depend on the value of an input is compiled at the first run, and once more
+    for each other value of that input; what was compiled for the last 16 values is kept.
+    """
 
     def __init__(
         self,
-        model: ModelSource | CompiledModel,
+        model: ModelSource | CompiledModel | SpecializedModel,
         providers: Sequence[str] | None = None,
         **options: Any,  # noqa: ANN401 - those of omb.compile(), checked there
     ) -> None:
@@ -54,10 +81,12 @@ class InferenceSession:
 
         OmbError for a model, a provider or an option that can't be used.
         """
-        from onnx_mlir_bridge.compiler import compile as compile_model
+        from onnx_mlir_bridge.compiler import compile_or_specialize
         from onnx_mlir_bridge.compiler.compiled_model import CompiledModel
+        from onnx_mlir_bridge.compiler.specialized_model import SpecializedModel
 
-        if isinstance(model, CompiledModel):
+        compiled: CompiledModel | SpecializedModel
+        if isinstance(model, (CompiledModel, SpecializedModel)):
             threads = options.pop("threads", None)
             if options:
                 raise OmbError(
@@ -67,10 +96,25 @@ class InferenceSession:
             device = device_for(compiled.description, providers)
         else:
             device = devices.choose(providers)
-            compiled = compile_model(model, target=device.provider, **options)
+            compiled = compile_or_specialize(model, target=device.provider, **options)
             threads = None
         self._compiled = compiled  # owns the memory of the weights
-        self._open(compiled.description, compiled.parts(), device, threads)
+        if isinstance(compiled, SpecializedModel):
+            threads = self._describe(compiled.description, device, threads)
+            self._variants = _variants(compiled, device, threads)
+        else:
+            self._open(compiled.description, compiled.parts(), device, threads)
+
+    def _describe(
+        self, description: Description, device: devices.Device, threads: int | None
+    ) -> int:
+        """The number of threads, once the model is known to fit the machine."""
+        check_cpu(description)
+        self._description = description
+        self._device = device
+        self._segments: _Segments = []
+        self._variants: Variants[_Variant | Variants] | None = None
+        return devices.check_threads(description.threads if threads is None else threads)
 
     def _open(
         self,
@@ -79,10 +123,7 @@ class InferenceSession:
         device: devices.Device,
         threads: int | None,
     ) -> None:
-        check_cpu(description)
-        self._description = description
-        self._device = device
-        threads = devices.check_threads(description.threads if threads is None else threads)
+        threads = self._describe(description, device, threads)
         self._segments = [_segment(part, device, threads) for part in parts]
 
     def run(
@@ -105,27 +146,55 @@ class InferenceSession:
         known: dict[str, Stored] = {
             info.name: value for info, value in zip(signature.inputs, values, strict=True)
         }
+        variant = self._variant_for(known)  # has its weights till the end, even if it is dropped
+        segments = self._segments if variant is None else variant.segments
         try:
-            for segment in self._segments:
-                self._run(segment, known)
+            for segment in segments:
+                self._run(segment, known, is_only=len(segments) == 1)
             return [_owned(known[signature.outputs[position].name]) for position in positions]
         except (RuntimeError, ValueError, MemoryError, OSError, IndexError) as error:
             raise OmbError(
                 f"running the model on '{self._device.name}' failed: {reason(error)}"
             ) from None
 
-    def _run(self, segment: DeviceSegment | HostSegment, known: dict[str, Stored]) -> None:
+    def _variant_for(self, values: Mapping[str, Stored]) -> _Variant | None:
+        """What runs for these inputs, compiled now if it isn't there; None: the same for all."""
+        found: Variants | _Variant | None = self._variants
+        while isinstance(found, Variants):
+            found = found.get(values)
+        return found
+
+    @property
+    def is_specialized(self) -> bool:
+        """Whether the model is compiled anew for each value of an input on which ranks depend."""
+        return self._variants is not None
+
+    def specialize(self, inputs: Mapping[str, containers.Value]) -> None:
+        """Have what runs for these inputs ready, compiled if ranks depend on them.
+
+        run() does it by itself; this is for those who want the first run to be as fast as others.
+        """
+        signature = self._description.signature
+        values = checked_inputs(signature.inputs, inputs)
+        names = (info.name for info in signature.inputs)
+        self._variant_for(dict(zip(names, values, strict=True)))
+
+    def _run(
+        self, segment: DeviceSegment | HostSegment, known: dict[str, Stored], is_only: bool
+    ) -> None:
         """Adds what a segment gives to the values that are known."""
         values = [known[info.name] for info in segment.signature.inputs]
         if isinstance(segment, HostSegment):
             values = [value.value if isinstance(value, OnDevice) else value for value in values]
         else:
-            if len(self._segments) > 1:
+            if not is_only:
                 segment.check(values)
-            if self._device.provider == "vulkan":
-                check_not_empty(segment.signature.inputs, values)
         names = (info.name for info in segment.signature.outputs)
-        known.update(zip(names, segment.run(values), strict=True))
+        try:
+            known.update(zip(names, segment.run(values), strict=True))
+        except (RuntimeError, ValueError) as error:
+            message = explain_empty(reason(error), segment.signature.inputs, values)
+            raise RuntimeError(message) from None
 
     def get_inputs(self) -> list[TensorInfo]:
         """The model's inputs; each has a name, a type and a shape."""
@@ -195,6 +264,21 @@ def load(
     except OmbError as error:
         raise OmbError(f"'{path}': {error}") from None
     return session
+
+
+def _variants(
+    model: SpecializedModel, device: devices.Device, threads: int
+) -> Variants[_Variant | Variants]:
+    """What runs for each value of a specialized model's inputs."""
+    from onnx_mlir_bridge.compiler.specialized_model import SpecializedModel
+
+    def make(values: Mapping[str, np.ndarray]) -> _Variant | Variants:
+        compiled = model.compile(values)
+        if isinstance(compiled, SpecializedModel):
+            return _variants(compiled, device, threads)
+        return _Variant([_segment(p, device, threads) for p in compiled.parts()], compiled)
+
+    return Variants(model.inputs, make)
 
 
 def _segment(part: Part, device: devices.Device, threads: int) -> DeviceSegment | HostSegment:

@@ -7,6 +7,14 @@ func.func @broadcast(%a: tensor<?x1x3xf32, #onnx.dims<"n", ?, ?>>, %b: tensor<4x
   return %0 : tensor<*xf32>
 }
 
+// A bound may be a vector of one element.
+// CHECK-LABEL: func.func @clip_by_vectors
+// CHECK: onnx.Clip({{.*}} -> tensor<?x3xf32, #onnx.dims<"n", ?>>
+func.func @clip_by_vectors(%a: tensor<?x3xf32, #onnx.dims<"n", ?>>, %b: tensor<1xf32>) -> tensor<*xf32> {
+  %0 = onnx.Clip(%a, %b, %b) : (tensor<?x3xf32, #onnx.dims<"n", ?>>, tensor<1xf32>, tensor<1xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
 // A size other than 1 decides; two names may be either.
 // CHECK-LABEL: func.func @names
 // CHECK: onnx.Mul({{.*}} -> tensor<?x8xf32, #onnx.dims<"?{{[0-9]+}}", ?>>
@@ -36,6 +44,15 @@ func.func @mismatch(%a: tensor<2x3xf32>, %b: tensor<4xf32>) -> tensor<*xf32> {
 func.func @clip(%a: tensor<2x3xf32>, %b: tensor<3xf32>) -> tensor<*xf32> {
   // expected-error @+1 {{has a 'min' or 'max' of rank 1; it must be a scalar}}
   %0 = onnx.Clip(%a, %b, %b) : (tensor<2x3xf32>, tensor<3xf32>, tensor<3xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+
+// One number, but of no dimensions: it would give the result one.
+func.func @clip_number(%a: tensor<f32>, %b: tensor<1xf32>) -> tensor<*xf32> {
+  // expected-error @+1 {{has a 'min' or 'max' of rank 1; it must be a scalar}}
+  %0 = onnx.Clip(%a, %b, %b) : (tensor<f32>, tensor<1xf32>, tensor<1xf32>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
 }
 

@@ -78,3 +78,15 @@ func.func @size(%x: tensor<?x3xf32>) -> tensor<i64> {
   %0 = onnx.Size(%x) : (tensor<?x3xf32>) -> tensor<i64>
   return %0 : tensor<i64>
 }
+
+// -----
+
+// CHECK-LABEL: func.func @declared_rank
+// CHECK-SAME: %[[SHAPE:.*]]: tensor<?xi64>
+// CHECK: %[[COUNT:.*]] = tensor.dim %[[SHAPE]]
+// CHECK: %[[FITS:.*]] = arith.cmpi eq, %[[COUNT]], %c2
+// CHECK: cf.assert %[[FITS]], "{{.*}}another rank than the model declares"
+func.func @declared_rank(%shape: tensor<?xi64>) -> tensor<?x?xf32> {
+  %0 = onnx.ConstantOfShape(%shape) : (tensor<?xi64>) -> tensor<?x?xf32>
+  return %0 : tensor<?x?xf32>
+}

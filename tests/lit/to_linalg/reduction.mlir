@@ -56,6 +56,19 @@ func.func @runtime_axes(%x: tensor<2x3xf32>, %axes: tensor<1xi64>) -> tensor<*xf
 
 // -----
 
+// The rank that the model declares tells their number.
+
+// CHECK-LABEL: func.func @declared_rank
+// CHECK-SAME: %[[AXES:[a-z0-9]+]]: tensor<?xi64>
+// CHECK: tensor.dim %[[AXES]]
+// CHECK: cf.assert %{{.*}}, "{{.*}}the result has another rank than the model declares"
+func.func @declared_rank(%x: tensor<2x3xf32>, %axes: tensor<?xi64>) -> tensor<?xf32> {
+  %0 = onnx.ReduceSum(%x, %axes) {keepdims = 0 : i64} : (tensor<2x3xf32>, tensor<?xi64>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}
+
+// -----
+
 func.func @unknown_count(%x: tensor<2x3xf32>, %axes: tensor<?xi64>) -> tensor<*xf32> {
   // expected-error @+1 {{can't be lowered to linalg: the axes aren't constant, and not even their number is known}}
   %0 = onnx.ReduceSum(%x, %axes) : (tensor<2x3xf32>, tensor<?xi64>) -> tensor<*xf32>

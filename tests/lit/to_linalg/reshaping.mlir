@@ -44,3 +44,44 @@ func.func @squeeze_dynamic(%x: tensor<?x1x3xf32>) -> tensor<?x3xf32> {
   %0 = onnx.Squeeze(%x) : (tensor<?x1x3xf32>) -> tensor<?x3xf32>
   return %0 : tensor<?x3xf32>
 }
+
+// A rank that only the model declares is checked at run time.
+
+// CHECK-LABEL: func.func @reshape_declared
+// CHECK-SAME: %[[SHAPE:[a-z0-9]+]]: tensor<?xi64>
+// CHECK: %[[COUNT:.*]] = tensor.dim %[[SHAPE]]
+// CHECK: %[[FITS:.*]] = arith.cmpi eq, %[[COUNT]], %c2
+// CHECK: cf.assert %[[FITS]], "{{.*}}another rank than the model declares"
+func.func @reshape_declared(%x: tensor<?xf32>, %shape: tensor<?xi64>) -> tensor<?x?xf32> {
+  %0 = onnx.Reshape(%x, %shape) : (tensor<?xf32>, tensor<?xi64>) -> tensor<?x?xf32>
+  return %0 : tensor<?x?xf32>
+}
+
+// CHECK-LABEL: func.func @unsqueeze_declared
+// CHECK-SAME: %[[AXES:[a-z0-9]+]]: tensor<?xi64>
+// CHECK: %[[COUNT:.*]] = tensor.dim %[[AXES]]
+// CHECK: %[[FITS:.*]] = arith.cmpi eq, %[[COUNT]], %c2
+// CHECK: cf.assert %[[FITS]], "{{.*}}another rank than the model declares"
+func.func @unsqueeze_declared(%x: tensor<?xf32>, %axes: tensor<?xi64>) -> tensor<?x?x?xf32> {
+  %0 = onnx.Unsqueeze(%x, %axes) : (tensor<?xf32>, tensor<?xi64>) -> tensor<?x?x?xf32>
+  return %0 : tensor<?x?x?xf32>
+}
+
+// CHECK-LABEL: func.func @expand_declared
+// CHECK-SAME: %[[SHAPE:[a-z0-9]+]]: tensor<?xi64>
+// CHECK: %[[COUNT:.*]] = tensor.dim %[[SHAPE]]
+// CHECK: %[[FITS:.*]] = arith.cmpi eq, %[[COUNT]], %c2
+// CHECK: cf.assert %[[FITS]], "{{.*}}another rank than the model declares"
+func.func @expand_declared(%x: tensor<?xf32>, %shape: tensor<?xi64>) -> tensor<?x?xf32> {
+  %0 = onnx.Expand(%x, %shape) : (tensor<?xf32>, tensor<?xi64>) -> tensor<?x?xf32>
+  return %0 : tensor<?x?xf32>
+}
+
+// Known numbers need no check.
+
+// CHECK-LABEL: func.func @unsqueeze_computed
+// CHECK-NOT: another rank than the model declares
+func.func @unsqueeze_computed(%x: tensor<?xf32>, %axes: tensor<2xi64>) -> tensor<?x?x?xf32> {
+  %0 = onnx.Unsqueeze(%x, %axes) : (tensor<?xf32>, tensor<2xi64>) -> tensor<?x?x?xf32>
+  return %0 : tensor<?x?x?xf32>
+}

@@ -67,8 +67,10 @@ def register_op(
     if registry.find(domain, name) is not None and not replace:
         what = "is registered already" if registry.is_custom(domain, name) else "is built in"
         raise OmbError(f"{shown} {what}; pass replace=True to define it anew")
+    serialized = None
     if isinstance(definition, (FunctionProto, str)):
         function = _checked(definition, domain, name)
+        serialized = function.SerializeToString(deterministic=True)
 
         def build(_: Call) -> FunctionProto:
             return function
@@ -80,7 +82,7 @@ def register_op(
             f"{shown} is defined by an onnx.FunctionProto, its text or a callable, not by "
             f"{type(definition).__name__}"
         )
-    registry.add_custom(Composition(domain, name, build))
+    registry.add_custom(Composition(domain, name, build, function=serialized))
     return None
 
 

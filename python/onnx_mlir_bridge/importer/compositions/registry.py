@@ -28,12 +28,14 @@ class Composition:
 
     late: it looks at the graph around it, and is expanded when everything else is of the newest
     opset and composed of standard operators.
+    function: serialized, where it is always the same one.
     """
 
     domain: str
     op_type: str
     build: Builder
     late: bool = False
+    function: bytes | None = None
 
 
 _BUILT_IN: dict[tuple[str, str], Composition] = {}
@@ -82,3 +84,9 @@ def add_custom(composition: Composition) -> None:
 def remove_custom(domain: str, op_type: str) -> None:
     """Forgets a user's operator."""
     del _CUSTOM[domain, op_type]
+
+
+def custom_functions() -> list[bytes] | None:
+    """What users have registered; None where a callable builds some of it."""
+    functions = [composition.function for _, composition in sorted(_CUSTOM.items())]
+    return None if None in functions else functions

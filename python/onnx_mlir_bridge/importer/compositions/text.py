@@ -13,9 +13,7 @@ from onnx import TensorProto
 
 from onnx_mlir_bridge.importer.compositions.body import Call, Value
 from onnx_mlir_bridge.importer.compositions.registry import composes
-
-_MAX_WIDTH = 1 << 25
-"""Of a row of results. Indices far beyond the number of n-grams are more likely a mistake."""
+from onnx_mlir_bridge.runtime import ngrams
 
 
 @composes("", "TfIdfVectorizer")
@@ -27,15 +25,20 @@ def tf_idf_vectorizer(call: Call) -> Value:
     is_batch = call.rank(0) == 2
     rows = (x if is_batch else x.unsqueeze(0)).cast(TensorProto.INT64)
     indices = call.required("ngram_indexes")
-    width = max(indices) + 1
-    if width > _MAX_WIDTH:
-        raise call.fail(
-            f"gives rows of {width} numbers, as its ngram_indexes go up to {width - 1}; at most "
-            f"{_MAX_WIDTH} are supported"
+    try:
+        width = ngrams.width(indices)
+        pools = ngrams.pools(
+            call.required("pool_int64s"),
+            call.required("ngram_counts"),
+            (call.required("min_gram_length"), call.required("max_gram_length")),
+            call.required("max_skip_count"),
+            len(indices),
         )
+    except ValueError as error:
+        raise call.fail(str(error)) from None
     counts: list[Value] = []
     columns: list[int] = []
-    for grams in _pools(call, len(indices)):
+    for grams in pools:
         counts.append(_count(call, rows, np.array(list(grams))))
         columns.extend(indices[place] for place in grams.values())
     result = _weigh(call, _in_columns(call, rows, counts, columns, width), width)
@@ -55,36 +58,6 @@ def _in_columns(
     return zeros.op("ScatterElements", places, call.concat(1, *counts), axis=1, reduction="add")
 
 
-def _pools(call: Call, total: int) -> list[dict[tuple[int, ...], int]]:
-    """Of each size in use, the n-grams and their places in the pool."""
-    pool = call.required("pool_int64s")
-    starts = call.required("ngram_counts")
-    shortest, longest = call.required("min_gram_length"), call.required("max_gram_length")
-    skips = call.required("max_skip_count")
-    if not 1 <= shortest <= longest <= len(starts) or skips < 0:
-        raise call.fail(
-            f"takes n-grams of {shortest} to {longest} items with up to {skips} skipped; its pool "
-            f"has those of 1 to {len(starts)}"
-        )
-    pools = []
-    place = 0
-    ends = [*starts[1:], len(pool)]
-    for size, (start, end) in enumerate(zip(starts, ends, strict=True), 1):
-        if not 0 <= start <= end <= len(pool) or (end - start) % size:
-            raise call.fail(
-                f"has its {size}-grams from {start} to {end} in a pool of {len(pool)} items"
-            )
-        grams = {}
-        for begin in range(start, end, size):
-            grams[tuple(pool[begin : begin + size])] = place
-            place += 1
-        if grams and shortest <= size <= longest:
-            pools.append(grams)
-    if place != total:
-        raise call.fail(f"has {total} ngram_indexes for {place} n-grams")
-    return pools
-
-
 def _count(call: Call, rows: Value, grams: np.ndarray) -> Value:
     """For each row, how often each n-gram occurs, its items at any of the distances."""
     size = grams.shape[1]
@@ -98,7 +71,7 @@ def _count(call: Call, rows: Value, grams: np.ndarray) -> Value:
     # All distances in one tensor of rows, distances, beginnings, n-grams: the code doesn't grow
     # with their number, nor do distances count that no row has room for.
     length = rows.size(1)
-    most = call.ints([min(skips, _MAX_WIDTH) + 1])
+    most = call.ints([min(skips, ngrams.MAX_WIDTH) + 1])
     distances = (call.positions(0, most.op("Min", length)) + 1).unsqueeze(1)
     begins = call.positions(0, length)
     windows = []

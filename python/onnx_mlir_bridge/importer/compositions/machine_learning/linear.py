@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto
 
-from onnx_mlir_bridge.importer.compositions.body import Call, Value
+from onnx_mlir_bridge.importer import graph as graphs
+from onnx_mlir_bridge.importer.compositions.body import Call, UnsupportedError, Value
 from onnx_mlir_bridge.importer.compositions.machine_learning import scores as scoring
 from onnx_mlir_bridge.importer.compositions.machine_learning.inputs import (
     DOMAIN,
@@ -42,6 +43,22 @@ def linear_regressor(call: Call) -> Value:
     return scoring.transform(call, result, scoring.post_transform(call)).cast(TensorProto.FLOAT)
 
 
+def _rows_without_intercepts(call: Call, classes: int) -> int:
+    """How many scores there are, where only the coefficients tell."""
+    if classes < 2:
+        return 1
+    if classes > 2:
+        return classes
+    features = call.shape(0)[-1]
+    if features is None:
+        raise UnsupportedError(
+            graphs.describe_node(call.node),
+            "has two classes, no intercepts, and an input with an unknown number of features; "
+            "declare their number",
+        )
+    return floats(call, "coefficients").size // max(features, 1)
+
+
 @composes(DOMAIN, "LinearClassifier")
 def linear_classifier(call: Call) -> list[Value]:
     """The label with the highest score, and the scores."""
@@ -49,7 +66,7 @@ def linear_classifier(call: Call) -> list[Value]:
     call.ignore("multi_class")
     labels = class_labels(call, "classlabels_ints")
     name = scoring.post_transform(call)
-    rows = max(floats(call, "intercepts").size, 1)
+    rows = floats(call, "intercepts").size or _rows_without_intercepts(call, labels.size)
     result = _scores(call, x, rows)
     if rows > 1:
         result = scoring.transform(call, result, name)

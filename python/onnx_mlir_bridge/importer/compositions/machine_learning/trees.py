@@ -267,6 +267,16 @@ def _old_weights(call: Call, refs: dict[tuple[int, int], Ref], kind: str) -> Wei
     return Weights(-1 - found[is_leaf], targets[is_leaf], weights[is_leaf])
 
 
+def _first_of_each_leaf(weights: Weights) -> Weights:
+    """Of several weights of a leaf, the first alone: so does ONNX Runtime where there is one score.
+
+    By the standard they are added up, but converters give leaves the same weight several times
+    (skl2onnx, for the number of the leaf that a sample comes to).
+    """
+    _, first = np.unique(weights.leaf, return_index=True)
+    return Weights(weights.leaf[first], weights.target[first], weights.weight[first])
+
+
 def _new_forest(call: Call, splits: np.ndarray, dtype: type[np.floating]) -> tuple[Forest, Weights]:
     """The trees of a TreeEnsemble."""
     call.ignore("nodes_hitrates")
@@ -353,6 +363,8 @@ def tree_ensemble_regressor(call: Call) -> Value:
     x, dtype = _samples(call, values)
     forest, weights = _old_forest(call, values, "target", dtype)
     targets = call.attribute("n_targets", 1)
+    if targets == 1:
+        weights = _first_of_each_leaf(weights)
     result = _aggregate(call, x, forest, weights, targets, how)
     result = _add_base(call, result, base, targets, dtype)
     return scoring.transform(call, result, transform).cast(TensorProto.FLOAT)
@@ -388,7 +400,7 @@ def tree_ensemble_classifier(call: Call) -> list[Value]:
     if labels.size == 1:
         labels = np.array([0, labels[0]], dtype=np.int64)
     # Two classes with the score of one.
-    weights.target[:] = 0
+    weights = _first_of_each_leaf(replace(weights, target=np.zeros_like(weights.target)))
     score = _aggregate(call, x, forest, weights, 1, "SUM")
     score = _add_base(call, score, base[-1:], 1, dtype)
     is_probability = bool(np.all(weights.weight >= 0))

@@ -1,0 +1,30 @@
+//===- Barrier.cpp - What IREE must not see through -----------------------===//
+
+#include "lowering/iree/Barrier.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+
+Value omb::createBarrier(OpBuilder &builder, Location loc, Value value) {
+  OperationState state(loc, "util.optimization_barrier", value,
+                       value.getType());
+  return builder.create(state)->getResult(0);
+}
+
+Value omb::isolateTensor(OpBuilder &builder, Location loc, Value tensor,
+                         bool distinct) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  SmallVector<Value> operands{nullptr};
+  for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+    if (!type.isDynamicDim(dim))
+      continue;
+    Value size = builder.createOrFold<tensor::DimOp>(loc, tensor, dim);
+    operands.push_back(distinct ? createBarrier(builder, loc, size) : size);
+  }
+  operands[0] = createBarrier(builder, loc, tensor);
+  if (type.hasStaticShape())
+    return operands[0];
+  OperationState state(loc, "flow.tensor.tie_shape", operands, type);
+  return builder.create(state)->getResult(0);
+}

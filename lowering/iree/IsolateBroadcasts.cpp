@@ -1,0 +1,124 @@
+//===- IsolateBroadcasts.cpp - omb-isolate-broadcasts ---------------------===//
+
+#include "lowering/Passes.h"
+#include "lowering/iree/Barrier.h"
+#include "lowering/iree/Dialects.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+
+namespace omb {
+#define GEN_PASS_DEF_ISOLATEBROADCASTS
+#include "lowering/Passes.h.inc"
+} // namespace omb
+
+/// Whether each thread that computes an element of `op` reads the element of
+/// the operand that has its own place in the outer loops: the loops over the
+/// operand are the first ones, in order, or all of them. Loops of one iteration
+/// don't count, nor do constant positions.
+static bool isReadInPlace(linalg::LinalgOp op, OpOperand &operand) {
+  AffineMap map = op.getMatchingIndexingMap(&operand);
+  if (map.isPermutation())
+    return true;
+  SmallVector<int64_t> ranges = op.getStaticLoopRanges();
+  unsigned next = 0;
+  for (AffineExpr position : map.getResults()) {
+    if (isa<AffineConstantExpr>(position))
+      continue;
+    auto loop = dyn_cast<AffineDimExpr>(position);
+    if (!loop)
+      return false;
+    if (ranges[loop.getPosition()] == 1)
+      continue;
+    while (next < ranges.size() && ranges[next] == 1)
+      ++next;
+    if (loop.getPosition() != next++)
+      return false;
+  }
+  return true;
+}
+
+/// Whether `value` is what an operation of linalg computes, perhaps reshaped.
+static bool isComputed(Value value) {
+  Operation *op = value.getDefiningOp();
+  while (isa_and_nonnull<tensor::CastOp, tensor::ExpandShapeOp,
+                         tensor::CollapseShapeOp>(op))
+    op = op->getOperand(0).getDefiningOp();
+  return isa_and_nonnull<linalg::LinalgOp>(op);
+}
+
+/// Whether IREE computes `op` again in each dispatch that reads it, without
+/// inlining it: it makes larger elements of each, for more than one reader.
+static bool isCloned(linalg::LinalgOp op) {
+  if (op.getNumReductionLoops() > 0 || op->getNumResults() != 1 ||
+      op->use_empty() || op->hasOneUse() || op.getNumDpsInputs() == 0)
+    return false;
+  auto getBits = [](Value value) {
+    Type type = getElementTypeOrSelf(value);
+    return type.isIntOrFloat() ? type.getIntOrFloatBitWidth() : 0;
+  };
+  return llvm::all_of(op.getDpsInputs(), [&](Value input) {
+    return getBits(input) < getBits(op->getResult(0));
+  });
+}
+
+namespace {
+
+struct IsolateBroadcasts : omb::impl::IsolateBroadcastsBase<IsolateBroadcasts> {
+  void runOnOperation() override {
+    llvm::SmallSetVector<OpOperand *, 8> exchanged;
+    getOperation().walk([&](linalg::LinalgOp op) {
+      for (OpOperand *operand : op.getDpsInputOperands())
+        if (isa<RankedTensorType>(operand->get().getType()) &&
+            !isReadInPlace(op, *operand) && hasReduction(operand->get()))
+          exchanged.insert(operand);
+    });
+    getOperation().walk([&](linalg::LinalgOp op) {
+      if (isCloned(op))
+        for (OpOperand &use : op->getUses())
+          exchanged.insert(&use);
+    });
+    getOperation().walk([&](tensor::ExtractSliceOp op) {
+      if (isComputed(op.getSource()))
+        exchanged.insert(&op.getSourceMutable());
+    });
+    DenseMap<Value, Value> isolated;
+    for (OpOperand *operand : exchanged) {
+      Value value = operand->get();
+      Value &barrier = isolated[value];
+      if (!barrier) {
+        OpBuilder builder(&getContext());
+        builder.setInsertionPointAfterValue(value);
+        barrier = omb::isolateTensor(builder, value.getLoc(), value);
+      }
+      operand->set(barrier);
+    }
+  }
+
+private:
+  /// Whether IREE may compute `value` in one dispatch with a reduction.
+  bool hasReduction(Value value) {
+    auto [known, isNew] = reductions.try_emplace(value, false);
+    if (!isNew)
+      return known->second;
+    bool has = false;
+    Operation *op = value.getDefiningOp();
+    if (auto linalgOp = dyn_cast_or_null<linalg::LinalgOp>(op))
+      has = linalgOp.getNumReductionLoops() > 0 ||
+            llvm::any_of(linalgOp.getDpsInputs(),
+                         [&](Value input) { return hasReduction(input); });
+    else if (isa_and_nonnull<tensor::CastOp, tensor::ExpandShapeOp,
+                             tensor::CollapseShapeOp, tensor::PadOp>(op))
+      has = hasReduction(op->getOperand(0));
+    reductions[value] = has;
+    return has;
+  }
+
+  DenseMap<Value, bool> reductions;
+};
+
+} // namespace

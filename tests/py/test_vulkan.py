@@ -1,0 +1,84 @@
+"""What IREE computes wrongly or refuses on Vulkan unless this project works around it."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_mlir_bridge as omb
+import pytest
+from models import reference
+from models.targets import VULKAN_TOLERANCE, needs_vulkan
+from onnx import parser
+
+pytestmark = needs_vulkan
+
+# Reductions that are broadcast over other loops than the last: see omb-isolate-broadcasts. Of odd
+# sizes, for which IREE distributes loops over threads one by one.
+BROADCASTS = {
+    "of columns": """(float[7,33] x) => (float[7,33] y) <int64[1] axes = {0}> {
+        m = ReduceMax<keepdims=1>(x, axes)  y = Sub(x, m) }""",
+    "of columns, dynamic": """(float[a,b] x) => (float[a,b] y) <int64[1] axes = {0}> {
+        m = ReduceMax<keepdims=1>(x, axes)  y = Sub(x, m) }""",
+    "after an elementwise op": """(float[7,33] x) => (float[7,33] y) <int64[1] axes = {0}> {
+        s = ReduceSum<keepdims=1>(x, axes)  t = Tanh(s)  y = Sub(x, t) }""",
+    "in the middle": """(float[5,9,33] x) => (float[5,9,33] y) <int64[1] axes = {1}> {
+        m = ReduceMax<keepdims=1>(x, axes)  y = Sub(x, m) }""",
+    "of rows, over new ones": """(float[33,7] x, float[5,33] z) => (float[5,33] y)
+        <int64[1] axes = {1}> { m = ReduceMax<keepdims=0>(x, axes)  y = Sub(z, m) }""",
+    "of rows, transposed": """(float[13,33,7] x, float[33,13,3] z) => (float[33,13,3] y)
+        <int64[1] axes = {2}, int64[1] last = {2}> {
+        m = ReduceMax<keepdims=0>(x, axes)  t = Transpose<perm=[1,0]>(m)
+        u = Unsqueeze(t, last)  y = Sub(z, u) }""",
+    "of a convolution": """(float[1,3,13,13] x, float[5,3,3,3] w, float[3,5,11,11] z)
+        => (float[3,5,11,11] y) { c = Conv(x, w)  y = Add(c, z) }""",
+    "softmax": "(float[3,4,5] x) => (float[3,4,5] y) { y = Softmax<axis=0>(x) }",
+    "norm": "(float[7,33] x) => (float[7,33] y) { y = LpNormalization<axis=0>(x) }",
+}
+
+EMPTY = np.zeros((0, 3), np.float32)
+
+
+def _model(graph: str):
+    return parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> g {graph}')
+
+
+def _run(graph: str, **inputs: np.ndarray) -> list[np.ndarray]:
+    return omb.InferenceSession(_model(graph), providers=["vulkan"]).run(None, inputs)
+
+
+@pytest.mark.parametrize("case", BROADCASTS)
+def test_reductions_are_broadcast(case: str) -> None:
+    model = _model(BROADCASTS[case])
+    random = np.random.default_rng(3)
+    inputs = {
+        value.name: random.standard_normal(
+            [dim.dim_value or 17 for dim in value.type.tensor_type.shape.dim], np.float32
+        )
+        for value in model.graph.input
+    }
+    expected = reference.onnxruntime_outputs(model, inputs)
+    actual = omb.InferenceSession(model, providers=["vulkan"]).run(None, inputs)
+    reference.assert_agree(["y"], actual, expected, VULKAN_TOLERANCE)
+
+
+def test_empty_tensors_of_known_sizes() -> None:
+    (y,) = _run("(float[0,3] x) => (float[0,3] y) { y = Relu(x) }", x=EMPTY)
+    assert y.shape == (0, 3)
+    graph = "(float[0,3] x) => (float[3] y) <int64[1] a = {0}> { y = ReduceSum<keepdims=0>(x, a) }"
+    np.testing.assert_array_equal(_run(graph, x=EMPTY)[0], np.zeros(3, np.float32))
+
+
+def test_empty_tensors_of_which_only_the_type_counts() -> None:
+    graph = "(float[3] x, int32[n] like) => (int32[3] y) { y = CastLike(x, like) }"
+    ones = np.ones(3, np.float32)
+    np.testing.assert_array_equal(_run(graph, x=ones, like=np.zeros(0, np.int32))[0], ones)
+
+
+def test_other_empty_tensors_are_refused() -> None:
+    session = omb.InferenceSession(
+        _model("(float[n,3] x) => (float[n,3] y) { y = Relu(x) }"), providers=["vulkan"]
+    )
+    for _ in range(2):  # nor does the refusal break the session
+        with pytest.raises(omb.OmbError, match=r"'x' has no elements, \(0, 3\); Vulkan devices"):
+            session.run(None, {"x": EMPTY})
+        ones = np.ones((2, 3), np.float32)
+        np.testing.assert_array_equal(session.run(None, {"x": ones})[0], ones)
