@@ -1,6 +1,7 @@
 //===- FlattenElements.cpp - omb-flatten-elements -------------------------===//
 
 #include "lowering/Passes.h"
+#include "lowering/iree/Barrier.h"
 #include "lowering/iree/Dialects.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -22,9 +23,7 @@ static void flatten(tensor::FromElementsOp op) {
   RankedTensorType type = op.getType();
   Value vector =
       tensor::FromElementsOp::create(builder, op.getLoc(), op.getElements());
-  OperationState barrier(op.getLoc(), "util.optimization_barrier", vector,
-                         vector.getType());
-  vector = builder.create(barrier)->getResult(0);
+  vector = omb::createBarrier(builder, op.getLoc(), vector);
   ReassociationIndices all =
       llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
   op.replaceAllUsesWith(

@@ -2,6 +2,7 @@
 
 #include "lowering/to_linalg/PhaseWeights.h"
 
+#include "lowering/ConstantBytes.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -9,7 +10,6 @@
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
-#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -59,51 +59,15 @@ Source<T> locate(const omb::PhaseWeights &layout, Arithmetic math,
   return source;
 }
 
-/// The bytes of constants, element by element.
-class ConstantBytes {
-public:
-  static FailureOr<ConstantBytes> get(Value value) {
-    ElementsAttr elements;
-    if (!matchPattern(value, m_Constant(&elements)))
-      return failure();
-    ConstantBytes bytes;
-    bytes.width = elements.getElementType().getIntOrFloatBitWidth() / 8;
-    if (auto resource = dyn_cast<DenseResourceElementsAttr>(elements)) {
-      const AsmResourceBlob *blob = resource.getRawHandle().getBlob();
-      if (!blob || int64_t(blob->getData().size()) !=
-                       elements.getNumElements() * bytes.width)
-        return failure();
-      bytes.data = blob->getData();
-      bytes.name = resource.getRawHandle().getKey();
-      return bytes;
-    }
-    auto dense = dyn_cast<DenseElementsAttr>(elements);
-    if (!dense)
-      return failure();
-    bytes.data = dense.getRawData();
-    bytes.isSplat = dense.isSplat();
-    return bytes;
-  }
-
-  const char *at(int64_t element) const {
-    return data.data() + (isSplat ? 0 : element * width);
-  }
-
-  ArrayRef<char> data;
-  StringRef name = "weights";
-  int64_t width;
-  bool isSplat = false;
-};
-
 } // namespace
 
 /// The weights of all phases as a constant.
 static Value buildConstant(OpBuilder &builder, Location loc,
                            const omb::PhaseWeights &layout,
-                           const ConstantBytes &bytes, RankedTensorType from,
-                           RankedTensorType type) {
+                           const omb::ConstantBytes &bytes,
+                           RankedTensorType from, RankedTensorType type) {
   AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
-      type.getNumElements() * bytes.width, /*align=*/64);
+      type.getNumElements() * bytes.getWidth(), /*align=*/64);
   char *out = blob.getMutableData().data();
   ArrayRef<int64_t> shape = type.getShape();
   SmallVector<int64_t> at(shape.size(), 0);
@@ -119,10 +83,10 @@ static Value buildConstant(OpBuilder &builder, Location loc,
       element = element * size + position;
     }
     if (isElement)
-      std::memcpy(out, bytes.at(element), bytes.width);
+      std::memcpy(out, bytes.at(element), bytes.getWidth());
     else
-      std::memset(out, 0, bytes.width);
-    out += bytes.width;
+      std::memset(out, 0, bytes.getWidth());
+    out += bytes.getWidth();
     for (int64_t dim = at.size(); dim-- > 0;) {
       if (++at[dim] < shape[dim])
         break;
@@ -130,7 +94,7 @@ static Value buildConstant(OpBuilder &builder, Location loc,
     }
   }
   auto value = DenseResourceElementsAttr::get(
-      type, (bytes.name + ".phases").str(), std::move(blob));
+      type, (bytes.getName() + ".phases").str(), std::move(blob));
   return arith::ConstantOp::create(builder, loc, type, value);
 }
 
@@ -176,9 +140,7 @@ Value omb::PhaseWeights::build(OpBuilder &builder, Location loc,
   SmallVector<Value> sizes{index.mul(from[1], index.constant(phases * group)),
                            index.div(from[0], index.constant(group))};
   llvm::append_range(sizes, taps);
-  SmallVector<int64_t> shape;
-  for (Value size : sizes)
-    shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
+  SmallVector<int64_t> shape = decomposeMixedValues(index.mixed(sizes)).first;
   auto fromType = cast<RankedTensorType>(weights.getType());
   auto type = RankedTensorType::get(shape, fromType.getElementType());
   FailureOr<ConstantBytes> bytes = ConstantBytes::get(weights);

@@ -19,6 +19,7 @@
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/DialectConversion.h"
 
@@ -174,13 +175,10 @@ static Value interleavePhases(OpBuilder &builder, Location loc, Value windows,
   SmallVector<ReassociationIndices> joined{{0}, {}};
   if (group != 1)
     parts[1].push_back(index.constant(group));
-  llvm::SmallDenseMap<int64_t, int64_t> phaseOf;
-  for (auto [position, dim] : llvm::enumerate(dims)) {
-    if (dim.stride != 1) {
-      phaseOf[position] = 1 + parts[1].size();
+  int64_t phase = 1 + parts[1].size();
+  for (const TransposedDim &dim : dims)
+    if (dim.stride != 1)
       parts[1].push_back(index.constant(dim.stride));
-    }
-  }
   parts[1].push_back(index.div(features, index.constant(group)));
   int64_t next = 1 + parts[1].size();
   auto place = [&](int64_t dim, ReassociationIndices &into) {
@@ -190,11 +188,11 @@ static Value interleavePhases(OpBuilder &builder, Location loc, Value windows,
   if (group != 1)
     place(1, joined[1]);
   place(next - 1, joined[1]);
-  for (size_t position = 0; position < dims.size(); ++position) {
+  for (auto [position, dim] : llvm::enumerate(dims)) {
     parts.push_back({sizes[2 + position]});
     place(next++, joined.emplace_back());
-    if (auto found = phaseOf.find(position); found != phaseOf.end())
-      place(found->second, joined.back());
+    if (dim.stride != 1)
+      place(phase++, joined.back());
   }
   Value expanded = omb::expandDims(builder, loc, windows, parts);
   return omb::permuteAndJoin(builder, loc, expanded, perm, joined);

@@ -2,53 +2,24 @@
 
 #include "lowering/vector/PackedWeights.h"
 
+#include "lowering/ConstantBytes.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
-#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
-
-namespace {
-
-/// The bytes of a constant, without a copy, and what to call it.
-struct Source {
-  ArrayRef<char> bytes;
-  bool isSplat = false;
-  std::string name = "weights";
-};
-
-} // namespace
-
-static FailureOr<Source> getSource(ElementsAttr elements) {
-  Source source;
-  size_t size = elements.getNumElements() *
-                elements.getElementType().getIntOrFloatBitWidth() / 8;
-  if (auto resource = dyn_cast<DenseResourceElementsAttr>(elements)) {
-    const AsmResourceBlob *blob = resource.getRawHandle().getBlob();
-    if (!blob || blob->getData().size() != size)
-      return failure();
-    source.bytes = blob->getData();
-    source.name = resource.getRawHandle().getKey().str();
-    return source;
-  }
-  auto dense = dyn_cast<DenseElementsAttr>(elements);
-  if (!dense)
-    return failure();
-  source.bytes = dense.getRawData();
-  source.isSplat = dense.isSplat();
-  return source;
-}
 
 namespace {
 
 /// Goes through the packed elements in their order.
 class Packer {
 public:
-  Packer(const Source &source, ArrayRef<int64_t> shape, unsigned width,
+  Packer(const omb::ConstantBytes &source, ArrayRef<int64_t> shape,
          int64_t panel, ArrayRef<int64_t> order, size_t batches, char *out)
-      : source(source), width(width), panel(panel), batches(batches), out(out) {
+      : source(source), width(source.getWidth()), panel(panel),
+        batches(batches), out(out) {
     SmallVector<int64_t> strides(shape.size(), 1);
     for (size_t dim = shape.size(); dim-- > 1;)
       strides[dim - 1] = strides[dim] * shape[dim];
@@ -79,16 +50,15 @@ private:
       return;
     }
     for (int64_t channel = 0; channel < channels; ++channel) {
-      int64_t element = source.isSplat ? 0 : offset + channel * steps[batches];
-      std::memcpy(out + channel * width, source.bytes.data() + element * width,
-                  width);
+      std::memcpy(out + channel * width,
+                  source.at(offset + channel * steps[batches]), width);
     }
     std::memset(out + channels * width, 0, (panel - channels) * width);
     out += panel * width;
   }
 
-  const Source &source;
-  unsigned width;
+  const omb::ConstantBytes &source;
+  int64_t width;
   int64_t panel;
   size_t batches;
   char *out;
@@ -101,14 +71,10 @@ FailureOr<Value> omb::kernels::packWeights(OpBuilder &builder, Value weights,
                                            int64_t panel,
                                            ArrayRef<int64_t> order,
                                            size_t batches) {
-  ElementsAttr elements;
-  if (!matchPattern(weights, m_Constant(&elements)))
-    return failure();
-  FailureOr<Source> source = getSource(elements);
+  FailureOr<ConstantBytes> source = ConstantBytes::get(weights);
   if (failed(source))
     return failure();
   auto type = cast<RankedTensorType>(weights.getType());
-  unsigned width = type.getElementTypeBitWidth() / 8;
 
   SmallVector<int64_t> shape = applyPermutation(type.getShape(), order);
   shape[batches] = llvm::divideCeilSigned(shape[batches], panel);
@@ -116,12 +82,12 @@ FailureOr<Value> omb::kernels::packWeights(OpBuilder &builder, Value weights,
   auto packedType = RankedTensorType::get(shape, type.getElementType());
 
   AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
-      packedType.getNumElements() * width, /*align=*/64);
-  Packer(*source, type.getShape(), width, panel, order, batches,
+      packedType.getNumElements() * source->getWidth(), /*align=*/64);
+  Packer(*source, type.getShape(), panel, order, batches,
          blob.getMutableData().data())
       .pack();
   auto packed = DenseResourceElementsAttr::get(
-      packedType, source->name + ".packed", std::move(blob));
+      packedType, (source->getName() + ".packed").str(), std::move(blob));
   return arith::ConstantOp::create(builder, weights.getLoc(), packedType,
                                    packed)
       .getResult();

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,18 +90,16 @@ def omb() -> None:
     """ONNX models through MLIR and IREE to CPU, Vulkan and CUDA."""
 
 
-def _inputs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    for text in given:
-        if "=" not in text:
-            raise click.BadParameter(f"'{text}' is not of the form name=file.npy or name=1x3x224")
-    return given
+def _named(example: str) -> Callable[..., tuple[str, ...]]:
+    """A callback that refuses what isn't name=value; `example`: of values."""
 
+    def check(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+        for text in given:
+            if "=" not in text:
+                raise click.BadParameter(f"'{text}' is not of the form name=file.npy or {example}")
+        return given
 
-def _constants(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    for text in given:
-        if "=" not in text:
-            raise click.BadParameter(f"'{text}' is not of the form name=file.npy or name=[0,2]")
-    return given
+    return check
 
 
 _INPUTS = click.option(
@@ -110,7 +108,7 @@ _INPUTS = click.option(
     "inputs",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=_inputs,
+    callback=_named("name=1x3x224"),
     help="The value of an input: a .npy file, or a shape such as 1x3x224x224 to be filled with "
     "random numbers; of strings, a text or a JSON list. May be given for each input.",
 )
@@ -262,7 +260,7 @@ def profile(
     "constants",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=_constants,
+    callback=_named("name=[0,2]"),
     help="Make a constant of an input: a .npy file, or a number or list of JSON's. May be given "
     "for each input.",
 )

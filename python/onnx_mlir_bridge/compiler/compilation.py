@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from onnx_mlir_bridge.compiler import parts, pipeline, stages
+from onnx_mlir_bridge.compiler import parts, pipeline, stages, versions
 from onnx_mlir_bridge.compiler.options import CompileOptions
 from onnx_mlir_bridge.compiler.targets import Target
 from onnx_mlir_bridge.runtime import artifact
@@ -80,19 +80,7 @@ def describe(
         machine=target.machine,
         features=target.features,
         threads=options.threads,
-        versions=_versions(),
+        versions=versions.installed("onnx-mlir-bridge", "iree-base-compiler"),
         warnings=warnings,
         on_host=on_host,
     )
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    versions = {}
-    for name in ("onnx-mlir-bridge", "iree-base-compiler"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:  # a build tree
-            continue
-    return versions

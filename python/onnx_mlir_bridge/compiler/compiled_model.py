@@ -19,8 +19,11 @@ class CompiledModel:
     """A model compiled for one target. Made by omb.compile()."""
 
     def __init__(self, result: artifact.Artifact, compile_again: Callable[[], Compilation]) -> None:
-        """Not for users: see omb.compile(). `compile_again`: for what isn't in the result."""
-        self._result = result
+        """Not for users: see omb.compile().
+
+        result: what is saved and run. compile_again: for what isn't in it.
+        """
+        self.result = result
         self._compile_again = compile_again
 
     @cached_property
@@ -31,18 +34,18 @@ class CompiledModel:
     @property
     def target(self) -> str:
         """What it is compiled for: "cpu", "vulkan" or "cuda"."""
-        return self._result.description.provider
+        return self.result.description.provider
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What there is to say about the model, one line each: what is odd, what the host runs."""
-        description = self._result.description
+        description = self.result.description
         return (*description.warnings, *([description.on_host] if description.on_host else []))
 
     @property
     def vmfb(self) -> bytes:
         """IREE's bytecode module; OmbError for a model that is cut into parts."""
-        parts = self._result.parts
+        parts = self.result.parts
         if len(parts) != 1 or not isinstance(parts[0], artifact.DevicePart):
             raise OmbError(
                 f"the model is in {len(parts)} parts, some of which run on the host, "
@@ -53,11 +56,11 @@ class CompiledModel:
     @property
     def description(self) -> artifact.Description:
         """What is saved beside the code: inputs, outputs, the CPU it needs, versions."""
-        return self._result.description
+        return self.result.description
 
     def parts(self) -> Sequence[artifact.Part]:
         """What runs, in this order. The memory of the weights belongs to this object."""
-        return self._result.parts
+        return self.result.parts
 
     def emit(self, stage: str) -> str | bytes:
         """The model at a stage of its compilation.
@@ -78,4 +81,4 @@ class CompiledModel:
         it needs numpy and iree-base-runtime only, and onnx where parts of it run on the host. A
         file that is there is replaced at once, when all is written.
         """
-        artifact.write(Path(path), self._result.description, self._result.parts)
+        artifact.write(Path(path), self.result.description, self.result.parts)

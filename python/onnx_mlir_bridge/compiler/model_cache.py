@@ -20,10 +20,10 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from onnx_mlir_bridge.compiler import versions
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime import artifact, cpu_features
 from onnx_mlir_bridge.runtime.executable import Buffer
@@ -37,8 +37,8 @@ _DIGITS = 40
 _ABANDONED_SECONDS = 24 * 60 * 60
 _UNFINISHED = ".unfinished-"
 
-# What a compilation doesn't depend on.
-_OTHER_OPTIONS = ("cache_dir", "progress")
+# What a compilation doesn't depend on, or what is in the model by then.
+_OTHER_OPTIONS = ("cache_dir", "constants", "progress")
 
 
 def digest(contents: Iterable[Buffer]) -> str:
@@ -77,7 +77,7 @@ def compilation_key(model: LoadedModel, provider: str, options: CompileOptions) 
         },
         "cpu": cpu_features.host_identity() if options.cpu == "host" else "",
         "package": _package_files(),
-        "versions": [_version(name) for name in ("iree-base-compiler", "onnx", "numpy")],
+        "versions": versions.installed("iree-base-compiler", "onnx", "numpy"),
     }
     return digest([json.dumps(settings).encode(), *operators, *model.contents()])
 
@@ -88,13 +88,6 @@ def _package_files() -> list[tuple[str, int, int]]:
     found = [path for suffix in ("py", "so") for path in package.rglob(f"*.{suffix}")]
     status = [(str(path.relative_to(package)), path.stat()) for path in sorted(found)]
     return [(name, each.st_size, each.st_mtime_ns) for name, each in status]
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
 
 
 @dataclass(frozen=True)

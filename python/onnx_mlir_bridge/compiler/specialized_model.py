@@ -19,7 +19,7 @@ from onnx_mlir_bridge.compiler.progress import reporting
 from onnx_mlir_bridge.compiler.request import Request
 from onnx_mlir_bridge.errors import FallbackWarning, OmbError
 from onnx_mlir_bridge.importer.load import LoadedModel
-from onnx_mlir_bridge.runtime.artifact import Description
+from onnx_mlir_bridge.runtime.artifact import Artifact, Description
 from onnx_mlir_bridge.runtime.signature import Signature
 
 if TYPE_CHECKING:
@@ -91,7 +91,14 @@ def build(
     `model`: isn't changed. `stage` is called with the name of each stage of the work. A
     FallbackWarning lists what runs on the host.
     """
-    compiled = _cached(model, request) or _compiled(model, request, stage)
+    key = _key(model, request)
+    found = request.cache.find(key) if request.cache and key else None
+    if found is not None:
+        compiled = _of_cache(found, model, request)
+    else:
+        compiled = _compiled(model, request, stage)
+        if request.cache and key and isinstance(compiled, CompiledModel):
+            request.cache.add(key, compiled.result)
     if isinstance(compiled, CompiledModel) and compiled.description.on_host:
         warnings.warn(compiled.description.on_host, FallbackWarning, stacklevel=_caller())
     return compiled
@@ -104,12 +111,7 @@ def _key(model: LoadedModel | ir.Module, request: Request) -> str | None:
     return compilation_key(model, request.provider, request.options)
 
 
-def _cached(model: LoadedModel | ir.Module, request: Request) -> CompiledModel | None:
-    key = _key(model, request)
-    found = request.cache.find(key) if request.cache and key else None
-    if found is None:
-        return None
-
+def _of_cache(found: Artifact, model: LoadedModel | ir.Module, request: Request) -> CompiledModel:
     def compile_again() -> Compilation:
         placed = placement.place(_prepared(model), request.options.fallback, _without_progress)
         return Compilation(placed, request.target, request.options, _without_progress)
@@ -134,10 +136,7 @@ def _compiled(
         return SpecializedModel(model, opened, reasons, request)
     placed = placement.place(opened, request.options.fallback, stage)
     compilation = Compilation(placed, request.target, request.options, stage)
-    result = compilation.result()
-    if request.cache and (key := _key(model, request)):
-        request.cache.add(key, result)
-    return CompiledModel(result, lambda: compilation)
+    return CompiledModel(compilation.result(), lambda: compilation)
 
 
 def _caller() -> int:
