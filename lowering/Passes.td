@@ -215,14 +215,27 @@ def FuseElementwise : Pass<"omb-fuse-elementwise", "::mlir::ModuleOp"> {
 }
 
 def OutlineKernels : Pass<"omb-outline-kernels", "::mlir::ModuleOp"> {
-  let summary = "Make functions of products and what is done to their elements";
+  let summary = "Make functions of products and of what is computed by rows";
   let description = [{
     Moves each product that omb-pack-contractions packed, together with the
     elementwise op that alone uses it, with the packing of its input, and with
     the padding of its input with zeros, into a private function with the
     attribute `omb.kernel`, which takes tensors and the dynamic sizes of its
     result. Products that are alike share one function.
+
+    So does it with what is computed row by row, as softmax and layer
+    normalization are: reductions of the last dimension in f32 or f64, what is
+    done to the values that they give, and the elementwise ops that lead to
+    them and follow, as far as nothing else reads their results. Of reductions
+    that depend on each other a kernel has at most two. Its other arguments are
+    indices that the bodies of the ops read. A few rows that are very long are
+    left to IREE.
   }];
+  let options = [
+    Option<"explain", "explain", "bool", /*default=*/"false",
+           "Remark of reductions, and of what follows them, why they are no "
+           "kernel">
+  ];
   let dependentDialects = [
     "::mlir::func::FuncDialect",
     "::mlir::tensor::TensorDialect"
@@ -244,6 +257,12 @@ def VectorizeKernels : Pass<"omb-vectorize-kernels", "::mlir::ModuleOp">,
     skips the taps above and below the input; of the columns, whose number is
     known where padding is part of a kernel, tiles at the border skip the taps
     beside it.
+
+    Of a kernel of rows, a workgroup computes a block of rows. It sweeps through
+    each row, several vectors at a time, then one, then what is left through a
+    mask: once for all reductions that don't depend on each other, and a last
+    time for the result. Of the values that several sweeps need one that calls
+    functions is kept in the result's memory.
   }];
   let options = vectorUnit;
   let dependentDialects = [

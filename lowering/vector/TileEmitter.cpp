@@ -2,28 +2,17 @@
 
 #include "lowering/vector/TileEmitter.h"
 
+#include "lowering/vector/Elementwise.h"
+
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "mlir/IR/IRMapping.h"
-#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace omb::kernels;
 namespace vec = mlir::vector;
-
-/// Whether an epilogue calls functions, which become some dozen instructions
-/// for each vector.
-static bool isLong(linalg::GenericOp epilogue) {
-  return epilogue && llvm::any_of(*epilogue.getBody(), [](Operation &op) {
-           return isa<math::MathDialect>(op.getDialect()) &&
-                  !isa<math::AbsFOp, math::SqrtOp, math::FloorOp, math::CeilOp,
-                       math::FmaOp>(op);
-         });
-}
 
 TileEmitter::TileEmitter(OpBuilder &builder,
                          const PackedContraction &contraction,
@@ -36,7 +25,8 @@ TileEmitter::TileEmitter(OpBuilder &builder,
       windows(contraction.getWindows()) {
   channel = arith::MulIOp::create(builder, loc, panel,
                                   constant(space.vectors * space.lanes));
-  if (!isLong(contraction.epilogue))
+  auto epilogue = contraction.epilogue;
+  if (!epilogue || !callsFunctions(*epilogue.getBody()))
     return;
   int64_t vectors = space.tileRows * space.vectors;
   buffer = memref::AllocaOp::create(
@@ -310,29 +300,14 @@ Value TileEmitter::emitEpilogue(Value sum, ArrayRef<Value> at) {
   auto epilogue = contraction.epilogue;
   if (!epilogue)
     return sum;
-  IRMapping map;
+  LaneEmitter lanes(builder, space.lanes);
   for (OpOperand *operand : epilogue.getDpsInputOperands()) {
     Value value = operand->get() == contraction.unpack->getResult(0)
                       ? sum
                       : readOperand(*operand, at);
-    map.map(epilogue.getMatchingBlockArgument(operand), value);
+    lanes.map(epilogue.getMatchingBlockArgument(operand), value);
   }
-  auto lookup = [&](Value value) {
-    if (!map.contains(value)) { // a constant from outside
-      Operation *copy = builder.clone(*value.getDefiningOp());
-      map.map(value, toVector(copy->getResult(0)));
-    }
-    return map.lookup(value);
-  };
-  for (Operation &op : epilogue.getBody()->without_terminator()) {
-    Values operands = llvm::map_to_vector(op.getOperands(), lookup);
-    OperationState state(op.getLoc(), op.getName(), operands, TypeRange(),
-                         op.getAttrs());
-    for (Type result : op.getResultTypes())
-      state.addTypes(VectorType::get(space.lanes, result));
-    map.map(op.getResults(), builder.create(state)->getResults());
-  }
-  return lookup(epilogue.getBody()->getTerminator()->getOperand(0));
+  return lanes.toVector(lanes.emitAll(*epilogue.getBody()));
 }
 
 void TileEmitter::store(Value value, ArrayRef<Value> at) {

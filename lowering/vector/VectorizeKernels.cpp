@@ -2,16 +2,16 @@
 
 #include "lowering/Passes.h"
 #include "lowering/iree/Dialects.h"
-#include "lowering/vector/Executable.h"
+#include "lowering/vector/KernelSignature.h"
 #include "lowering/vector/Kernels.h"
 #include "lowering/vector/TileEmitter.h"
+#include "lowering/vector/VectorizeRows.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/SymbolTable.h"
 
@@ -30,29 +30,18 @@ class KernelWriter {
 public:
   KernelWriter(OpBuilder &builder, func::FuncOp kernel,
                const PackedContraction &contraction, const VectorUnit &unit)
-      : builder(builder), kernel(kernel), contraction(contraction),
+      : builder(builder), contraction(contraction),
         space(KernelSpace::get(contraction, unit)), loc(kernel.getLoc()),
-        result(contraction.getResultType()) {
-    for (BlockArgument argument : kernel.getArguments()) {
-      auto type = dyn_cast<RankedTensorType>(argument.getType());
-      if (!type)
-        continue;
-      tensors.push_back(argument);
-      sizeCount += type.getNumDynamicDims();
-    }
-    sizeCount += result.getNumDynamicDims();
-  }
+        signature(kernel), result(contraction.getResultType()) {}
 
   Executable write() {
-    Executable executable = Executable::create(builder, loc, kernel.getName(),
-                                               sizeCount, tensors.size() + 1);
+    Executable executable = signature.createExecutable(builder);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToEnd(executable.count);
-    SmallVector<OpFoldResult> sizes =
-        getSizes(executable.count, contraction.getResult());
+    SmallVector<OpFoldResult> sizes = getResultSizes(executable.count);
     Value blocks = space.getBlockCount(builder, loc, getRowSizes(sizes),
                                        getColumnSize(sizes));
-    sizes = getSizes(executable.count, contraction.getPanels());
+    sizes = getPanelSizes(executable.count);
     Executable::createCount(builder, loc, blocks,
                             asValue(sizes[contraction.getPanelDim()]));
     builder.setInsertionPointToEnd(executable.entry);
@@ -62,21 +51,12 @@ public:
   }
 
 private:
-  /// The sizes of a tensor that the kernel reads or of its result, in a block
-  /// that takes the dynamic ones.
-  SmallVector<OpFoldResult> getSizes(Block *block, Value tensor) {
-    unsigned next = 0;
-    for (Value other : tensors) {
-      if (other == tensor)
-        break;
-      next += cast<RankedTensorType>(other.getType()).getNumDynamicDims();
-    }
-    SmallVector<OpFoldResult> sizes;
-    for (int64_t size : cast<RankedTensorType>(tensor.getType()).getShape())
-      sizes.push_back(ShapedType::isDynamic(size)
-                          ? OpFoldResult(block->getArgument(next++))
-                          : OpFoldResult(builder.getIndexAttr(size)));
-    return sizes;
+  SmallVector<OpFoldResult> getResultSizes(Block *block) {
+    return signature.getSizes(builder, block, /*tensor=*/nullptr);
+  }
+
+  SmallVector<OpFoldResult> getPanelSizes(Block *block) {
+    return signature.getSizes(builder, block, contraction.getPanels());
   }
 
   SmallVector<OpFoldResult> getRowSizes(ArrayRef<OpFoldResult> sizes) const {
@@ -91,22 +71,10 @@ private:
 
   KernelMemory getMemory(Block *entry) {
     KernelMemory memory;
-    ValueRange sizes = entry->getArguments().take_front(sizeCount);
-    ValueRange bindings = entry->getArguments().drop_front(sizeCount);
-    auto getNext = [&](RankedTensorType type) {
-      Value subspan =
-          Executable::createSubspan(builder, loc, bindings.front(), type,
-                                    sizes.take_front(type.getNumDynamicDims()));
-      sizes = sizes.drop_front(type.getNumDynamicDims());
-      bindings = bindings.drop_front();
-      return subspan;
-    };
-    for (Value tensor : tensors)
-      memory.operands[tensor] =
-          getNext(cast<RankedTensorType>(tensor.getType()));
-    memory.result = getNext(result);
-    memory.panelSizes = getSizes(entry, contraction.getPanels());
-    memory.resultSizes = getSizes(entry, contraction.getResult());
+    memory.operands = signature.createMemory(builder, entry);
+    memory.result = memory.operands.at(Value());
+    memory.panelSizes = getPanelSizes(entry);
+    memory.resultSizes = getResultSizes(entry);
     return memory;
   }
 
@@ -254,14 +222,32 @@ private:
   }
 
   OpBuilder &builder;
-  func::FuncOp kernel;
   PackedContraction contraction;
   KernelSpace space;
   Location loc;
+  KernelSignature signature;
   RankedTensorType result;
-  SmallVector<Value> tensors;
-  unsigned sizeCount = 0;
 };
+
+/// The executable of a kernel; fails where it is of no known kind.
+FailureOr<Executable> vectorize(OpBuilder &builder, func::FuncOp kernel,
+                                const VectorUnit &unit) {
+  if (auto unpacks = kernel.getOps<linalg::UnPackOp>(); !unpacks.empty()) {
+    FailureOr<PackedContraction> contraction =
+        PackedContraction::match(*unpacks.begin());
+    if (failed(contraction))
+      return failure();
+    return KernelWriter(builder, kernel, *contraction, unit).write();
+  }
+  Operation *last = kernel.front().getTerminator();
+  auto root = last->getOperand(0).getDefiningOp<linalg::GenericOp>();
+  FailureOr<RowKernel> rows = root
+                                  ? RowKernel::match(root, [](const Twine &) {})
+                                  : FailureOr<RowKernel>(failure());
+  if (failed(rows))
+    return failure();
+  return vectorizeRows(builder, kernel, *rows, unit);
+}
 
 struct VectorizeKernels : omb::impl::VectorizeKernelsBase<VectorizeKernels> {
   using VectorizeKernelsBase::VectorizeKernelsBase;
@@ -273,46 +259,17 @@ struct VectorizeKernels : omb::impl::VectorizeKernelsBase<VectorizeKernels> {
          llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
       if (!kernel->hasAttr(kKernelAttrName))
         continue;
-      auto unpacks = kernel.getOps<linalg::UnPackOp>();
-      FailureOr<PackedContraction> contraction =
-          unpacks.empty() ? FailureOr<PackedContraction>(failure())
-                          : PackedContraction::match(*unpacks.begin());
-      if (failed(contraction)) {
+      OpBuilder builder(kernel);
+      FailureOr<Executable> executable =
+          vectorize(builder, kernel, VectorUnit{vectorBytes, vectorRegisters});
+      if (failed(executable)) {
         kernel.emitError("isn't a kernel of omb-outline-kernels");
         return signalPassFailure();
       }
-      OpBuilder builder(kernel);
-      Executable executable =
-          KernelWriter(builder, kernel, *contraction,
-                       VectorUnit{vectorBytes, vectorRegisters})
-              .write();
       for (Operation *user : users.getUsers(kernel))
-        dispatch(cast<func::CallOp>(user), executable);
+        KernelSignature::replaceCall(cast<func::CallOp>(user), *executable);
       kernel.erase();
     }
-  }
-
-private:
-  static void dispatch(func::CallOp call, const Executable &executable) {
-    OpBuilder builder(call);
-    SmallVector<Value> sizes, tensors, resultSizes;
-    for (Value operand : call.getOperands()) {
-      if (!isa<RankedTensorType>(operand.getType())) {
-        resultSizes.push_back(operand);
-        continue;
-      }
-      tensors.push_back(operand);
-      for (OpFoldResult size :
-           tensor::getMixedSizes(builder, call.getLoc(), operand))
-        if (auto value = dyn_cast<Value>(size))
-          sizes.push_back(value);
-    }
-    sizes.append(resultSizes);
-    Value result = executable.createDispatch(
-        builder, call.getLoc(), sizes, tensors,
-        cast<RankedTensorType>(call.getResult(0).getType()));
-    call.getResult(0).replaceAllUsesWith(result);
-    call.erase();
   }
 };
 
