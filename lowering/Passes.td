@@ -96,12 +96,39 @@ def IsolateCarriedTensors
     What an `scf.while` carries twice, or doesn't read or change, is removed from
     some of its blocks, after which IREE 3.13 passes fewer values on than are
     taken. So its condition passes on all that it gets, and all that is carried
-    is behind barriers, and read.
+    is behind barriers, and read. A tensor that it carries twice is a copy the
+    second time, as IREE moves the only reference to the first place. The sizes
+    of what an `scf.for` carries are lost if it doesn't read it, so it does.
+    What a loop starts with and others read after it is behind a barrier, too:
+    IREE would put all of that into one partition, which depends on itself.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect",
     "::mlir::linalg::LinalgDialect",
     "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect",
+    "::omb::iree::FlowDialect",
+    "::omb::iree::UtilDialect"
+  ];
+}
+
+def IsolateUpdates
+    : Pass<"omb-isolate-updates", "::mlir::ModuleOp"> {
+  let summary = "Keep IREE from taking parts of tensors to be aligned";
+  let description = [{
+    IREE has a dispatch compute a part of a larger tensor (of a concatenation,
+    say) in its place there. Executables are shared by dispatches that compute
+    alike, and of where each of them stores its result IREE 3.13 knows the
+    alignment only if that is the start of an allocation: what it doesn't know
+    counts as aligned. What corrects that otherwise, an analysis of divisors,
+    doesn't get beyond the first branch of a function. Then aligned vectors are
+    stored at any address, and the process ends.
+
+    So in functions with branches, a `util.optimization_barrier` is put behind
+    what is inserted or concatenated at an offset that isn't known to be a
+    multiple of 64 bytes: it is computed somewhere else, and copied.
+  }];
+  let dependentDialects = [
     "::mlir::tensor::TensorDialect",
     "::omb::iree::FlowDialect",
     "::omb::iree::UtilDialect"
