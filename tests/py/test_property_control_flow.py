@@ -1,4 +1,4 @@
-"""Branches, and loops: what is carried may be swapped, kept, carried twice or grow; it may end by itself or not.
+"""Control flow: what loops carry may be swapped, kept, carried twice or grow; they may end early.
 
 The values are small integers, so that what is found is exactly what is expected.
 """
