@@ -112,6 +112,22 @@ def IsolateCarriedTensors
   ];
 }
 
+def IsolateGathers : Pass<"omb-isolate-gathers", "::mlir::ModuleOp"> {
+  let summary = "Keep IREE from gathering within reductions on CUDA";
+  let description = [{
+    Puts a `util.optimization_barrier` behind elementwise computations that read
+    elements at computed places of tensors whose sizes aren't known, as they do
+    to broadcast sizes of 1, if a reduction depends on them. IREE 3.13 would
+    compute both in one dispatch, which its code generation for CUDA can't
+    distribute.
+  }];
+  let dependentDialects = [
+    "::mlir::tensor::TensorDialect",
+    "::omb::iree::FlowDialect",
+    "::omb::iree::UtilDialect"
+  ];
+}
+
 def IsolateUpdates
     : Pass<"omb-isolate-updates", "::mlir::ModuleOp"> {
   let summary = "Keep IREE from taking parts of tensors to be aligned";

@@ -134,21 +134,6 @@ def test_vulkan_compiles(name: str) -> None:
     assert omb.compile(_require(name), target="vulkan", fallback="error").emit("vmfb")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=omb.OmbError,
-                reason="IREE's CUDA code generation: Softmax: 'func.func' op failed to distribute",
-            ),
-        )
-        if name == "vit"
-        else name
-        for name in MODELS
-    ],
-)
+@every_model
 def test_cuda_assembles(name: str) -> None:
     ptx.assemble(omb.compile(_require(name), target="cuda", fallback="error"))
