@@ -152,7 +152,10 @@ LogicalResult Attention::matchValues(linalg::LinalgOp product, Reason why) {
 }
 
 LogicalResult Attention::matchSoftmax(TensorAccess probabilities, Reason why) {
-  probabilities = traceReshapes(space, probabilities);
+  resultSteps.clear();
+  do
+    probabilities = traceReshapes(space, probabilities);
+  while (takeResultStep(probabilities));
   auto last = probabilities.tensor.getDefiningOp<linalg::GenericOp>();
   FailureOr<SoftmaxRows> rows =
       last ? SoftmaxRows::match(last) : FailureOr<SoftmaxRows>(failure());
@@ -188,6 +191,64 @@ LogicalResult Attention::matchSoftmax(TensorAccess probabilities, Reason why) {
   if (failed(matchKeys(product, why)) || failed(matchReads(why)))
     return failure();
   return collectOps(why);
+}
+
+/// Whether all elements that an argument of the body of `op` stands for are
+/// zero.
+static bool isZero(linalg::GenericOp op, Value value) {
+  while (auto argument = dyn_cast<BlockArgument>(value)) {
+    if (argument.getOwner() != op.getBody() ||
+        argument.getArgNumber() >= op.getNumDpsInputs())
+      return false;
+    auto producer = op.getDpsInputs()[argument.getArgNumber()]
+                        .getDefiningOp<linalg::GenericOp>();
+    if (!producer || producer->getNumResults() != 1)
+      return false;
+    op = producer;
+    value = op.getBody()->getTerminator()->getOperand(0);
+  }
+  return matchPattern(value, m_AnyZeroFloat());
+}
+
+bool Attention::takeResultStep(TensorAccess &probabilities) {
+  auto op = probabilities.tensor.getDefiningOp<linalg::GenericOp>();
+  if (!isStepOp(op))
+    return false;
+  auto select = op.getBody()
+                    ->getTerminator()
+                    ->getOperand(0)
+                    .getDefiningOp<arith::SelectOp>();
+  if (!select || !select.getFalseValue().hasOneUse() ||
+      !isZero(op, select.getTrueValue()))
+    return false;
+  AttentionStep step{op, {}, {}};
+  std::optional<TensorAccess> next;
+  for (OpOperand *operand : op.getDpsInputOperands()) {
+    TensorAccess access = getOperandAccess(*operand, probabilities.at);
+    if (op.getMatchingBlockArgument(operand) == select.getFalseValue()) {
+      next = access;
+      step.computed.push_back(operand);
+    } else if (access.isFunctionOf(getKeyLoop())) {
+      return false;
+    } else if (!op.getMatchingBlockArgument(operand).use_empty()) {
+      step.reads.push_back({operand, access});
+    }
+  }
+  if (!next)
+    return false;
+  resultSteps.insert(resultSteps.begin(), step);
+  probabilities = *next;
+  return true;
+}
+
+SmallVector<OpOperand *> Attention::getBits() const {
+  SmallVector<OpOperand *> bits;
+  for (const auto &steps : {querySteps, scoreSteps, resultSteps})
+    for (const AttentionStep &step : steps)
+      for (const auto &[operand, read] : step.reads)
+        if (getElementTypeOrSelf(read.tensor.getType()).isInteger(1))
+          bits.push_back(operand);
+  return bits;
 }
 
 bool Attention::collectScores(TensorAccess access, TensorAccess &product) {
@@ -357,11 +418,13 @@ LogicalResult Attention::matchReads(Reason why) {
            (!isTransposed ||
             getDim(access, getKeyLoop()) == access.at.size() - 1);
   };
-  for (SmallVectorImpl<AttentionStep> *steps : {&querySteps, &scoreSteps})
+  for (SmallVectorImpl<AttentionStep> *steps :
+       {&querySteps, &scoreSteps, &resultSteps})
     for (AttentionStep &step : *steps)
       for (auto &[operand, read] : step.reads) {
         traceOperand(read, nullptr, /*isLinear=*/false, isGood);
-        if (!isVectorElement(getElementTypeOrSelf(read.tensor.getType()))) {
+        Type element = getElementTypeOrSelf(read.tensor.getType());
+        if (!isVectorElement(element) && !element.isInteger(1)) {
           why("reads elements of a type that isn't one of vectors");
           return failure();
         }
@@ -426,7 +489,7 @@ SmallVector<Value> Attention::getTensors() const {
   llvm::SetVector<Value> tensors;
   for (const TensorAccess *access : {&queries, &keys, &values})
     tensors.insert(access->tensor);
-  for (const auto &steps : {querySteps, scoreSteps})
+  for (const auto &steps : {querySteps, scoreSteps, resultSteps})
     for (const AttentionStep &step : steps)
       for (const auto &[operand, read] : step.reads)
         tensors.insert(read.tensor);

@@ -63,6 +63,11 @@ public:
   llvm::ArrayRef<AttentionStep> getQuerySteps() const { return querySteps; }
   llvm::ArrayRef<AttentionStep> getScoreSteps() const { return scoreSteps; }
   const SoftmaxRows &getSoftmax() const { return softmax; }
+  /// What makes zero of the probabilities of some queries, and so of their
+  /// results; of a condition that doesn't depend on keys.
+  llvm::ArrayRef<AttentionStep> getResultSteps() const { return resultSteps; }
+  /// The operands of steps that are bits, which memory has no vectors of.
+  llvm::SmallVector<mlir::OpOperand *> getBits() const;
 
   /// What is read that isn't computed, each once, and the indices for that.
   llvm::SmallVector<mlir::Value> getTensors() const;
@@ -77,7 +82,8 @@ private:
 
   mlir::LogicalResult matchValues(mlir::linalg::LinalgOp product, Reason why);
   mlir::LogicalResult matchSoftmax(TensorAccess probabilities, Reason why);
-  mlir::LogicalResult matchScores(TensorAccess scores, Reason why);
+  /// Takes the step that gives `probabilities`, if it is one of the result.
+  bool takeResultStep(TensorAccess &probabilities);
   mlir::LogicalResult matchKeys(const TensorAccess &scores, Reason why);
   mlir::LogicalResult matchReads(Reason why);
   mlir::LogicalResult collectOps(Reason why);
@@ -102,7 +108,7 @@ private:
   llvm::SmallVector<mlir::AffineExpr> productLoops;
   mlir::linalg::LinalgOp valuesProduct, scoresProduct;
   TensorAccess queries, keys, values;
-  llvm::SmallVector<AttentionStep> querySteps, scoreSteps;
+  llvm::SmallVector<AttentionStep> querySteps, scoreSteps, resultSteps;
   mlir::OpFoldResult keyCount;
   SoftmaxRows softmax;
   llvm::SmallVector<mlir::Operation *> ops;

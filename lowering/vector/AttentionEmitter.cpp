@@ -33,7 +33,9 @@ AttentionEmitter::AttentionEmitter(OpBuilder &builder,
   panel = createBuffer(attention.getSize(attention.getSumLoop()), element);
   scores = createBuffer(tile.chunk, element);
   factors = createBuffer(2, element);
-  for (const AttentionStep &step : attention.getScoreSteps())
+  SmallVector<AttentionStep> steps(attention.getScoreSteps());
+  llvm::append_range(steps, attention.getResultSteps());
+  for (const AttentionStep &step : steps)
     for (const auto &[operand, read] : step.reads) {
       if (!read.isFunctionOf(attention.getQueryLoop()))
         continue;
@@ -157,10 +159,10 @@ Value AttentionEmitter::getQuery(Value lane) {
 }
 
 Value AttentionEmitter::apply(
-    ArrayRef<AttentionStep> steps, Value value,
+    ArrayRef<AttentionStep> steps, Value value, int64_t laneCount,
     function_ref<Value(OpOperand *, const TensorAccess &)> read) {
   for (const AttentionStep &step : steps) {
-    LaneEmitter lanes(builder, tile.lanes);
+    LaneEmitter lanes(builder, laneCount);
     auto op = step.op;
     for (OpOperand *operand : step.computed)
       lanes.map(op.getMatchingBlockArgument(operand), value);
@@ -233,7 +235,8 @@ void AttentionEmitter::storeQueries(Value vector, Value element, Value lane) {
   auto read = [&](OpOperand *operand, const TensorAccess &) {
     return uniform.at(operand);
   };
-  store(apply(attention.getQuerySteps(), vector, read), panel, {element, lane});
+  store(apply(attention.getQuerySteps(), vector, tile.lanes, read), panel,
+        {element, lane});
 }
 
 void AttentionEmitter::readSteps() {
@@ -241,7 +244,8 @@ void AttentionEmitter::readSteps() {
   uniform.clear();
   reads.clear();
   for (ArrayRef<AttentionStep> steps :
-       {attention.getQuerySteps(), attention.getScoreSteps()})
+       {attention.getQuerySteps(), attention.getScoreSteps(),
+        attention.getResultSteps()})
     for (const AttentionStep &step : steps)
       for (const auto &[operand, read] : step.reads) {
         Window window = getWindow(read);
@@ -447,7 +451,7 @@ AttentionEmitter::Values AttentionEmitter::emitMaxima(const Chunk &chunk,
         auto read = [&](OpOperand *operand, const TensorAccess &access) {
           return getRead(operand, access, chunk, key, vector);
         };
-        score = apply(attention.getScoreSteps(), score, read);
+        score = apply(attention.getScoreSteps(), score, tile.lanes, read);
         store(score, scores, at);
       }
       // What isn't a number makes the sum none.
@@ -599,6 +603,12 @@ void AttentionEmitter::emitResultTile(const Chunk &chunk, Value element,
           arith::ConstantOp::create(builder, loc, builder.getZeroAttr(lanes));
       scaled = arith::SelectOp::create(builder, loc, isNumber, scaled, zero);
     }
+    auto read = [&, at = at](OpOperand *operand, const TensorAccess &) {
+      Value buffer = buffers.lookup(operand);
+      return buffer ? loadScalar(buffer, {constant(0), getRow(at / number)})
+                    : uniform.at(operand);
+    };
+    scaled = apply(attention.getResultSteps(), scaled, tile.resultLanes, read);
     store(scaled, result.memory, place,
           at % number + 1 == number ? mask : Value());
   }

@@ -86,7 +86,7 @@ private:
                       unsigned vectors, mlir::Value mask, mlir::Value row);
 
   mlir::Value
-  apply(llvm::ArrayRef<AttentionStep> steps, mlir::Value value,
+  apply(llvm::ArrayRef<AttentionStep> steps, mlir::Value value, int64_t lanes,
         llvm::function_ref<mlir::Value(mlir::OpOperand *, const TensorAccess &)>
             read);
   /// A loop over keys that carries values.

@@ -45,6 +45,48 @@ static void outline(Outliner &outliner, const Attention &attention) {
       op->erase();
 }
 
+/// Has an operand of an elementwise op that is bits be bytes.
+static void readBytes(OpOperand *operand) {
+  auto op = cast<linalg::GenericOp>(operand->getOwner());
+  OpBuilder builder(op);
+  Location loc = op.getLoc();
+  Value bits = operand->get();
+  auto type = cast<RankedTensorType>(bits.getType());
+  Type byte = builder.getI8Type();
+  Value empty = tensor::EmptyOp::create(
+      builder, loc, tensor::getMixedSizes(builder, loc, bits), byte);
+  AffineMap identity = builder.getMultiDimIdentityMap(type.getRank());
+  SmallVector<utils::IteratorType> parallel(type.getRank(),
+                                            utils::IteratorType::parallel);
+  auto bytes = linalg::GenericOp::create(
+      builder, loc, empty.getType(), bits, empty, ArrayRef{identity, identity},
+      parallel, [&](OpBuilder &inner, Location at, ValueRange args) {
+        Value extended = arith::ExtUIOp::create(inner, at, byte, args[0]);
+        linalg::YieldOp::create(inner, at, extended);
+      });
+  BlockArgument argument = op.getMatchingBlockArgument(operand);
+  operand->set(bytes.getResult(0));
+  argument.setType(byte);
+  Value zero = arith::ConstantIntOp::create(builder, loc, byte, 0);
+  builder.setInsertionPointToStart(op.getBody());
+  auto isSet = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne,
+                                     argument, zero);
+  argument.replaceAllUsesExcept(isSet, isSet);
+}
+
+/// Has a step of the result select a constant, not an element of a tensor.
+static void setZero(const AttentionStep &step) {
+  auto op = step.op;
+  auto select = op.getBody()
+                    ->getTerminator()
+                    ->getOperand(0)
+                    .getDefiningOp<arith::SelectOp>();
+  OpBuilder builder(op);
+  Type type = select.getType();
+  select.setOperand(1, arith::ConstantOp::create(builder, op.getLoc(),
+                                                 builder.getZeroAttr(type)));
+}
+
 namespace {
 
 struct OutlineAttention : omb::impl::OutlineAttentionBase<OutlineAttention> {
@@ -59,13 +101,19 @@ struct OutlineAttention : omb::impl::OutlineAttentionBase<OutlineAttention> {
     });
     // Those that a kernel takes come before its last.
     for (linalg::LinalgOp product : products) {
-      FailureOr<Attention> attention =
-          Attention::match(product, [&](const Twine &reason) {
-            if (explain)
-              product->emitRemark() << reason;
-          });
-      if (succeeded(attention))
-        outline(outliner, *attention);
+      auto match = [&] {
+        return Attention::match(product, [&](const Twine &reason) {
+          if (explain)
+            product->emitRemark() << reason;
+        });
+      };
+      FailureOr<Attention> attention = match();
+      if (failed(attention))
+        continue;
+      llvm::for_each(attention->getBits(), readBytes);
+      llvm::for_each(attention->getResultSteps(), setZero);
+      attention = match();
+      outline(outliner, *attention);
     }
   }
 };
