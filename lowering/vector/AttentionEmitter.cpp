@@ -280,8 +280,7 @@ void AttentionEmitter::readMasks(const Chunk &chunk) {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
     Value row = loop.getInductionVar();
-    bool isFull =
-        !ShapedType::isDynamic(chunk.size) && chunk.size % tile.lanes == 0;
+    bool isFull = !chunk.isFirst && chunk.size % tile.lanes == 0;
     Value mask =
         isFull ? nullptr
                : getMask(arith::SubIOp::create(builder, loc, chunk.count, row));
