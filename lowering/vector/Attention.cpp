@@ -13,7 +13,7 @@
 using namespace mlir;
 using namespace omb::kernels;
 
-/// More elements of a query than this don't stay in a first cache.
+/// Of more elements of queries, a tile doesn't stay in a cache.
 static constexpr int64_t kLongestSum = 512;
 
 using Exprs = SmallVector<AffineExpr>;
@@ -378,8 +378,10 @@ LogicalResult Attention::matchKeys(const TensorAccess &scores, Reason why) {
   if (ShapedType::isDynamic(length) ||
       ShapedType::isDynamic(getSize(getValueLoop())))
     return refuse("has heads of unknown size");
-  if (length > kLongestSum || length == 0 || getSize(getValueLoop()) == 0)
-    return refuse("has heads that are empty or very large");
+  if (length > kLongestSum || getSize(getValueLoop()) > kLongestSum)
+    return refuse("has heads that are very large");
+  if (llvm::is_contained(space.sizes, 0))
+    return refuse("has no elements");
   if (failed(setQuery(keys, values)))
     return refuse("has no dimension of queries, which share keys and values");
 

@@ -30,9 +30,15 @@ AttentionTile AttentionTile::get(const Attention &attention,
   int64_t keys = attention.getSize(attention.getKeyLoop());
   AttentionTile tile;
   tile.lanes = getLanes(queries, bytes, unit);
+  // What a start that isn't known adds doesn't matter here.
   const TensorAccess &read = attention.getKeys();
+  SmallVector<AffineExpr> none(
+      attention.getSpace().symbols.size(),
+      getAffineConstantExpr(0, attention.getSpace().context));
+  auto exprs = llvm::map_to_vector(
+      read.at, [&](AffineExpr expr) { return expr.replaceSymbols(none); });
   bool sharesSet =
-      sharesCacheSet(cast<RankedTensorType>(read.tensor.getType()), read.at,
+      sharesCacheSet(cast<RankedTensorType>(read.tensor.getType()), exprs,
                      attention.getSpace().sizes.size(), attention.getKeyLoop());
   TileDemand scores{keys, queries, false, sharesSet};
   tile.queryVectors = selectVectors(unit, tile.lanes, scores);

@@ -113,7 +113,8 @@ struct OutlineAttention : omb::impl::OutlineAttentionBase<OutlineAttention> {
       llvm::for_each(attention->getBits(), readBytes);
       llvm::for_each(attention->getResultSteps(), setZero);
       attention = match();
-      outline(outliner, *attention);
+      if (succeeded(attention))
+        outline(outliner, *attention);
     }
   }
 };
