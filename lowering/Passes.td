@@ -208,6 +208,37 @@ def ConvertLayout : Pass<"omb-convert-layout", "::mlir::ModuleOp"> {
   ];
 }
 
+def OutlineAttention : Pass<"omb-outline-attention", "::mlir::ModuleOp"> {
+  let summary = "Make functions of attention";
+  let description = [{
+    Takes a product of a softmax of the last dimension and values, where the
+    softmax is of a product of queries and keys, in f32 and f64:
+
+        out[b..., m, d] = sum_n p[b..., m, n] * values[b..., n, d]
+        p = softmax_n(steps(sum_k queries[b..., m, k] * keys[b..., n, k]))
+
+    The steps are elementwise ops on the scores, as scaling and masking are; a
+    mask may be broadcast, and the keys and values may be those of groups of
+    queries. Transpositions, reshapes, slices and broadcasts of the operands,
+    and transpositions of the result, become part of where elements are read and
+    written; so do elementwise ops on the queries, and factors of the keys.
+
+    All that moves into a private function with the attribute `omb.kernel`,
+    which takes tensors, indices and the dynamic sizes of its result. What is
+    alike shares one function. Where the scores or probabilities are read by
+    others, too, or the size of the heads isn't known, nothing is done.
+  }];
+  let options = [
+    Option<"explain", "explain", "bool", /*default=*/"false",
+           "Remark of attention that is no kernel why it isn't">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::func::FuncDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
                        VectorUnitOptions {
   let summary = "Put weights into the order in which kernels read them";

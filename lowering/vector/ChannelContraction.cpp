@@ -10,8 +10,7 @@
 using namespace mlir;
 using namespace omb::kernels;
 
-/// Whether the body of `op` is out + lhs * rhs in floating point.
-static bool multipliesAndAdds(linalg::LinalgOp op) {
+bool omb::kernels::multipliesAndAdds(linalg::LinalgOp op) {
   Block *body = op.getBlock();
   auto yield = cast<linalg::YieldOp>(body->getTerminator());
   auto sum = yield.getOperand(0).getDefiningOp<arith::AddFOp>();

@@ -1,8 +1,10 @@
 //===- FuseElementwise.cpp - omb-fuse-elementwise -------------------------===//
 
 #include "lowering/Passes.h"
+#include "lowering/vector/Kernels.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
@@ -118,7 +120,12 @@ private:
     // An op that reads a value several times reads it once.
     linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
     tensor::EmptyOp::getCanonicalizationPatterns(patterns, context);
-    return applyPatternsGreedily(getOperation(), std::move(patterns));
+    FrozenRewritePatternSet frozen(std::move(patterns));
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (!function->hasAttr(omb::kernels::kKernelAttrName) &&
+          failed(applyPatternsGreedily(function, frozen)))
+        return failure();
+    return success();
   }
 };
 

@@ -1,15 +1,12 @@
 //===- OutlineKernels.cpp - omb-outline-kernels ---------------------------===//
 
 #include "lowering/Passes.h"
-#include "lowering/vector/Kernels.h"
+#include "lowering/vector/Outliner.h"
 #include "lowering/vector/PackedContraction.h"
 #include "lowering/vector/RowKernel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/IRMapping.h"
-#include "mlir/IR/SymbolTable.h"
 
 using namespace mlir;
 using namespace omb::kernels;
@@ -18,106 +15,6 @@ namespace omb {
 #define GEN_PASS_DEF_OUTLINEKERNELS
 #include "lowering/Passes.h.inc"
 } // namespace omb
-
-namespace {
-
-/// What becomes a function: what it reads, the sizes of what it gives, and how
-/// its body is made.
-struct KernelSource {
-  Location loc;
-  SmallVector<Value> tensors;
-  SmallVector<Value> indices;
-  Value result;
-  SmallVector<Value> sizes;
-  /// Copies the operations; `map` has the tensors and indices, `sizes` are
-  /// those of the function.
-  std::function<void(OpBuilder &, IRMapping &map, ValueRange sizes)> clone;
-};
-
-/// Makes functions of kernels, one for all that are alike.
-class Outliner {
-public:
-  explicit Outliner(ModuleOp module)
-      : symbols(module), context(module.getContext()) {}
-
-  /// Has a function compute the result in place of what did.
-  void outline(const KernelSource &source) {
-    Value result = source.result;
-    OpBuilder builder(result.getDefiningOp());
-    SmallVector<Value> operands = source.tensors;
-    operands.append(source.indices);
-    operands.append(source.sizes);
-    auto call = func::CallOp::create(builder, result.getLoc(),
-                                     getKernel(source, operands), operands);
-    result.replaceAllUsesWith(call.getResult(0));
-  }
-
-private:
-  func::FuncOp getKernel(const KernelSource &source, ValueRange operands) {
-    auto type = FunctionType::get(context, operands.getTypes(),
-                                  {source.result.getType()});
-    OpBuilder builder(context);
-    auto kernel = func::FuncOp::create(source.loc, "kernel", type);
-    kernel.setPrivate();
-    kernel->setAttr(kKernelAttrName, builder.getUnitAttr());
-    builder.setInsertionPointToStart(kernel.addEntryBlock());
-    size_t read = operands.size() - source.sizes.size();
-    IRMapping map;
-    map.map(operands.take_front(read), kernel.getArguments().take_front(read));
-    source.clone(builder, map, kernel.getArguments().drop_front(read));
-    func::ReturnOp::create(builder, source.loc, map.lookup(source.result));
-    for (func::FuncOp other : kernels) {
-      if (kernel.getFunctionType() == other.getFunctionType() &&
-          OperationEquivalence::isRegionEquivalentTo(
-              &kernel.getBody(), &other.getBody(),
-              OperationEquivalence::IgnoreLocations)) {
-        kernel.erase();
-        return other;
-      }
-    }
-    symbols.insert(kernel);
-    kernels.push_back(kernel);
-    return kernel;
-  }
-
-  SymbolTable symbols;
-  MLIRContext *context;
-  SmallVector<func::FuncOp> kernels;
-};
-
-} // namespace
-
-/// Makes an empty tensor of what an op writes to; `sizes` are its dynamic ones.
-static void mapEmpty(OpBuilder &builder, Value destination, ValueRange sizes,
-                     IRMapping &map) {
-  auto type = cast<RankedTensorType>(destination.getType());
-  map.map(destination,
-          tensor::EmptyOp::create(builder, destination.getLoc(), type, sizes)
-              .getResult());
-}
-
-/// Copies the constants from outside that `op` and its body read.
-static void cloneConstants(OpBuilder &builder, Operation *op, IRMapping &map) {
-  op->walk([&](Operation *inner) {
-    for (Value operand : inner->getOperands())
-      if (!map.contains(operand) && operand.getDefiningOp() &&
-          operand.getDefiningOp()->hasTrait<OpTrait::ConstantLike>())
-        builder.clone(*operand.getDefiningOp(), map);
-  });
-}
-
-/// The dynamic sizes of what is written into `destination`, made before `op`.
-static SmallVector<Value> getSizes(Operation *op, Value destination) {
-  if (auto empty = destination.getDefiningOp<tensor::EmptyOp>())
-    return SmallVector<Value>(empty.getDynamicSizes());
-  OpBuilder builder(op);
-  SmallVector<Value> sizes;
-  for (OpFoldResult size :
-       tensor::getMixedSizes(builder, op->getLoc(), destination))
-    if (auto value = dyn_cast<Value>(size))
-      sizes.push_back(value);
-  return sizes;
-}
 
 //===----------------------------------------------------------------------===//
 // Products
@@ -281,11 +178,6 @@ struct OutlineKernels : omb::impl::OutlineKernelsBase<OutlineKernels> {
   }
 
 private:
-  static bool isInKernel(Operation *op) {
-    auto function = op->getParentOfType<func::FuncOp>();
-    return function && function->hasAttr(kKernelAttrName);
-  }
-
   /// Says of each reduction that can't be part of a kernel why it can't.
   void remarkReductions() {
     getOperation().walk([&](linalg::LinalgOp op) {

@@ -3,6 +3,7 @@
 #include "lowering/vector/TileEmitter.h"
 
 #include "lowering/vector/Elementwise.h"
+#include "lowering/vector/ProductTile.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -245,16 +246,9 @@ TileEmitter::Values TileEmitter::readInput(const Sum &sum, unsigned number) {
 }
 
 TileEmitter::Values TileEmitter::emitStep(const Sum &sum, Values sums) {
-  Values weights = readWeights(sum);
-  for (unsigned number = sum.begin; number < sum.end; ++number) {
-    Values input = readInput(sum, number);
-    for (unsigned vector = 0; vector < space.vectors; ++vector) {
-      Value &into = sums[number * space.vectors + vector];
-      into = vec::FMAOp::create(builder, loc, input[vector], weights[vector],
-                                into);
-    }
-  }
-  return sums;
+  return emitProducts(builder, loc, std::move(sums), readWeights(sum),
+                      sum.begin, sum.end,
+                      [&](unsigned number) { return readInput(sum, number); });
 }
 
 Value TileEmitter::getMask(Value channel) {

@@ -4,7 +4,9 @@
 #include "lowering/iree/Dialects.h"
 #include "lowering/vector/KernelSignature.h"
 #include "lowering/vector/Kernels.h"
+#include "lowering/vector/ProductTile.h"
 #include "lowering/vector/TileEmitter.h"
+#include "lowering/vector/VectorizeAttention.h"
 #include "lowering/vector/VectorizeRows.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -153,50 +155,14 @@ private:
     }
   }
 
-  /// The tiles of the columns from `begin` to `end`: full ones, then, for what
-  /// is left, ever smaller ones.
+  /// The tiles of the columns from `begin` to `end`.
   void writeColumns(TileEmitter &tiles, ValueRange row, Value begin,
                     Value end) {
-    int64_t columns = result.getDimSize(*contraction.getColumnDim());
-    int64_t step = space.tileRows;
-    Value left = arith::RemUIOp::create(
-        builder, loc, arith::SubIOp::create(builder, loc, end, begin),
-        constant(step));
-    Value full = arith::SubIOp::create(builder, loc, end, left);
-    auto loop = scf::ForOp::create(builder, loc, begin, full, constant(step));
-    {
-      OpBuilder::InsertionGuard guard(builder);
-      builder.setInsertionPointToStart(loop.getBody());
-      tiles.emit(getPosition(row, loop.getInductionVar()), step);
-    }
-    if (!ShapedType::isDynamic(columns)) {
-      if (int64_t rest = columns % step)
-        writeIf(isEqual(left, rest),
-                [&] { tiles.emit(getPosition(row, full), rest); });
-      return;
-    }
-    for (int64_t rest = llvm::PowerOf2Ceil(step) / 2; rest > 0; rest /= 2) {
-      Value bit = arith::AndIOp::create(builder, loc, left, constant(rest));
-      // The larger tiles, whose bits are above, come first.
-      Value above =
-          arith::AndIOp::create(builder, loc, left, constant(-2 * rest));
-      Value first = arith::AddIOp::create(builder, loc, full, above);
-      writeIf(isEqual(bit, rest),
-              [&] { tiles.emit(getPosition(row, first), rest); });
-    }
-  }
-
-  void writeIf(Value condition, function_ref<void()> body) {
-    auto branch =
-        scf::IfOp::create(builder, loc, condition, /*withElseRegion=*/false);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPoint(branch.thenBlock()->getTerminator());
-    body();
-  }
-
-  Value isEqual(Value value, int64_t number) {
-    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, value,
-                                 constant(number));
+    emitTiles(builder, loc, begin, end,
+              result.getDimSize(*contraction.getColumnDim()), space.tileRows,
+              [&](Value first, int64_t count) {
+                tiles.emit(getPosition(row, first), count);
+              });
   }
 
   /// The `block`-th range of `step` below `size`.
@@ -238,6 +204,12 @@ FailureOr<Executable> vectorize(OpBuilder &builder, func::FuncOp kernel,
     if (failed(contraction))
       return failure();
     return KernelWriter(builder, kernel, *contraction, unit).write();
+  }
+  for (auto product : kernel.getOps<linalg::LinalgOp>()) {
+    FailureOr<Attention> attention =
+        Attention::match(product, [](const Twine &) {});
+    if (succeeded(attention))
+      return vectorizeAttention(builder, kernel, *attention, unit);
   }
   Operation *last = kernel.front().getTerminator();
   auto root = last->getOperand(0).getDefiningOp<linalg::GenericOp>();
