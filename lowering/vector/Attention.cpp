@@ -258,9 +258,11 @@ bool Attention::collectScores(TensorAccess access, TensorAccess &product) {
     return false;
   auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
   if (linalgOp && isProduct(linalgOp)) {
+    if (!access.isFunctionOf(getKeyLoop()))
+      return false;
     scoresProduct = linalgOp;
     product = access;
-    return access.isFunctionOf(getKeyLoop());
+    return true;
   }
   auto generic = dyn_cast<linalg::GenericOp>(op);
   if (!isStepOp(generic))
