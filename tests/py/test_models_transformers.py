@@ -122,20 +122,7 @@ def test_cpu_agrees(name: str) -> None:
 
 
 @needs_vulkan
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(
-                strict=True, reason="the second run reads sizes of Resize before they are computed"
-            ),
-        )
-        if name == "segformer"
-        else name
-        for name in MODELS
-    ],
-)
+@every_model
 def test_vulkan_agrees(name: str) -> None:
     _check(name, "vulkan", VULKAN_TOLERANCE)
 
