@@ -91,7 +91,7 @@ def kernel_table(results: Results) -> str:
     }
     rivals = [engine for engine in results["engines"] if engine != "bridge"]
     titles = [ENGINES[engine].title for engine in rivals]
-    peak = max(max(of.values()) for of in rates.values())
+    peak = max((max(of.values()) for of in rates.values()), default=0.0)
     header = ["kernel", "run", "GFLOP/s", "of the best", *titles, "vs the faster"]
     rows = [header, ["---"] + ["---:"] * (len(header) - 1)]
     for name, of in rates.items():

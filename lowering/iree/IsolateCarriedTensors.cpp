@@ -3,6 +3,7 @@
 #include "lowering/Passes.h"
 #include "lowering/iree/Barrier.h"
 #include "lowering/iree/Dialects.h"
+#include "lowering/to_linalg/Elements.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -77,21 +78,11 @@ static Value copy(OpBuilder &builder, Location loc, Value tensor) {
       arith::ConstantOp::create(builder, loc, builder.getBoolAttr(true)));
   Value zero = arith::ConstantOp::create(
       builder, loc, builder.getZeroAttr(type.getElementType()));
-  Value empty = tensor::EmptyOp::create(
-      builder, loc, tensor::getMixedSizes(builder, loc, tensor),
-      type.getElementType());
-  auto identity =
-      AffineMap::getMultiDimIdentityMap(type.getRank(), builder.getContext());
-  SmallVector<utils::IteratorType> loops(type.getRank(),
-                                         utils::IteratorType::parallel);
-  auto choose = [&](OpBuilder &builder, Location loc, ValueRange elements) {
-    Value chosen =
-        arith::SelectOp::create(builder, loc, isTrue, elements[0], zero);
-    linalg::YieldOp::create(builder, loc, chosen);
-  };
-  return linalg::GenericOp::create(builder, loc, empty.getType(), tensor, empty,
-                                   ArrayRef{identity, identity}, loops, choose)
-      .getResult(0);
+  return omb::mapElements(
+      builder, loc, tensor, type.getElementType(),
+      [&](OpBuilder &b, Location bodyLoc, Value element) -> Value {
+        return arith::SelectOp::create(b, bodyLoc, isTrue, element, zero);
+      });
 }
 
 /// A tensor that `op` passes on twice is a copy the second time: IREE moves its

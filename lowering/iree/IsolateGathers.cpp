@@ -33,11 +33,8 @@ static bool reachesReduction(Value value, llvm::DenseSet<Value> &seen) {
     auto linalgOp = dyn_cast<linalg::LinalgOp>(user);
     if (linalgOp && linalgOp.getNumReductionLoops() > 0)
       return true;
-    bool passes =
-        linalgOp ||
-        isa<tensor::CastOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp>(
-            user);
-    return passes && llvm::any_of(user->getResults(), [&](Value result) {
+    return (linalgOp || omb::isReshape(user)) &&
+           llvm::any_of(user->getResults(), [&](Value result) {
              return reachesReduction(result, seen);
            });
   });

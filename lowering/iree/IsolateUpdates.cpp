@@ -59,9 +59,7 @@ static int64_t getFactor(int64_t size) {
 /// reshaped: IREE has it compute that in the place where the reader copies it.
 static bool isComputedInPlace(Value value) {
   Operation *op = value.getDefiningOp();
-  while (isa_and_nonnull<tensor::CastOp, tensor::ExpandShapeOp,
-                         tensor::CollapseShapeOp>(op) &&
-         op->hasOneUse())
+  while (omb::isReshape(op) && op->hasOneUse())
     op = op->getOperand(0).getDefiningOp();
   return op && op->hasOneUse() && !matchPattern(op, m_Constant());
 }

@@ -147,11 +147,11 @@ void omb::IndexArithmetic::require(Value condition, const Twine &message) {
     createAssert(builder, loc, condition, message);
 }
 
-void omb::IndexArithmetic::requireLength(Value vector, int64_t length,
-                                         const Twine &message) {
+void omb::IndexArithmetic::requireLength(Value vector, int64_t length) {
   bool isScalar = cast<RankedTensorType>(vector.getType()).getRank() == 0;
   Value actual = isScalar ? constant(1) : size(vector, 0);
-  require(isEqual(actual, constant(length)), message);
+  require(isEqual(actual, constant(length)),
+          "the result has another rank than the model declares");
 }
 
 void omb::requireElements(IndexArithmetic index, Value size,

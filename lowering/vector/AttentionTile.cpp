@@ -13,23 +13,13 @@ using namespace omb::kernels;
 /// The scores of a tile that stay in a first cache.
 static constexpr int64_t kScoreBytes = 16 << 10;
 
-/// Those of a register, or of a part of one, which takes less time.
-static unsigned getLanes(int64_t count, unsigned bytes,
-                         const VectorUnit &unit) {
-  constexpr unsigned leastBytes = 16;
-  unsigned lanes = unit.getLanes(bytes);
-  if (ShapedType::isDynamic(count) || count >= lanes)
-    return lanes;
-  return std::max<unsigned>(leastBytes / bytes, llvm::PowerOf2Ceil(count));
-}
-
 AttentionTile AttentionTile::get(const Attention &attention,
                                  const VectorUnit &unit) {
   unsigned bytes = attention.getElementType().getWidth() / 8;
   int64_t queries = attention.getSize(attention.getQueryLoop());
   int64_t keys = attention.getSize(attention.getKeyLoop());
   AttentionTile tile;
-  tile.lanes = getLanes(queries, bytes, unit);
+  tile.lanes = unit.getLanes(bytes, queries);
   // What a start that isn't known adds doesn't matter here.
   const TensorAccess &read = attention.getKeys();
   SmallVector<AffineExpr> none(
@@ -54,7 +44,7 @@ AttentionTile AttentionTile::get(const Attention &attention,
 
   int64_t length = attention.getSize(attention.getValueLoop());
   TileDemand result{tile.getQueries(), length, false, false};
-  tile.resultLanes = getLanes(length, bytes, unit);
+  tile.resultLanes = unit.getLanes(bytes, length);
   tile.resultVectors = selectVectors(unit, tile.resultLanes, result);
   tile.resultRows = selectRows(unit, tile.resultVectors, result);
   return tile;

@@ -1,6 +1,7 @@
 //===- OutlineAttention.cpp - omb-outline-attention -----------------------===//
 
 #include "lowering/Passes.h"
+#include "lowering/to_linalg/Elements.h"
 #include "lowering/vector/Attention.h"
 #include "lowering/vector/Outliner.h"
 
@@ -51,21 +52,14 @@ static void readBytes(OpOperand *operand) {
   OpBuilder builder(op);
   Location loc = op.getLoc();
   Value bits = operand->get();
-  auto type = cast<RankedTensorType>(bits.getType());
   Type byte = builder.getI8Type();
-  Value empty = tensor::EmptyOp::create(
-      builder, loc, tensor::getMixedSizes(builder, loc, bits), byte);
-  AffineMap identity = builder.getMultiDimIdentityMap(type.getRank());
-  SmallVector<utils::IteratorType> parallel(type.getRank(),
-                                            utils::IteratorType::parallel);
-  auto bytes = linalg::GenericOp::create(
-      builder, loc, empty.getType(), bits, empty, ArrayRef{identity, identity},
-      parallel, [&](OpBuilder &inner, Location at, ValueRange args) {
-        Value extended = arith::ExtUIOp::create(inner, at, byte, args[0]);
-        linalg::YieldOp::create(inner, at, extended);
-      });
+  Value bytes =
+      omb::mapElements(builder, loc, bits, byte,
+                       [&](OpBuilder &inner, Location at, Value bit) -> Value {
+                         return arith::ExtUIOp::create(inner, at, byte, bit);
+                       });
   BlockArgument argument = op.getMatchingBlockArgument(operand);
-  operand->set(bytes.getResult(0));
+  operand->set(bytes);
   argument.setType(byte);
   Value zero = arith::ConstantIntOp::create(builder, loc, byte, 0);
   builder.setInsertionPointToStart(op.getBody());

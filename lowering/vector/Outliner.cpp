@@ -1,5 +1,4 @@
-//===- Outliner.cpp - Functions of kernels
-//---------------------------------===//
+//===- Outliner.cpp - Functions of kernels --------------------------------===//
 
 #include "lowering/vector/Outliner.h"
 

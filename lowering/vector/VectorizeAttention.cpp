@@ -3,10 +3,10 @@
 #include "lowering/vector/VectorizeAttention.h"
 
 #include "lowering/vector/AttentionEmitter.h"
+#include "lowering/vector/ExecutableWriter.h"
 #include "lowering/vector/KernelSpace.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
-#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -17,27 +17,12 @@ namespace {
 
 /// Makes an executable of one kernel of attention. Its tiles of queries are
 /// numbered, those of one batch after the other.
-class AttentionWriter {
+class AttentionWriter : public ExecutableWriter {
 public:
   AttentionWriter(OpBuilder &builder, func::FuncOp kernel,
                   const Attention &attention, const VectorUnit &unit)
-      : builder(builder), loc(kernel.getLoc()), attention(attention),
-        signature(kernel), tile(AttentionTile::get(attention, unit)),
-        block(selectTiles()) {}
-
-  Executable write() {
-    Executable executable = signature.createExecutable(builder);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToEnd(executable.count);
-    Value tiles = getTileCount(getSizes(executable.count));
-    Value blocks =
-        arith::CeilDivUIOp::create(builder, loc, tiles, constant(block));
-    Executable::createCount(builder, loc, blocks, constant(1));
-    builder.setInsertionPointToEnd(executable.entry);
-    writeEntry(executable.entry);
-    func::ReturnOp::create(builder, loc);
-    return executable;
-  }
+      : ExecutableWriter(builder, kernel), attention(attention),
+        tile(AttentionTile::get(attention, unit)), block(selectTiles()) {}
 
 private:
   /// The tiles of a workgroup.
@@ -63,8 +48,11 @@ private:
                    : std::max<int64_t>(1, kUsualMicroseconds / work);
   }
 
-  SmallVector<OpFoldResult> getSizes(Block *block) {
-    return signature.getSizes(builder, block, /*tensor=*/nullptr);
+  void writeCount(Block *count) override {
+    Value tiles = getTileCount(getResultSizes(count));
+    Value blocks =
+        arith::CeilDivUIOp::create(builder, loc, tiles, constant(block));
+    Executable::createCount(builder, loc, blocks, constant(1));
   }
 
   Value getTilesOfBatch(ArrayRef<OpFoldResult> sizes) {
@@ -80,19 +68,17 @@ private:
     return count;
   }
 
-  void writeEntry(Block *entry) {
+  void writeEntry(Block *entry) override {
     Value number = Executable::createWorkgroupId(builder, loc, 0);
     AttentionMemory memory;
     memory.tensors = signature.createMemory(builder, entry);
     for (auto [index, argument] :
          llvm::zip(signature.getIndices(), entry->getArguments()))
       memory.indices[index] = argument;
-    memory.resultSizes = getSizes(entry);
+    memory.resultSizes = getResultSizes(entry);
     AttentionEmitter emitter(builder, attention, tile, memory);
-    Value begin = arith::MulIOp::create(builder, loc, number, constant(block));
-    Value last = arith::AddIOp::create(builder, loc, begin, constant(block));
-    Value end = arith::MinUIOp::create(builder, loc, last,
-                                       getTileCount(memory.resultSizes));
+    auto [begin, end] =
+        getRange(number, constant(block), getTileCount(memory.resultSizes));
     auto loop = scf::ForOp::create(builder, loc, begin, end, constant(1));
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
@@ -160,18 +146,7 @@ private:
     otherwise();
   }
 
-  Value asValue(OpFoldResult size) {
-    return getValueOrCreateConstantIndexOp(builder, loc, size);
-  }
-
-  Value constant(int64_t value) {
-    return arith::ConstantIndexOp::create(builder, loc, value);
-  }
-
-  OpBuilder &builder;
-  Location loc;
   const Attention &attention;
-  KernelSignature signature;
   AttentionTile tile;
   int64_t block;
 };

@@ -2,7 +2,7 @@
 
 #include "lowering/Passes.h"
 #include "lowering/iree/Dialects.h"
-#include "lowering/vector/KernelSignature.h"
+#include "lowering/vector/ExecutableWriter.h"
 #include "lowering/vector/Kernels.h"
 #include "lowering/vector/ProductTile.h"
 #include "lowering/vector/TileEmitter.h"
@@ -27,34 +27,23 @@ namespace omb {
 
 namespace {
 
-/// Makes an executable of one kernel.
-class KernelWriter {
+/// Makes an executable of one product.
+class ProductWriter : public ExecutableWriter {
 public:
-  KernelWriter(OpBuilder &builder, func::FuncOp kernel,
-               const PackedContraction &contraction, const VectorUnit &unit)
-      : builder(builder), contraction(contraction),
-        space(KernelSpace::get(contraction, unit)), loc(kernel.getLoc()),
-        signature(kernel), result(contraction.getResultType()) {}
-
-  Executable write() {
-    Executable executable = signature.createExecutable(builder);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToEnd(executable.count);
-    SmallVector<OpFoldResult> sizes = getResultSizes(executable.count);
-    Value blocks = space.getBlockCount(builder, loc, getRowSizes(sizes),
-                                       getColumnSize(sizes));
-    sizes = getPanelSizes(executable.count);
-    Executable::createCount(builder, loc, blocks,
-                            asValue(sizes[contraction.getPanelDim()]));
-    builder.setInsertionPointToEnd(executable.entry);
-    writeEntry(executable.entry);
-    func::ReturnOp::create(builder, loc);
-    return executable;
-  }
+  ProductWriter(OpBuilder &builder, func::FuncOp kernel,
+                const PackedContraction &contraction, const VectorUnit &unit)
+      : ExecutableWriter(builder, kernel), contraction(contraction),
+        space(KernelSpace::get(contraction, unit)),
+        result(contraction.getResultType()) {}
 
 private:
-  SmallVector<OpFoldResult> getResultSizes(Block *block) {
-    return signature.getSizes(builder, block, /*tensor=*/nullptr);
+  void writeCount(Block *count) override {
+    SmallVector<OpFoldResult> sizes = getResultSizes(count);
+    Value blocks = space.getBlockCount(builder, loc, getRowSizes(sizes),
+                                       getColumnSize(sizes));
+    sizes = getPanelSizes(count);
+    Executable::createCount(builder, loc, blocks,
+                            asValue(sizes[contraction.getPanelDim()]));
   }
 
   SmallVector<OpFoldResult> getPanelSizes(Block *block) {
@@ -80,7 +69,7 @@ private:
     return memory;
   }
 
-  void writeEntry(Block *entry) {
+  void writeEntry(Block *entry) override {
     Value block = Executable::createWorkgroupId(builder, loc, 0);
     Value panel = Executable::createWorkgroupId(builder, loc, 1);
     KernelMemory memory = getMemory(entry);
@@ -91,10 +80,11 @@ private:
     SmallVector<OpFoldResult> rows = getRowSizes(memory.resultSizes);
     if (rows.empty()) {
       auto [begin, end] =
-          getRange(block, space.block * space.tileRows, columns);
+          getRange(block, constant(space.block * space.tileRows), columns);
       return writeColumns(tiles, {}, begin, end);
     }
-    auto [begin, end] = getRange(block, space.block, getProduct(rows));
+    auto [begin, end] =
+        getRange(block, constant(space.block), getProduct(rows));
     auto loop = scf::ForOp::create(builder, loc, begin, end, constant(1));
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
@@ -165,33 +155,8 @@ private:
               });
   }
 
-  /// The `block`-th range of `step` below `size`.
-  std::pair<Value, Value> getRange(Value block, int64_t step, Value size) {
-    Value begin = arith::MulIOp::create(builder, loc, block, constant(step));
-    Value end = arith::AddIOp::create(builder, loc, begin, constant(step));
-    return {begin, arith::MinUIOp::create(builder, loc, end, size)};
-  }
-
-  Value getProduct(ArrayRef<OpFoldResult> sizes) {
-    Value product = asValue(sizes[0]);
-    for (OpFoldResult size : sizes.drop_front())
-      product = arith::MulIOp::create(builder, loc, product, asValue(size));
-    return product;
-  }
-
-  Value asValue(OpFoldResult size) {
-    return getValueOrCreateConstantIndexOp(builder, loc, size);
-  }
-
-  Value constant(int64_t value) {
-    return arith::ConstantIndexOp::create(builder, loc, value);
-  }
-
-  OpBuilder &builder;
   PackedContraction contraction;
   KernelSpace space;
-  Location loc;
-  KernelSignature signature;
   RankedTensorType result;
 };
 
@@ -203,7 +168,7 @@ FailureOr<Executable> vectorize(OpBuilder &builder, func::FuncOp kernel,
         PackedContraction::match(*unpacks.begin());
     if (failed(contraction))
       return failure();
-    return KernelWriter(builder, kernel, *contraction, unit).write();
+    return ProductWriter(builder, kernel, *contraction, unit).write();
   }
   for (auto product : kernel.getOps<linalg::LinalgOp>()) {
     FailureOr<Attention> attention =

@@ -2,11 +2,11 @@
 
 #include "lowering/vector/VectorizeRows.h"
 
+#include "lowering/vector/ExecutableWriter.h"
 #include "lowering/vector/KernelSpace.h"
 #include "lowering/vector/RowEmitter.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
-#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -45,63 +45,36 @@ struct RowBlock {
 };
 
 /// Makes an executable of one kernel of rows.
-class RowWriter {
+class RowWriter : public ExecutableWriter {
 public:
   RowWriter(OpBuilder &builder, func::FuncOp kernel, const RowKernel &rows,
             const VectorUnit &unit)
-      : builder(builder), loc(kernel.getLoc()), rows(rows), signature(kernel) {
+      : ExecutableWriter(builder, kernel), rows(rows) {
     FloatType element = rows.getReductions().front().second.getType();
-    lanes = getLanes(rows.getType().getShape().back(), element, unit);
+    lanes =
+        unit.getLanes(element.getWidth() / 8, rows.getType().getShape().back());
     block = RowBlock::get(rows, lanes);
   }
 
-  Executable write() {
-    Executable executable = signature.createExecutable(builder);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToEnd(executable.count);
-    writeCount(executable.count);
-    builder.setInsertionPointToEnd(executable.entry);
-    writeEntry(executable.entry);
-    func::ReturnOp::create(builder, loc);
-    return executable;
-  }
-
 private:
-  /// Those of a register, or of a part of one that holds a short row.
-  static unsigned getLanes(int64_t length, FloatType element,
-                           const VectorUnit &unit) {
-    constexpr unsigned leastBytes = 16;
-    unsigned bytes = element.getWidth() / 8, lanes = unit.getLanes(bytes);
-    if (ShapedType::isDynamic(length) || length > lanes)
-      return lanes;
-    return std::min<unsigned>(
-        lanes,
-        std::max<unsigned>(leastBytes / bytes, llvm::PowerOf2Ceil(length)));
-  }
-
-  void writeCount(Block *count) {
-    SmallVector<OpFoldResult> sizes =
-        signature.getSizes(builder, count, /*tensor=*/nullptr);
+  void writeCount(Block *count) override {
+    SmallVector<OpFoldResult> sizes = getResultSizes(count);
     Value blocks = arith::CeilDivUIOp::create(builder, loc, getRowCount(sizes),
                                               getBlock(sizes));
     Executable::createCount(builder, loc, blocks, constant(1));
   }
 
-  void writeEntry(Block *entry) {
+  void writeEntry(Block *entry) override {
     Value number = Executable::createWorkgroupId(builder, loc, 0);
     RowMemory memory;
     memory.tensors = signature.createMemory(builder, entry);
     for (auto [index, argument] :
          llvm::zip(signature.getIndices(), entry->getArguments()))
       memory.indices.push_back({index, argument});
-    SmallVector<OpFoldResult> sizes =
-        signature.getSizes(builder, entry, /*tensor=*/nullptr);
+    SmallVector<OpFoldResult> sizes = getResultSizes(entry);
     memory.length = sizes.back();
     RowEmitter emitter(builder, rows, lanes, memory);
-    Value step = getBlock(sizes);
-    Value begin = arith::MulIOp::create(builder, loc, number, step);
-    Value last = arith::AddIOp::create(builder, loc, begin, step);
-    Value end = arith::MinUIOp::create(builder, loc, last, getRowCount(sizes));
+    auto [begin, end] = getRange(number, getBlock(sizes), getRowCount(sizes));
     auto loop = scf::ForOp::create(builder, loc, begin, end, constant(1));
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
@@ -114,10 +87,7 @@ private:
   }
 
   Value getRowCount(ArrayRef<OpFoldResult> sizes) {
-    Value count = constant(1);
-    for (OpFoldResult size : sizes.drop_back())
-      count = arith::MulIOp::create(builder, loc, count, asValue(size));
-    return count;
+    return getProduct(sizes.drop_back());
   }
 
   /// At least one row.
@@ -132,18 +102,7 @@ private:
     return arith::MaxUIOp::create(builder, loc, count, one);
   }
 
-  Value asValue(OpFoldResult size) {
-    return getValueOrCreateConstantIndexOp(builder, loc, size);
-  }
-
-  Value constant(int64_t value) {
-    return arith::ConstantIndexOp::create(builder, loc, value);
-  }
-
-  OpBuilder &builder;
-  Location loc;
   const RowKernel &rows;
-  KernelSignature signature;
   unsigned lanes;
   RowBlock block;
 };
