@@ -31,9 +31,10 @@ test: $(VENV)/test.stamp
 lit: $(VENV)/test.stamp
 	$(BIN)/lit -s build/tests/lit
 
+# One process more than CPUs: each waits for compilers, which are processes of their own.
 # worksteal keeps tests that share an expensive fixture on one worker until the other runs dry.
 pytest: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
+	$(BIN)/python -m pytest -q -n $$(($(JOBS) + 1)) --dist worksteal
 
 test-vulkan: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q -r fE -n $(JOBS) --dist worksteal tests/py/onnx_backend_vulkan.py

@@ -16,12 +16,14 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from engines import ENGINES, REFERENCE, Run
+from engines import ENGINES, REFERENCE, Inputs, Run
 
 WARM_UP = 3
 ROUNDS = 30
 SECONDS = 60.0
 """A race ends after ROUNDS, or after this many seconds but not before five rounds."""
+PASS_SECONDS = 0.005
+"""What is timed at once: as many runs as take about so long, for short ones."""
 PAUSE = 0.1
 """Between engines: an engine's threads spin for a while after their last run, waiting for more."""
 
@@ -68,17 +70,15 @@ def run_once(engine: str, model: Path, threads: int, compiled: Path) -> dict[str
 def race(engines: list[str], model: Path, threads: int, compiled: Path) -> dict[str, dict]:
     """Run times of all engines, in turns: what slows the machine for a while slows all of them.
 
-    Each turn runs the model twice and times the second: the first brings the weights back into the
-    caches, which the other engines have filled with theirs.
+    Each turn runs the model once before what is timed, which brings the weights back into the
+    caches: the other engines have filled them with theirs.
     """
     import suite  # not above: its imports would count as the memory of the other measurements
 
     values = suite.inputs(model)
     runs = {engine: _open(engine, model, threads, compiled) for engine in engines}
     outputs = {engine: run(values) for engine, run in runs.items()}
-    for run in runs.values():
-        for _ in range(WARM_UP):
-            run(values)
+    counts = {engine: _runs_in_a_pass(run, values) for engine, run in runs.items()}
     seconds: dict[str, list[float]] = {engine: [] for engine in engines}
     start = time.perf_counter()
     for done in range(ROUNDS):
@@ -88,8 +88,9 @@ def race(engines: list[str], model: Path, threads: int, compiled: Path) -> dict[
             time.sleep(PAUSE)
             run(values)
             begin = time.perf_counter()
-            run(values)
-            seconds[engine].append(time.perf_counter() - begin)
+            for _ in range(counts[engine]):
+                run(values)
+            seconds[engine].append((time.perf_counter() - begin) / counts[engine])
     reference = outputs[REFERENCE]
     return {
         engine: {
@@ -100,6 +101,16 @@ def race(engines: list[str], model: Path, threads: int, compiled: Path) -> dict[
         }
         for engine in engines
     }
+
+
+def _runs_in_a_pass(run: Run, values: Inputs) -> int:
+    """How many runs are timed at once; warms up, too."""
+    fastest = PASS_SECONDS
+    for _ in range(WARM_UP):
+        begin = time.perf_counter()
+        run(values)
+        fastest = min(fastest, time.perf_counter() - begin)
+    return max(1, round(PASS_SECONDS / fastest))
 
 
 def _relative_error(actual: np.ndarray, expected: np.ndarray) -> float:

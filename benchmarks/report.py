@@ -1,18 +1,36 @@
-"""The results as a Markdown table between the README's markers, and what machine they are from."""
+"""The results as Markdown tables between markers of a document, and what machine they are from."""
 
 from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engines import ENGINES, REFERENCE
-
-START = "<!-- benchmarks: start (written by benchmarks/run.py) -->"
-END = "<!-- benchmarks: end -->"
+from kernels import KERNELS
 
 Results = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of measurement: its results' file beside this one, and the document with its table."""
+
+    name: str
+    results: str
+    document: str
+    table: Callable[[Results], str]
+
+    @property
+    def markers(self) -> tuple[str, str]:
+        """What is before the table in the document, and what is after it."""
+        return (
+            f"<!-- {self.name}: start (written by benchmarks/run.py) -->",
+            f"<!-- {self.name}: end -->",
+        )
 
 
 def machine() -> dict[str, object]:
@@ -37,7 +55,7 @@ def _ratio(ours: float, theirs: float) -> str:
     return f"{theirs / ours:.2f}x"
 
 
-def table(results: Results) -> str:
+def model_table(results: Results) -> str:
     """A Markdown table, a row for each model; a sentence above it says how to read it."""
     rivals = [engine for engine in results["engines"] if engine != "bridge"]
     titles = {engine: ENGINES[engine].title for engine in rivals}
@@ -54,25 +72,57 @@ def table(results: Results) -> str:
         row += [_ratio(ours["run"]["peak_mib"], reference["run"]["peak_mib"])]
         row += [f"{ours['compile']['peak_mib']:.0f} MiB", f"{ours['difference']:.0e}"]
         rows.append(row)
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([_caption(results), "", *lines])
-
-
-def _caption(results: Results) -> str:
-    host = results["machine"]
-    versions = ", ".join(f"{ENGINES[e].title} {v}" for e, v in results["engines"].items())
-    return (
-        f"{host['cpu']}, {results['threads']} threads, float32; {versions}. Ratios: over 1 means "
-        "that onnx-mlir-bridge is faster, or smaller; under 1 that it is slower, or larger. "
-        "Difference: the largest relative error (norm) of an output against ONNX Runtime's."
+    ratios = (
+        "Ratios: over 1 means that onnx-mlir-bridge is faster, or smaller; under 1 that it is "
+        "slower, or larger. Difference: the largest relative error (norm) of an output against "
+        "ONNX Runtime's."
     )
+    return _join(f"{_setting(results)} {ratios}", rows)
 
 
-def write_into(readme: Path, results: Results) -> None:
-    """Replace what is between the markers in ``readme``; raises ValueError if they are missing."""
-    text = readme.read_text()
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
+def kernel_table(results: Results) -> str:
+    """A Markdown table, a row for each kernel."""
+    rates = {
+        name: {
+            engine: KERNELS[name].flops / (1e6 * times[engine]["median_ms"])
+            for engine in results["engines"]
+        }
+        for name, times in results["kernels"].items()
+    }
+    rivals = [engine for engine in results["engines"] if engine != "bridge"]
+    titles = [ENGINES[engine].title for engine in rivals]
+    peak = max((max(of.values()) for of in rates.values()), default=0.0)
+    header = ["kernel", "run", "GFLOP/s", "of the best", *titles, "vs the faster"]
+    rows = [header, ["---"] + ["---:"] * (len(header) - 1)]
+    for name, of in rates.items():
+        row = [name, f"{results['kernels'][name]['bridge']['median_ms']:.3f} ms"]
+        row += [f"{of['bridge']:.0f}", f"{of['bridge'] / peak:.0%}"]
+        row += [f"{of[engine]:.0f}" for engine in rivals]
+        row += [f"{of['bridge'] / max(of[engine] for engine in rivals):.2f}x"]
+        rows.append(row)
+    best = f"The best rate of all, {peak:.0f} GFLOP/s, is what the shares are of."
+    return _join(f"{_setting(results)} {best}", rows)
+
+
+def _join(caption: str, rows: list[list[str]]) -> str:
+    return "\n".join([caption, "", *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def _setting(results: Results) -> str:
+    versions = ", ".join(f"{ENGINES[e].title} {v}" for e, v in results["engines"].items())
+    return f"{results['machine']['cpu']}, {results['threads']} threads, float32; {versions}."
+
+
+WHOLE_MODELS = Kind("models", "results.json", "README.md", model_table)
+SINGLE_KERNELS = Kind("kernels", "kernels.json", "docs/performance.md", kernel_table)
+
+
+def write_into(document: Path, kind: Kind, results: Results) -> None:
+    """Replace what is between the markers in ``document``; ValueError if they are missing."""
+    begin, finish = kind.markers
+    text = document.read_text()
+    before, start, rest = text.partition(begin)
+    _, end, after = rest.partition(finish)
     if not start or not end:
-        raise ValueError(f"{readme} has no '{START}' … '{END}'")
-    readme.write_text(f"{before}{START}\n{table(results)}\n{END}{after}")
+        raise ValueError(f"{document} has no '{begin}' … '{finish}'")
+    document.write_text(f"{before}{begin}\n{kind.table(results)}\n{finish}{after}")

@@ -96,12 +96,55 @@ def IsolateCarriedTensors
     What an `scf.while` carries twice, or doesn't read or change, is removed from
     some of its blocks, after which IREE 3.13 passes fewer values on than are
     taken. So its condition passes on all that it gets, and all that is carried
-    is behind barriers, and read.
+    is behind barriers, and read. A tensor that it carries twice is a copy the
+    second time, as IREE moves the only reference to the first place. The sizes
+    of what an `scf.for` carries are lost if it doesn't read it, so it does.
+    What a loop starts with and others read after it is behind a barrier, too:
+    IREE would put all of that into one partition, which depends on itself.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect",
     "::mlir::linalg::LinalgDialect",
     "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect",
+    "::omb::iree::FlowDialect",
+    "::omb::iree::UtilDialect"
+  ];
+}
+
+def IsolateGathers : Pass<"omb-isolate-gathers", "::mlir::ModuleOp"> {
+  let summary = "Keep IREE from gathering within reductions on CUDA";
+  let description = [{
+    Puts a `util.optimization_barrier` behind elementwise computations that read
+    elements at computed places of tensors whose sizes aren't known, as they do
+    to broadcast sizes of 1, if a reduction depends on them. IREE 3.13 would
+    compute both in one dispatch, which its code generation for CUDA can't
+    distribute.
+  }];
+  let dependentDialects = [
+    "::mlir::tensor::TensorDialect",
+    "::omb::iree::FlowDialect",
+    "::omb::iree::UtilDialect"
+  ];
+}
+
+def IsolateUpdates
+    : Pass<"omb-isolate-updates", "::mlir::ModuleOp"> {
+  let summary = "Keep IREE from taking parts of tensors to be aligned";
+  let description = [{
+    IREE has a dispatch compute a part of a larger tensor (of a concatenation,
+    say) in its place there. Executables are shared by dispatches that compute
+    alike, and of where each of them stores its result IREE 3.13 knows the
+    alignment only if that is the start of an allocation: what it doesn't know
+    counts as aligned. What corrects that otherwise, an analysis of divisors,
+    doesn't get beyond the first branch of a function. Then aligned vectors are
+    stored at any address, and the process ends.
+
+    So in functions with branches, a `util.optimization_barrier` is put behind
+    what is inserted or concatenated at an offset that isn't known to be a
+    multiple of 64 bytes: it is computed somewhere else, and copied.
+  }];
+  let dependentDialects = [
     "::mlir::tensor::TensorDialect",
     "::omb::iree::FlowDialect",
     "::omb::iree::UtilDialect"
@@ -167,6 +210,37 @@ def ConvertLayout : Pass<"omb-convert-layout", "::mlir::ModuleOp"> {
   ];
 }
 
+def OutlineAttention : Pass<"omb-outline-attention", "::mlir::ModuleOp"> {
+  let summary = "Make functions of attention";
+  let description = [{
+    Takes a product of a softmax of the last dimension and values, where the
+    softmax is of a product of queries and keys, in f32 and f64:
+
+        out[b..., m, d] = sum_n p[b..., m, n] * values[b..., n, d]
+        p = softmax_n(steps(sum_k queries[b..., m, k] * keys[b..., n, k]))
+
+    The steps are elementwise ops on the scores, as scaling and masking are; a
+    mask may be broadcast, and the keys and values may be those of groups of
+    queries. Transpositions, reshapes, slices and broadcasts of the operands,
+    and transpositions of the result, become part of where elements are read and
+    written; so do elementwise ops on the queries, and factors of the keys.
+
+    All that moves into a private function with the attribute `omb.kernel`,
+    which takes tensors, indices and the dynamic sizes of its result. What is
+    alike shares one function. Where the scores or probabilities are read by
+    others, too, or the size of the heads isn't known, nothing is done.
+  }];
+  let options = [
+    Option<"explain", "explain", "bool", /*default=*/"false",
+           "Remark of attention that is no kernel why it isn't">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::func::FuncDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
                        VectorUnitOptions {
   let summary = "Put weights into the order in which kernels read them";
@@ -226,14 +300,27 @@ def FuseElementwise : Pass<"omb-fuse-elementwise", "::mlir::ModuleOp"> {
 }
 
 def OutlineKernels : Pass<"omb-outline-kernels", "::mlir::ModuleOp"> {
-  let summary = "Make functions of products and what is done to their elements";
+  let summary = "Make functions of products and of what is computed by rows";
   let description = [{
     Moves each product that omb-pack-contractions packed, together with the
     elementwise op that alone uses it, with the packing of its input, and with
     the padding of its input with zeros, into a private function with the
     attribute `omb.kernel`, which takes tensors and the dynamic sizes of its
     result. Products that are alike share one function.
+
+    So does it with what is computed row by row, as softmax and layer
+    normalization are: reductions of the last dimension in f32 or f64, what is
+    done to the values that they give, and the elementwise ops that lead to
+    them and follow, as far as nothing else reads their results. Of reductions
+    that depend on each other a kernel has at most two. Its other arguments are
+    indices that the bodies of the ops read. A few rows that are very long are
+    left to IREE.
   }];
+  let options = [
+    Option<"explain", "explain", "bool", /*default=*/"false",
+           "Remark of reductions, and of what follows them, why they are no "
+           "kernel">
+  ];
   let dependentDialects = [
     "::mlir::func::FuncDialect",
     "::mlir::tensor::TensorDialect"
@@ -256,6 +343,12 @@ def VectorizeKernels : Pass<"omb-vectorize-kernels", "::mlir::ModuleOp">,
     skips the taps above and below the input; of the columns, whose number is
     known where padding is part of a kernel, tiles at the border skip the taps
     beside it.
+
+    Of a kernel of rows, a workgroup computes a block of rows. It sweeps through
+    each row, several vectors at a time, then one, then what is left through a
+    mask: once for all reductions that don't depend on each other, and a last
+    time for the result. Of the values that several sweeps need one that calls
+    functions is kept in the result's memory.
   }];
   let options = vectorUnit;
   let dependentDialects = [

@@ -6,6 +6,11 @@
 
 using namespace mlir;
 
+bool omb::isReshape(Operation *op) {
+  return isa_and_nonnull<tensor::CastOp, tensor::ExpandShapeOp,
+                         tensor::CollapseShapeOp>(op);
+}
+
 Value omb::createBarrier(OpBuilder &builder, Location loc, Value value) {
   OperationState state(loc, "util.optimization_barrier", value,
                        value.getType());

@@ -7,6 +7,9 @@
 
 namespace omb {
 
+/// Whether `op` gives the elements of its first operand as another shape.
+bool isReshape(mlir::Operation *op);
+
 /// `value` behind a `util.optimization_barrier`: what is computed from it is in
 /// another dispatch than what it is computed by.
 mlir::Value createBarrier(mlir::OpBuilder &builder, mlir::Location loc,

@@ -136,5 +136,6 @@ struct ExternalizeParameters
 void omb::buildToIREEPipeline(OpPassManager &passes) {
   passes.addPass(createFlattenElements());
   passes.addPass(createIsolateCarriedTensors());
+  passes.addPass(createIsolateUpdates());
   passes.addPass(createExternalizeParameters());
 }

@@ -45,8 +45,7 @@ static bool isReadInPlace(linalg::LinalgOp op, OpOperand &operand) {
 /// Whether `value` is what an operation of linalg computes, perhaps reshaped.
 static bool isComputed(Value value) {
   Operation *op = value.getDefiningOp();
-  while (isa_and_nonnull<tensor::CastOp, tensor::ExpandShapeOp,
-                         tensor::CollapseShapeOp>(op))
+  while (omb::isReshape(op))
     op = op->getOperand(0).getDefiningOp();
   return isa_and_nonnull<linalg::LinalgOp>(op);
 }
@@ -111,8 +110,7 @@ private:
       has = linalgOp.getNumReductionLoops() > 0 ||
             llvm::any_of(linalgOp.getDpsInputs(),
                          [&](Value input) { return hasReduction(input); });
-    else if (isa_and_nonnull<tensor::CastOp, tensor::ExpandShapeOp,
-                             tensor::CollapseShapeOp, tensor::PadOp>(op))
+    else if (omb::isReshape(op) || isa_and_nonnull<tensor::PadOp>(op))
       has = hasReduction(op->getOperand(0));
     reductions[value] = has;
     return has;

@@ -3,6 +3,7 @@
 #include "lowering/Passes.h"
 #include "lowering/iree/Barrier.h"
 #include "lowering/iree/Dialects.h"
+#include "lowering/to_linalg/Elements.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -10,6 +11,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -44,6 +46,13 @@ static bool mayHaveOffset(Value value) {
   return isDynamic(value) && value.getDefiningOp();
 }
 
+/// Whether `value` is computed: IREE may put that into one partition with what
+/// reads `value` after the loop that starts with it, and finds a cycle.
+static bool isComputed(Value value) {
+  return isa<RankedTensorType>(value.getType()) && value.getDefiningOp() &&
+         !isEmpty(value) && !matchPattern(value, m_Constant());
+}
+
 /// Zeros in the place of `value`, an empty tensor: an allocation that nothing
 /// is written to is none behind a barrier, and its constant sizes are taken for
 /// those of all iterations.
@@ -60,17 +69,50 @@ static Value fill(OpBuilder &builder, Location loc, Value value) {
   return linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
 }
 
+/// The elements of `tensor` in memory of its own: chosen by a condition that
+/// IREE doesn't know, as it elides copies.
+static Value copy(OpBuilder &builder, Location loc, Value tensor) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  Value isTrue = omb::createBarrier(
+      builder, loc,
+      arith::ConstantOp::create(builder, loc, builder.getBoolAttr(true)));
+  Value zero = arith::ConstantOp::create(
+      builder, loc, builder.getZeroAttr(type.getElementType()));
+  return omb::mapElements(
+      builder, loc, tensor, type.getElementType(),
+      [&](OpBuilder &b, Location bodyLoc, Value element) -> Value {
+        return arith::SelectOp::create(b, bodyLoc, isTrue, element, zero);
+      });
+}
+
+/// A tensor that `op` passes on twice is a copy the second time: IREE moves its
+/// reference to the first place and leaves none for the second.
+static void copyDuplicates(Operation *op) {
+  OpBuilder builder(op);
+  llvm::SmallDenseSet<Value> passed;
+  for (OpOperand &operand : op->getOpOperands())
+    if (isa<RankedTensorType>(operand.get().getType()) &&
+        !isEmpty(operand.get()) &&
+        !passed.insert(withoutCasts(operand.get())).second)
+      operand.set(copy(builder, op->getLoc(), operand.get()));
+}
+
 /// Isolates what `op` passes on to another block.
 static void isolateOperands(Operation *op) {
   OpBuilder builder(op);
   for (OpOperand &operand : op->getOpOperands())
     if (isDynamic(operand.get()) && isEmpty(operand.get()))
       operand.set(fill(builder, op->getLoc(), operand.get()));
-  // IREE takes the sizes of one branch for those of the other.
-  bool isBranch = isa<scf::IfOp>(op->getParentOp());
+  auto needsBarrier = [&](Value value) {
+    if (isa<LoopLikeOpInterface>(op))
+      return isComputed(value);
+    // IREE takes the sizes of one branch for those of the other.
+    return isa<scf::IfOp>(op->getParentOp()) ? isDynamic(value)
+                                             : mayHaveOffset(value);
+  };
   // All of them or none: where IREE knows when one tensor of a common
   // allocation is used for the last time, it frees them all.
-  if (llvm::none_of(op->getOperands(), isBranch ? isDynamic : mayHaveOffset))
+  if (llvm::none_of(op->getOperands(), needsBarrier))
     return;
   for (OpOperand &operand : op->getOpOperands())
     if (isa<RankedTensorType>(operand.get().getType()) &&
@@ -78,9 +120,9 @@ static void isolateOperands(Operation *op) {
       operand.set(omb::isolateTensor(builder, op->getLoc(), operand.get()));
 }
 
-/// Whether `loop` carries scalars within the computation of an element.
-static bool isOfElements(scf::WhileOp loop) {
-  return loop->getParentOfType<linalg::LinalgOp>() != nullptr;
+/// Whether `op` is part of the computation of an element, of scalars.
+static bool isOfElements(Operation *op) {
+  return op->getParentOfType<linalg::LinalgOp>() != nullptr;
 }
 
 /// Has the condition of `loop` pass on all that it gets, in order, where it
@@ -112,6 +154,15 @@ static scf::WhileOp passOnAll(scf::WhileOp loop) {
   body->eraseArguments(0, before);
   loop.erase();
   return whole;
+}
+
+/// Reads what a loop carries and doesn't read, and its sizes: IREE loses them.
+static void readCarried(scf::ForOp loop) {
+  OpBuilder builder = OpBuilder::atBlockBegin(loop.getBody());
+  for (Value argument : loop.getRegionIterArgs())
+    if (argument.use_empty() && isDynamic(argument))
+      (void)omb::isolateTensor(builder, loop.getLoc(), argument,
+                               /*distinct=*/true);
 }
 
 /// Keeps all that `loop` carries apart: what it doesn't read or change, or
@@ -168,9 +219,13 @@ struct IsolateCarriedTensors
     getOperation().walk([](Operation *op) {
       bool isOfWhile =
           isa<scf::YieldOp>(op) && isa<scf::WhileOp>(op->getParentOp());
-      if (isa<scf::ForOp, scf::WhileOp, scf::YieldOp>(op) && !isOfWhile)
+      if (!isa<scf::ForOp, scf::WhileOp, scf::YieldOp>(op) || isOfElements(op))
+        return;
+      copyDuplicates(op);
+      if (!isOfWhile)
         isolateOperands(op);
     });
+    getOperation().walk(readCarried);
     getOperation().walk([](scf::WhileOp loop) {
       if (!isOfElements(loop))
         separateCarried(passOnAll(loop));

@@ -75,8 +75,7 @@ struct ConstantOfShapeToFill : OpConversionPattern<ConstantOfShapeOp> {
       return rewriter.notifyMatchFailure(
           op, "the value isn't of the result's element type");
     omb::IndexArithmetic index(rewriter, loc);
-    index.requireLength(adaptor.getInput(), type.getRank(),
-                        "the result has another rank than the model declares");
+    index.requireLength(adaptor.getInput(), type.getRank());
     SmallVector<Value> sizes;
     for (int64_t dim = 0; dim < type.getRank(); ++dim) {
       if (!type.isDynamicDim(dim)) {

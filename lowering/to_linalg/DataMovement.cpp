@@ -136,12 +136,24 @@ struct SliceToTensor : OpConversionPattern<SliceOp> {
       if (isForward)
         constantStrides[dim] = (*steps)[position];
     }
+    bool isSlice = isForward && isReadable(input, type, constantStrides);
     rewriter.replaceOp(
-        op, isForward ? extractSlice(rewriter, loc, adaptor.getData(), offsets,
-                                     sizes, constantStrides, type)
-                      : readStrided(rewriter, loc, adaptor.getData(), offsets,
-                                    sizes, strides, type));
+        op, isSlice ? extractSlice(rewriter, loc, adaptor.getData(), offsets,
+                                   sizes, constantStrides, type)
+                    : readStrided(rewriter, loc, adaptor.getData(), offsets,
+                                  sizes, strides, type));
     return success();
+  }
+
+  /// Whether IREE has code for reads of a slice: where every second element,
+  /// say, is taken, its sizes but for the first have to be known.
+  static bool isReadable(RankedTensorType input, RankedTensorType type,
+                         ArrayRef<int64_t> strides) {
+    auto isKnown = [](RankedTensorType type) {
+      return !ShapedType::isDynamicShape(type.getShape().drop_front());
+    };
+    return llvm::all_of(strides, [](int64_t stride) { return stride == 1; }) ||
+           (isKnown(input) && isKnown(type));
   }
 
   /// Where the axes are computed, every dimension may be cut.

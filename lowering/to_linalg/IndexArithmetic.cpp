@@ -99,7 +99,39 @@ SmallVector<Value> omb::IndexArithmetic::sizes(Value tensor) {
   return result;
 }
 
+/// The part of a concatenation that has element `position`, which becomes the
+/// position in it; null where that isn't known.
+static Value findPart(tensor::ConcatOp concat, int64_t &position) {
+  if (concat.getResultType().getRank() != 1)
+    return nullptr;
+  int64_t left = position;
+  for (Value part : concat.getInputs()) {
+    int64_t size = cast<RankedTensorType>(part.getType()).getDimSize(0);
+    if (ShapedType::isDynamic(size))
+      return nullptr;
+    if (left < size) {
+      position = left;
+      return part;
+    }
+    left -= size;
+  }
+  return nullptr;
+}
+
+/// Goes on to the part of a concatenation that has element `position`. That
+/// saves its computation where single elements are read, and on Vulkan IREE
+/// copies such an element before it is there.
+static void enterConcatenation(Value &tensor, int64_t &position) {
+  while (auto concat = tensor.getDefiningOp<tensor::ConcatOp>()) {
+    Value part = findPart(concat, position);
+    if (!part)
+      return;
+    tensor = part;
+  }
+}
+
 Value omb::IndexArithmetic::element(Value tensor, int64_t position) {
+  enterConcatenation(tensor, position);
   if (std::optional<SmallVector<int64_t>> known = getConstantIntegers(tensor))
     return constant((*known)[position]);
   SmallVector<Value> at;
@@ -115,11 +147,11 @@ void omb::IndexArithmetic::require(Value condition, const Twine &message) {
     createAssert(builder, loc, condition, message);
 }
 
-void omb::IndexArithmetic::requireLength(Value vector, int64_t length,
-                                         const Twine &message) {
+void omb::IndexArithmetic::requireLength(Value vector, int64_t length) {
   bool isScalar = cast<RankedTensorType>(vector.getType()).getRank() == 0;
   Value actual = isScalar ? constant(1) : size(vector, 0);
-  require(isEqual(actual, constant(length)), message);
+  require(isEqual(actual, constant(length)),
+          "the result has another rank than the model declares");
 }
 
 void omb::requireElements(IndexArithmetic index, Value size,

@@ -48,9 +48,9 @@ public:
   /// Stops the run with `message` unless `condition` holds; emits nothing
   /// where it is known to hold.
   void require(mlir::Value condition, const llvm::Twine &message);
-  /// The same unless `vector` has `length` elements; a scalar has one.
-  void requireLength(mlir::Value vector, int64_t length,
-                     const llvm::Twine &message);
+  /// Stops the run unless `vector`, which decides a rank, has the `length` that
+  /// follows from what the model declares; a scalar has one.
+  void requireLength(mlir::Value vector, int64_t length);
 
   /// `sizes` as an op with static and dynamic sizes takes them.
   llvm::SmallVector<mlir::OpFoldResult> mixed(mlir::ValueRange sizes);

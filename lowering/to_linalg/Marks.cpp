@@ -69,7 +69,9 @@ Value omb::Marks::addStrided(Value sums, int64_t stride) {
         Value zero = index.constant(0);
         Value none = arith::ConstantIntOp::create(b, loc, 0, 32);
         Value sum = tensor::ExtractOp::create(b, loc, sums, at);
-        for (int64_t term = 1; term < kTerms; ++term) {
+        // Beyond the end there is nothing, and an index may have 32 bits.
+        for (int64_t term = 1; term < kTerms && term * stride < getEnd();
+             ++term) {
           Value place = index.sub(at[0], index.constant(term * stride));
           Value found =
               tensor::ExtractOp::create(b, loc, sums, index.max(place, zero));
@@ -82,7 +84,7 @@ Value omb::Marks::addStrided(Value sums, int64_t stride) {
 
 void omb::Marks::rank() {
   counts = marks;
-  for (int64_t stride = 1; stride < (int64_t(1) << getBits()); stride *= kTerms)
+  for (int64_t stride = 1; stride < getEnd(); stride *= kTerms)
     counts = addStrided(counts, stride);
 }
 

@@ -39,6 +39,7 @@ public:
 private:
   /// log2 of a power of two above the size.
   unsigned getBits() const;
+  int64_t getEnd() const { return int64_t(1) << getBits(); }
   /// Element i plus those at i - stride, i - 2 * stride, ...
   mlir::Value addStrided(mlir::Value sums, int64_t stride);
 

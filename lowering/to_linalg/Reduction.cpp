@@ -260,8 +260,7 @@ template <typename OpT> struct ReduceToGeneric : OpConversionPattern<OpT> {
                                              int64_t rank, OpBuilder &builder) {
     IndexArithmetic index(builder, op.getLoc());
     Value size = index.constant(rank);
-    index.requireLength(axes, count,
-                        "the result has another rank than the model declares");
+    index.requireLength(axes, count);
     SmallVector<Value> isReduced(rank);
     for (int64_t position = 0; position < count; ++position) {
       Value axis = index.fromFront(index.element(axes, position), size);

@@ -22,10 +22,6 @@ namespace {
 // Reshape
 //===----------------------------------------------------------------------===//
 
-/// Where only the model declares the rank.
-constexpr StringLiteral kWrongRank =
-    "the result has another rank than the model declares";
-
 /// The sizes of the result of a Reshape.
 class ReshapeSizes {
 public:
@@ -119,7 +115,7 @@ struct ReshapeToTensor : OpConversionPattern<ReshapeOp> {
           op, "the rank of the result isn't known: the shape has a dynamic "
               "length");
     omb::IndexArithmetic(rewriter, op.getLoc())
-        .requireLength(adaptor.getShape(), result.getRank(), kWrongRank);
+        .requireLength(adaptor.getShape(), result.getRank());
     SmallVector<Value> sizes =
         ReshapeSizes(rewriter, op, adaptor.getData(), adaptor.getShape())
             .compute();
@@ -240,7 +236,7 @@ LogicalResult reshapeByFlags(Operation *op, Value data, Value axes,
   omb::IndexArithmetic index(rewriter, loc);
   int64_t longer = std::max(input.getRank(), result.getRank());
   int64_t count = std::abs(input.getRank() - result.getRank());
-  index.requireLength(axes, count, kWrongRank);
+  index.requireLength(axes, count);
   SmallVector<Value> positions;
   for (int64_t position = 0; position < count; ++position)
     positions.push_back(
@@ -428,7 +424,7 @@ struct ExpandToGeneric : OpConversionPattern<ExpandOp> {
             op, "the shape has a dynamic length, and may be shorter than the "
                 "result's");
       // A result of a higher rank than the input's has it of the shape.
-      index.requireLength(adaptor.getShape(), rank, kWrongRank);
+      index.requireLength(adaptor.getShape(), rank);
       length = rank;
     }
     int64_t shapeOffset = rank - length;

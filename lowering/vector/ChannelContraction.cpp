@@ -13,7 +13,7 @@ using namespace omb::kernels;
 /// Whether the body of `op` is out + lhs * rhs. Of integers, lhs and rhs are
 /// sign-extended.
 template <typename AddOp, typename MulOp>
-static bool multipliesAndAdds(linalg::LinalgOp op) {
+static bool sumsProducts(linalg::LinalgOp op) {
   Block *body = op.getBlock();
   auto yield = cast<linalg::YieldOp>(body->getTerminator());
   auto sum = yield.getOperand(0).getDefiningOp<AddOp>();
@@ -32,6 +32,10 @@ static bool multipliesAndAdds(linalg::LinalgOp op) {
   Value first = getFactor(product.getLhs()),
         second = getFactor(product.getRhs());
   return (first == lhs && second == rhs) || (first == rhs && second == lhs);
+}
+
+bool omb::kernels::multipliesAndAdds(linalg::LinalgOp op) {
+  return sumsProducts<arith::AddFOp, arith::MulFOp>(op);
 }
 
 void omb::kernels::buildMultiplyAdd(OpBuilder &builder, Location loc,
@@ -178,11 +182,11 @@ ChannelContraction::match(linalg::LinalgOp op,
   bool isInteger = sums.isInteger(32);
   Type element = isInteger ? IntegerType::get(op.getContext(), 8) : sums;
   bool isOfBytes = isInteger &&
-                   multipliesAndAdds<arith::AddIOp, arith::MulIOp>(op) &&
+                   sumsProducts<arith::AddIOp, arith::MulIOp>(op) &&
                    llvm::all_of(op.getDpsInputs(), [&](Value input) {
                      return getElementTypeOrSelf(input.getType()) == element;
                    });
-  if (!isOfBytes && !multipliesAndAdds<arith::AddFOp, arith::MulFOp>(op))
+  if (!isOfBytes && !sumsProducts<arith::AddFOp, arith::MulFOp>(op))
     return fail("doesn't sum products of floats or signed bytes");
   if (!isInteger && !element.isF32() && !element.isF64())
     return fail("isn't of f32 or f64");

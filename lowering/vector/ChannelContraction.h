@@ -54,6 +54,9 @@ struct ChannelContraction {
   TileDemand getTileDemand() const;
 };
 
+/// Whether the body of `op` is out + lhs * rhs in floating point.
+bool multipliesAndAdds(mlir::linalg::LinalgOp op);
+
 /// The body of such a product: out + input * weights, with integers extended.
 void buildMultiplyAdd(mlir::OpBuilder &builder, mlir::Location loc,
                       mlir::ValueRange args);

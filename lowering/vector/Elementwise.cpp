@@ -2,13 +2,90 @@
 
 #include "lowering/vector/Elementwise.h"
 
+#include "lowering/vector/Rounding.h"
+
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 using namespace mlir;
+using namespace omb::kernels;
 
 bool omb::kernels::isElementwiseOfInputs(linalg::GenericOp op) {
   return linalg::isElementwise(op) && op.getNumDpsInits() == 1 &&
          op.hasPureTensorSemantics() &&
          op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity() &&
          op.getBody()->getArguments().back().use_empty();
+}
+
+bool omb::kernels::isVectorElement(Type type) {
+  return type.isF16() || type.isF32() || type.isF64() || type.isInteger(8) ||
+         type.isInteger(16) || type.isInteger(32) || type.isInteger(64);
+}
+
+bool omb::kernels::isVectorizable(Block &body,
+                                  function_ref<bool(Value)> isReadable) {
+  auto isKnown = [&](Value value) {
+    return value.getParentBlock() == &body ||
+           matchPattern(value, m_Constant()) || isReadable(value);
+  };
+  return llvm::all_of(body, [&](Operation &op) {
+    // Lanes beyond the last element divide by zero.
+    return llvm::all_of(op.getOperands(), isKnown) &&
+           (isa<linalg::YieldOp>(op) ||
+            (OpTrait::hasElementwiseMappableTraits(&op) &&
+             isSpeculatable(&op)));
+  });
+}
+
+bool omb::kernels::callsFunctions(Block &body) {
+  return llvm::any_of(body, [](Operation &op) {
+    return isa<math::MathDialect>(op.getDialect()) &&
+           !isa<math::AbsFOp, math::SqrtOp, math::FloorOp, math::CeilOp,
+                math::FmaOp, math::RoundEvenOp>(op);
+  });
+}
+
+Value LaneEmitter::get(Value value) {
+  if (!values.contains(value)) // a constant from outside
+    builder.clone(*value.getDefiningOp(), values);
+  return values.lookup(value);
+}
+
+Value LaneEmitter::toVector(Value value) {
+  if (isa<VectorType>(value.getType()))
+    return value;
+  auto type = VectorType::get(lanes, value.getType());
+  return vector::BroadcastOp::create(builder, value.getLoc(), type, value);
+}
+
+void LaneEmitter::emit(Operation &op) {
+  if (Value number = getRoundTrip(op))
+    return values.map(op.getResult(0), get(number));
+  if (FloatAttr divisor = getRoundedDivisor(op))
+    return values.map(op.getResult(0),
+                      divideForRounding(builder, op.getLoc(),
+                                        get(op.getOperand(0)), divisor));
+  SmallVector<Value> operands = llvm::map_to_vector(
+      op.getOperands(), [&](Value operand) { return get(operand); });
+  bool isVector = llvm::any_of(operands, [](Value operand) {
+    return isa<VectorType>(operand.getType());
+  });
+  OperationState state(op.getLoc(), op.getName(), operands, op.getResultTypes(),
+                       op.getAttrs());
+  if (isVector) {
+    for (Value &operand : state.operands)
+      operand = toVector(operand);
+    for (Type &result : state.types)
+      result = VectorType::get(lanes, result);
+  }
+  values.map(op.getResults(), builder.create(state)->getResults());
+}
+
+Value LaneEmitter::emitAll(Block &body) {
+  for (Operation &op : body.without_terminator())
+    emit(op);
+  return get(body.getTerminator()->getOperand(0));
 }

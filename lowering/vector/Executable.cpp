@@ -17,7 +17,7 @@ static Operation *createForeign(OpBuilder &builder, Location loc,
 }
 
 Executable Executable::create(OpBuilder &builder, Location loc, StringRef name,
-                              unsigned sizes, unsigned tensors) {
+                              unsigned indexCount, unsigned tensors) {
   MLIRContext *context = builder.getContext();
   auto attribute = [&](StringRef key, Attribute value) {
     return builder.getNamedAttr(key, value);
@@ -33,7 +33,7 @@ Executable Executable::create(OpBuilder &builder, Location loc, StringRef name,
   made.op = builder.create(state);
 
   OpBuilder::InsertionGuard guard(builder);
-  SmallVector<Type> indices(sizes, builder.getIndexType());
+  SmallVector<Type> indices(indexCount, builder.getIndexType());
   builder.setInsertionPointToStart(body);
   OperationState entry(loc, "stream.executable.export");
   entry.addAttributes(
@@ -41,7 +41,7 @@ Executable Executable::create(OpBuilder &builder, Location loc, StringRef name,
        attribute("sym_visibility", builder.getStringAttr("public")),
        attribute("function_ref", FlatSymbolRefAttr::get(symbol))});
   made.count = &entry.addRegion()->emplaceBlock();
-  made.count->addArguments(indices, SmallVector<Location>(sizes, loc));
+  made.count->addArguments(indices, SmallVector<Location>(indexCount, loc));
   builder.create(entry);
 
   auto module = ModuleOp::create(builder, loc);
@@ -82,16 +82,19 @@ void Executable::createCount(OpBuilder &builder, Location loc, Value x,
 }
 
 Value Executable::createDispatch(OpBuilder &builder, Location loc,
-                                 ValueRange sizes, ValueRange tensors,
+                                 ValueRange indices, ValueRange sizes,
+                                 ValueRange tensors,
                                  RankedTensorType result) const {
-  SmallVector<Value> operands(sizes); // the workload
-  llvm::append_range(operands, sizes);
+  SmallVector<Value> workload(indices);
+  llvm::append_range(workload, sizes);
+  SmallVector<Value> operands = workload;
+  llvm::append_range(operands, workload);
   llvm::append_range(operands, tensors);
   llvm::append_range(operands, sizes);
   auto count = [](auto number) { return static_cast<int32_t>(number); };
   int32_t resultSizes = count(result.getNumDynamicDims());
   Attribute segments = builder.getDenseI32ArrayAttr(
-      {count(sizes.size()), count(sizes.size() + tensors.size()),
+      {count(workload.size()), count(workload.size() + tensors.size()),
        count(sizes.size()) - resultSizes, resultSizes});
   return createForeign(builder, loc, "flow.dispatch", operands, result,
                        {builder.getNamedAttr("entry_points",

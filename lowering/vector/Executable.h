@@ -9,8 +9,8 @@
 namespace omb::kernels {
 
 /// A `stream.executable` with one entry, which runs on a grid of workgroups.
-/// The entry takes the dynamic sizes of the tensors, in their order, and then
-/// the tensors: those that it reads and the one that it writes.
+/// The entry takes indices, the dynamic sizes of the tensors, in their order,
+/// and then the tensors: those that it reads and the one that it writes.
 struct Executable {
   mlir::Operation *op;
   mlir::Block *entry;
@@ -20,9 +20,9 @@ struct Executable {
   mlir::SymbolRefAttr symbol;
 
   /// An executable at the builder's place; `entry` and `count` have arguments
-  /// but no operations.
+  /// but no operations. `indices` are all those that the entry takes.
   static Executable create(mlir::OpBuilder &builder, mlir::Location loc,
-                           llvm::StringRef name, unsigned sizes,
+                           llvm::StringRef name, unsigned indices,
                            unsigned tensors);
 
   /// The memory of a tensor of the entry. `sizes` are its dynamic ones.
@@ -39,10 +39,11 @@ struct Executable {
   static void createCount(mlir::OpBuilder &builder, mlir::Location loc,
                           mlir::Value x, mlir::Value y);
 
-  /// Runs the entry on `tensors`; `sizes` are all the dynamic sizes, the last
-  /// of which are those of the result.
+  /// Runs the entry on `indices` and `tensors`; `sizes` are all the dynamic
+  /// sizes, the last of which are those of the result.
   mlir::Value createDispatch(mlir::OpBuilder &builder, mlir::Location loc,
-                             mlir::ValueRange sizes, mlir::ValueRange tensors,
+                             mlir::ValueRange indices, mlir::ValueRange sizes,
+                             mlir::ValueRange tensors,
                              mlir::RankedTensorType result) const;
 };
 

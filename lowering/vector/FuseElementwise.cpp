@@ -1,8 +1,10 @@
 //===- FuseElementwise.cpp - omb-fuse-elementwise -------------------------===//
 
 #include "lowering/Passes.h"
+#include "lowering/vector/Kernels.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
@@ -135,10 +137,15 @@ private:
     // An op that reads a value several times reads it once.
     linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
     tensor::EmptyOp::getCanonicalizationPatterns(patterns, context);
+    FrozenRewritePatternSet frozen(std::move(patterns));
     // A long chain of ops takes an iteration for each of them.
     GreedyRewriteConfig config;
     config.setMaxIterations(GreedyRewriteConfig::kNoLimit);
-    return applyPatternsGreedily(getOperation(), std::move(patterns), config);
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (!function->hasAttr(omb::kernels::kKernelAttrName) &&
+          failed(applyPatternsGreedily(function, frozen, config)))
+        return failure();
+    return success();
   }
 };
 

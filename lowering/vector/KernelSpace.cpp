@@ -13,10 +13,6 @@ using namespace omb::kernels;
 /// Multiplications and additions that a thread does in a microsecond.
 static constexpr double kWorkPerMicrosecond = 50'000;
 
-/// What a workgroup of a kernel of unknown size takes: beside this, starting it
-/// costs nothing.
-static constexpr double kUsualMicroseconds = 20;
-
 /// What blocks are made of: rows, or tiles where there are no rows.
 static int64_t getUnitCount(ArrayRef<int64_t> rows, int64_t columns,
                             int64_t tileRows) {
@@ -59,9 +55,8 @@ static double getMakespan(int64_t blocks, int64_t panels, double work,
   return *llvm::max_element(free);
 }
 
-/// The number of units of a block with which kernels end soonest on few and on
-/// many threads.
-static int64_t selectBlock(int64_t units, int64_t panels, double unitWork) {
+int64_t omb::kernels::selectBlock(int64_t units, int64_t panels,
+                                  double unitWork) {
   constexpr int64_t mostBlocks = 64;
   int64_t best = 1, previous = 0;
   double bestTime = std::numeric_limits<double>::infinity();

@@ -10,6 +10,15 @@
 
 namespace omb::kernels {
 
+/// What a workgroup of a kernel of unknown size takes: beside this, starting it
+/// costs nothing.
+constexpr double kUsualMicroseconds = 20;
+
+/// The number of units of a block with which kernels end soonest on few and on
+/// many threads. There are `units` for each of `panels`, all of `unitWork`
+/// microseconds.
+int64_t selectBlock(int64_t units, int64_t panels, double unitWork);
+
 /// How a kernel's result is divided.
 ///
 /// The result has rows, columns and channels. A tile is `tileRows` columns of

@@ -8,7 +8,7 @@
 namespace omb::kernels {
 
 /// The attribute of the functions that omb-outline-kernels makes. They take
-/// tensors, then the dynamic sizes of the result.
+/// tensors, then indices, then the dynamic sizes of the result.
 constexpr llvm::StringLiteral kKernelAttrName = "omb.kernel";
 
 } // namespace omb::kernels

@@ -1,14 +1,12 @@
 //===- OutlineKernels.cpp - omb-outline-kernels ---------------------------===//
 
 #include "lowering/Passes.h"
-#include "lowering/vector/Kernels.h"
+#include "lowering/vector/Outliner.h"
 #include "lowering/vector/PackedContraction.h"
+#include "lowering/vector/RowKernel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/IRMapping.h"
-#include "mlir/IR/SymbolTable.h"
 
 using namespace mlir;
 using namespace omb::kernels;
@@ -18,160 +16,151 @@ namespace omb {
 #include "lowering/Passes.h.inc"
 } // namespace omb
 
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+/// What the kernel reads: the input, the panels, and the epilogue's others.
+static SmallVector<Value> getTensors(const PackedContraction &contraction) {
+  SmallVector<Value> tensors{contraction.getInput(), contraction.getPanels()};
+  if (auto epilogue = contraction.epilogue) {
+    for (Value operand : epilogue.getDpsInputs())
+      if (operand != contraction.unpack->getResult(0) &&
+          !llvm::is_contained(tensors, operand))
+        tensors.push_back(operand);
+  }
+  return tensors;
+}
+
+/// The padding and the packing of the input.
+static void cloneInput(OpBuilder &builder, const PackedContraction &contraction,
+                       IRMapping &map) {
+  if (auto pad = contraction.pad) {
+    Value value = pad.getConstantPaddingValue();
+    builder.clone(*value.getDefiningOp(), map);
+    builder.clone(*pad, map);
+  }
+  auto pack = contraction.pack;
+  if (!pack)
+    return;
+  builder.clone(*pack.getPaddingValue().getDefiningOp(), map);
+  map.map(pack.getDest(),
+          linalg::PackOp::createDestinationTensor(
+              builder, pack.getLoc(), map.lookup(pack.getSource()),
+              pack.getMixedTiles(), pack.getInnerDimsPos(),
+              pack.getOuterDimsPerm()));
+  builder.clone(*pack, map);
+}
+
+static void cloneProduct(OpBuilder &builder,
+                         const PackedContraction &contraction, IRMapping &map,
+                         ValueRange sizes) {
+  auto product = contraction.product;
+  auto unpack = contraction.unpack;
+  auto fill = contraction.fill;
+  mapEmpty(builder, fill.output(), sizes, map);
+  cloneInput(builder, contraction, map);
+  cloneConstants(builder, fill, map);
+  builder.clone(*fill, map);
+  builder.clone(*product, map);
+  mapEmpty(builder, unpack.getDest(), sizes, map);
+  builder.clone(*unpack, map);
+  if (auto epilogue = contraction.epilogue) {
+    if (!map.contains(epilogue.getDpsInits()[0]))
+      mapEmpty(builder, epilogue.getDpsInits()[0], sizes, map);
+    cloneConstants(builder, epilogue, map);
+    builder.clone(*epilogue, map);
+  }
+}
+
+static void erase(const PackedContraction &contraction) {
+  if (auto epilogue = contraction.epilogue)
+    epilogue->erase();
+  auto unpack = contraction.unpack;
+  auto product = contraction.product;
+  auto pack = contraction.pack;
+  auto pad = contraction.pad;
+  unpack->erase();
+  product->erase();
+  // Others may ask for their sizes.
+  for (Operation *op : {pack.getOperation(), pad.getOperation()})
+    if (op && op->use_empty())
+      op->erase();
+}
+
+static void outline(Outliner &outliner, const PackedContraction &contraction) {
+  auto unpack = contraction.unpack;
+  Value result = contraction.getResult();
+  KernelSource source{
+      contraction.product->getLoc(),
+      getTensors(contraction),
+      /*indices=*/{},
+      result,
+      getSizes(result.getDefiningOp(), unpack.getDest()),
+      [&](OpBuilder &builder, IRMapping &map, ValueRange sizes) {
+        cloneProduct(builder, contraction, map, sizes);
+      }};
+  outliner.outline(source);
+  erase(contraction);
+}
+
+//===----------------------------------------------------------------------===//
+// Rows
+//===----------------------------------------------------------------------===//
+
+static void cloneRows(OpBuilder &builder, const RowKernel &kernel,
+                      IRMapping &map, ValueRange sizes) {
+  // The shape of a row value is that of the rows, and ones.
+  auto getSizes = [&](Value value) {
+    return sizes.take_front(
+        cast<RankedTensorType>(value.getType()).getNumDynamicDims());
+  };
+  auto mapDestination = [&](Value destination) {
+    if (!map.contains(destination))
+      mapEmpty(builder, destination, getSizes(destination), map);
+  };
+  for (Operation *op : kernel.getOps()) {
+    if (const auto *found = kernel.getReductions().find(op);
+        found != kernel.getReductions().end()) {
+      auto fill = found->second.fill;
+      if (!map.contains(fill.result())) {
+        mapDestination(fill.output());
+        cloneConstants(builder, fill, map);
+        builder.clone(*fill, map);
+      }
+    } else if (auto generic = dyn_cast<linalg::GenericOp>(op)) {
+      mapDestination(generic.getDpsInits()[0]);
+    } else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
+      for (auto [from, to] :
+           llvm::zip(expand.getOutputShape(), getSizes(expand.getResult())))
+        map.map(from, to);
+    }
+    cloneConstants(builder, op, map);
+    builder.clone(*op, map);
+  }
+}
+
+static void outline(Outliner &outliner, const RowKernel &kernel) {
+  auto root = kernel.getRoot();
+  KernelSource source{
+      root.getLoc(),
+      kernel.getTensors(),
+      kernel.getIndices(),
+      root.getResult(0),
+      getSizes(root, root.getDpsInits()[0]),
+      [&](OpBuilder &builder, IRMapping &map, ValueRange sizes) {
+        cloneRows(builder, kernel, map, sizes);
+      }};
+  outliner.outline(source);
+  for (Operation *op : llvm::reverse(kernel.getOps()))
+    op->erase();
+}
+
 namespace {
 
-/// Makes functions of products, one for all that are alike.
-class Outliner {
-public:
-  explicit Outliner(ModuleOp module)
-      : symbols(module), context(module.getContext()) {}
-
-  void outline(const PackedContraction &contraction) {
-    Operation *last = contraction.getResult().getDefiningOp();
-    OpBuilder builder(last);
-    SmallVector<Value> operands = getTensors(contraction);
-    SmallVector<Value> sizes = getSizes(builder, contraction);
-    func::FuncOp kernel = getKernel(contraction, operands, sizes.size());
-    operands.append(sizes);
-    auto call = func::CallOp::create(builder, last->getLoc(), kernel, operands);
-    contraction.getResult().replaceAllUsesWith(call.getResult(0));
-    erase(contraction);
-  }
-
-private:
-  /// What the kernel reads: the input, the panels, and the epilogue's others.
-  static SmallVector<Value> getTensors(const PackedContraction &contraction) {
-    SmallVector<Value> tensors{contraction.getInput(), contraction.getPanels()};
-    if (auto epilogue = contraction.epilogue) {
-      for (Value operand : epilogue.getDpsInputs())
-        if (operand != contraction.unpack->getResult(0) &&
-            !llvm::is_contained(tensors, operand))
-          tensors.push_back(operand);
-    }
-    return tensors;
-  }
-
-  /// The result's dynamic sizes.
-  static SmallVector<Value> getSizes(OpBuilder &builder,
-                                     const PackedContraction &contraction) {
-    auto unpack = contraction.unpack;
-    SmallVector<Value> sizes;
-    if (auto empty = unpack.getDest().getDefiningOp<tensor::EmptyOp>())
-      return SmallVector<Value>(empty.getDynamicSizes());
-    for (OpFoldResult size :
-         tensor::getMixedSizes(builder, unpack.getLoc(), unpack.getDest()))
-      if (auto value = dyn_cast<Value>(size))
-        sizes.push_back(value);
-    return sizes;
-  }
-
-  func::FuncOp getKernel(const PackedContraction &contraction,
-                         ArrayRef<Value> tensors, size_t sizes) {
-    SmallVector<Type> types(ValueRange(tensors).getTypes());
-    types.append(sizes, IndexType::get(context));
-    auto type =
-        FunctionType::get(context, types, {contraction.getResultType()});
-    Location loc = contraction.product->getLoc();
-    OpBuilder builder(context);
-    auto kernel = func::FuncOp::create(loc, "kernel", type);
-    kernel.setPrivate();
-    kernel->setAttr(kKernelAttrName, builder.getUnitAttr());
-    fill(kernel, contraction, tensors);
-    for (func::FuncOp other : kernels) {
-      if (kernel.getFunctionType() == other.getFunctionType() &&
-          OperationEquivalence::isRegionEquivalentTo(
-              &kernel.getBody(), &other.getBody(),
-              OperationEquivalence::IgnoreLocations)) {
-        kernel.erase();
-        return other;
-      }
-    }
-    symbols.insert(kernel);
-    kernels.push_back(kernel);
-    return kernel;
-  }
-
-  static void fill(func::FuncOp kernel, const PackedContraction &contraction,
-                   ArrayRef<Value> tensors) {
-    OpBuilder builder = OpBuilder::atBlockBegin(kernel.addEntryBlock());
-    IRMapping map;
-    map.map(tensors, kernel.getArguments().take_front(tensors.size()));
-    ValueRange sizes = kernel.getArguments().drop_front(tensors.size());
-    auto product = contraction.product;
-    auto unpack = contraction.unpack;
-    auto fill = contraction.fill;
-    auto mapEmpty = [&](Value destination) {
-      auto type = cast<RankedTensorType>(destination.getType());
-      map.map(destination,
-              tensor::EmptyOp::create(builder, kernel.getLoc(), type, sizes)
-                  .getResult());
-    };
-    mapEmpty(fill.output());
-    cloneInput(builder, contraction, map);
-    auto captureConstants = [&](Operation *op) {
-      op->walk([&](Operation *inner) {
-        for (Value operand : inner->getOperands())
-          if (!map.contains(operand) && operand.getDefiningOp() &&
-              operand.getDefiningOp()->hasTrait<OpTrait::ConstantLike>())
-            builder.clone(*operand.getDefiningOp(), map);
-      });
-    };
-    captureConstants(fill);
-    builder.clone(*fill, map);
-    builder.clone(*product, map);
-    mapEmpty(unpack.getDest());
-    builder.clone(*unpack, map);
-    if (auto epilogue = contraction.epilogue) {
-      if (!map.contains(epilogue.getDpsInits()[0]))
-        mapEmpty(epilogue.getDpsInits()[0]);
-      captureConstants(epilogue);
-      builder.clone(*epilogue, map);
-    }
-    func::ReturnOp::create(builder, kernel.getLoc(),
-                           map.lookup(contraction.getResult()));
-  }
-
-  /// The padding and the packing of the input.
-  static void cloneInput(OpBuilder &builder,
-                         const PackedContraction &contraction, IRMapping &map) {
-    if (auto pad = contraction.pad) {
-      Value value = pad.getConstantPaddingValue();
-      builder.clone(*value.getDefiningOp(), map);
-      builder.clone(*pad, map);
-    }
-    auto pack = contraction.pack;
-    if (!pack)
-      return;
-    builder.clone(*pack.getPaddingValue().getDefiningOp(), map);
-    map.map(pack.getDest(),
-            linalg::PackOp::createDestinationTensor(
-                builder, pack.getLoc(), map.lookup(pack.getSource()),
-                pack.getMixedTiles(), pack.getInnerDimsPos(),
-                pack.getOuterDimsPerm()));
-    builder.clone(*pack, map);
-  }
-
-  static void erase(const PackedContraction &contraction) {
-    if (auto epilogue = contraction.epilogue)
-      epilogue->erase();
-    auto unpack = contraction.unpack;
-    auto product = contraction.product;
-    auto pack = contraction.pack;
-    auto pad = contraction.pad;
-    unpack->erase();
-    product->erase();
-    // Others may ask for their sizes.
-    for (Operation *op : {pack.getOperation(), pad.getOperation()})
-      if (op && op->use_empty())
-        op->erase();
-  }
-
-  SymbolTable symbols;
-  MLIRContext *context;
-  SmallVector<func::FuncOp> kernels;
-};
-
 struct OutlineKernels : omb::impl::OutlineKernelsBase<OutlineKernels> {
+  using OutlineKernelsBase::OutlineKernelsBase;
+
   void runOnOperation() override {
     Outliner outliner(getOperation());
     SmallVector<linalg::UnPackOp> unpacks;
@@ -181,7 +170,43 @@ struct OutlineKernels : omb::impl::OutlineKernelsBase<OutlineKernels> {
       FailureOr<PackedContraction> contraction =
           PackedContraction::match(unpack);
       if (succeeded(contraction))
-        outliner.outline(*contraction);
+        outline(outliner, *contraction);
+    }
+    outlineRows(outliner);
+    if (explain)
+      remarkReductions();
+  }
+
+private:
+  /// Says of each reduction that can't be part of a kernel why it can't.
+  void remarkReductions() {
+    getOperation().walk([&](linalg::LinalgOp op) {
+      if (op.getNumReductionLoops() > 0 && !isInKernel(op))
+        (void)RowReduction::match(
+            op, [&](const Twine &why) { op->emitRemark() << why; });
+    });
+  }
+
+  /// The last ops first, since each takes what is before it.
+  void outlineRows(Outliner &outliner) {
+    SmallVector<linalg::GenericOp> roots;
+    getOperation().walk([&](linalg::GenericOp op) {
+      if (!isInKernel(op))
+        roots.push_back(op);
+    });
+    SmallPtrSet<Operation *, 16> done;
+    for (linalg::GenericOp root : llvm::reverse(roots)) {
+      if (done.contains(root))
+        continue;
+      FailureOr<RowKernel> kernel =
+          RowKernel::match(root, [&](const Twine &reason) {
+            if (explain)
+              root->emitRemark() << reason;
+          });
+      if (failed(kernel))
+        continue;
+      done.insert_range(kernel->getOps());
+      outline(outliner, *kernel);
     }
   }
 };

@@ -3,6 +3,8 @@
 #include "lowering/Passes.h"
 #include "lowering/vector/ByteContraction.h"
 #include "lowering/vector/ChannelContraction.h"
+#include "lowering/vector/Kernels.h"
+#include "lowering/vector/Outliner.h"
 #include "lowering/vector/PackedWeights.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -337,21 +339,31 @@ struct PackContractions : omb::impl::PackContractionsBase<PackContractions> {
 
   void runOnOperation() override {
     VectorUnit unit{vectorBytes, vectorRegisters, vectorDotBytes};
-    RewritePatternSet transposed(&getContext());
-    transposed.add<FoldTransposedWeights>(&getContext());
-    walkAndApplyPatterns(getOperation(), std::move(transposed));
+    applyToOthers([](RewritePatternSet &patterns) {
+      patterns.add<FoldTransposedWeights>(patterns.getContext());
+    });
     if (explain)
       remarkOthers(unit);
-    RewritePatternSet patterns(&getContext());
-    patterns.add<PackContraction>(&getContext(), unit);
-    walkAndApplyPatterns(getOperation(), std::move(patterns));
+    applyToOthers([&](RewritePatternSet &patterns) {
+      patterns.add<PackContraction>(patterns.getContext(), unit);
+    });
   }
 
 private:
+  /// Rewrites what isn't part of a kernel already.
+  void applyToOthers(function_ref<void(RewritePatternSet &)> populate) {
+    RewritePatternSet patterns(&getContext());
+    populate(patterns);
+    FrozenRewritePatternSet frozen(std::move(patterns));
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (!function->hasAttr(kKernelAttrName))
+        walkAndApplyPatterns(function, frozen);
+  }
+
   /// Says of each sum that isn't packed why it isn't.
   void remarkOthers(const VectorUnit &unit) {
     getOperation().walk([&](linalg::LinalgOp op) {
-      if (op.getNumReductionLoops() > 0)
+      if (op.getNumReductionLoops() > 0 && !isInKernel(op))
         (void)matchPackable(op, unit,
                             [&](const Twine &why) { op->emitRemark() << why; });
     });

@@ -13,12 +13,6 @@
 using namespace mlir;
 using namespace omb::kernels;
 
-/// Whether a vector can hold the type's values as memory does.
-static bool isVectorElement(Type type) {
-  return type.isF16() || type.isF32() || type.isF64() || type.isInteger(8) ||
-         type.isInteger(16) || type.isInteger(32) || type.isInteger(64);
-}
-
 /// Whether the last dimension of an operand can be read as a vector of
 /// channels, or as one value for all.
 static bool isReadable(AffineMap map, Type type) {
@@ -45,15 +39,7 @@ static bool isEpilogue(linalg::GenericOp op, Value product) {
                                   : !isReadable(map, operand->get().getType()))
       return false;
   }
-  auto isConstantOrInside = [&](Value value) {
-    return value.getParentBlock() == op.getBody() ||
-           matchPattern(value, m_Constant());
-  };
-  return llvm::all_of(*op.getBody(), [&](Operation &each) {
-    return llvm::all_of(each.getOperands(), isConstantOrInside) &&
-           (isa<linalg::YieldOp>(each) ||
-            OpTrait::hasElementwiseMappableTraits(&each));
-  });
+  return isVectorizable(*op.getBody(), [](Value) { return false; });
 }
 
 /// The packing of a depthwise convolution's channels; null if `product` is

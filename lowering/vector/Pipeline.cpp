@@ -11,12 +11,14 @@ using namespace mlir;
 void omb::buildToVectorPipeline(OpPassManager &passes,
                                 const ToVectorOptions &options) {
   passes.addPass(createConvertLayout());
+  // Sizes of results are uses of them.
+  passes.addPass(memref::createResolveShapedTypeResultDimsPass());
+  passes.addPass(createOutlineAttention());
   PackContractionsOptions pack;
   pack.vectorBytes = options.vectorBytes;
   pack.vectorRegisters = options.vectorRegisters;
   pack.vectorDotBytes = options.vectorDotBytes;
   passes.addPass(createPackContractions(pack));
-  // Sizes of results are uses of them, which would be in the way of fusion.
   passes.addPass(memref::createResolveShapedTypeResultDimsPass());
   passes.addPass(createFuseElementwise());
   passes.addPass(memref::createResolveShapedTypeResultDimsPass());

@@ -8,6 +8,15 @@
 using namespace mlir;
 using namespace omb::kernels;
 
+unsigned VectorUnit::getLanes(unsigned elementBytes, int64_t count) const {
+  constexpr unsigned leastBytes = 16;
+  unsigned lanes = getLanes(elementBytes);
+  if (ShapedType::isDynamic(count) || count >= lanes)
+    return lanes;
+  return std::max<unsigned>(leastBytes / elementBytes,
+                            llvm::PowerOf2Ceil(count));
+}
+
 unsigned omb::kernels::selectRows(const VectorUnit &unit, unsigned vectors,
                                   const TileDemand &demand) {
   int64_t most = unit.getMaxRows(vectors, demand.sharesSet);

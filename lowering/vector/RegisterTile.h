@@ -31,6 +31,9 @@ struct VectorUnit {
   unsigned getLanes(unsigned elementBytes) const {
     return bytes / elementBytes;
   }
+  /// The same, or those of a part of a register that holds `count` elements
+  /// (dynamic: many of them), which takes less time.
+  unsigned getLanes(unsigned elementBytes, int64_t count) const;
   /// The most rows of a tile whose rows are `vectors` registers: besides the
   /// sums, a row of weights and one value of the input are in registers. Each
   /// row of the input is a stream, and more of them than this drive each other

@@ -2,29 +2,18 @@
 
 #include "lowering/vector/TileEmitter.h"
 
+#include "lowering/vector/Elementwise.h"
+#include "lowering/vector/ProductTile.h"
+
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "mlir/IR/IRMapping.h"
-#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace omb::kernels;
 namespace vec = mlir::vector;
-
-/// Whether an epilogue calls functions, which become some dozen instructions
-/// for each vector.
-static bool isLong(linalg::GenericOp epilogue) {
-  return epilogue && llvm::any_of(*epilogue.getBody(), [](Operation &op) {
-           return isa<math::MathDialect>(op.getDialect()) &&
-                  !isa<math::AbsFOp, math::SqrtOp, math::FloorOp, math::CeilOp,
-                       math::FmaOp, math::RoundEvenOp>(op);
-         });
-}
 
 TileEmitter::TileEmitter(OpBuilder &builder,
                          const PackedContraction &contraction,
@@ -39,7 +28,8 @@ TileEmitter::TileEmitter(OpBuilder &builder,
       windows(contraction.getWindows()) {
   channel = arith::MulIOp::create(builder, loc, panel,
                                   constant(space.vectors * space.lanes));
-  if (!isLong(contraction.epilogue))
+  auto epilogue = contraction.epilogue;
+  if (!epilogue || !callsFunctions(*epilogue.getBody()))
     return;
   int64_t vectors = space.tileRows * space.vectors;
   buffer = memref::AllocaOp::create(
@@ -276,36 +266,10 @@ Value TileEmitter::readGroup(Value input, ArrayRef<Value> at) {
       builder, loc, VectorType::get(space.lanes * group, element), lanes);
 }
 
-Value TileEmitter::multiplyAdd(Value input, Value weights, Value sum) {
-  if (contraction.getGroup() == 1)
-    return vec::FMAOp::create(builder, loc, input, weights, sum);
-  bool isWide = type.getNumElements() * type.getElementTypeBitWidth() > 256;
-  auto call = [&](StringRef name, ValueRange operands) {
-    return LLVM::CallIntrinsicOp::create(builder, loc, type,
-                                         builder.getStringAttr(name), operands)
-        .getResult(0);
-  };
-  if (contraction.getGroup() == 4)
-    return call(isWide ? "llvm.x86.avx512.vpdpbusd.512"
-                       : "llvm.x86.avx512.vpdpbusd.256",
-                {sum, input, weights});
-  weights = arith::ExtSIOp::create(builder, loc, input.getType(), weights);
-  Value products =
-      call(isWide ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd",
-           {input, weights});
-  return arith::AddIOp::create(builder, loc, sum, products);
-}
-
 TileEmitter::Values TileEmitter::emitStep(const Sum &sum, Values sums) {
-  Values weights = readWeights(sum);
-  for (unsigned number = sum.begin; number < sum.end; ++number) {
-    Values input = readInput(sum, number);
-    for (unsigned vector = 0; vector < space.vectors; ++vector) {
-      Value &into = sums[number * space.vectors + vector];
-      into = multiplyAdd(input[vector], weights[vector], into);
-    }
-  }
-  return sums;
+  return emitProducts(builder, loc, std::move(sums), readWeights(sum),
+                      sum.begin, sum.end,
+                      [&](unsigned number) { return readInput(sum, number); });
 }
 
 Value TileEmitter::getMask(Value channel) {
@@ -347,119 +311,18 @@ Value TileEmitter::readVector(Value source, ArrayRef<Value> at) {
   return vec::MaskedLoadOp::create(builder, loc, lanes, source, at, mask, zero);
 }
 
-/// The integral number of which an op of an epilogue takes the integer of a few
-/// bits, and makes a number of that again; null if it is something else.
-static Value getRoundTrip(Operation &op) {
-  Value integer;
-  bool isSigned = isa<arith::SIToFPOp>(op);
-  if (isSigned || isa<arith::UIToFPOp>(op))
-    integer = op.getOperand(0);
-  auto narrow = integer ? integer.getDefiningOp<arith::TruncIOp>() : nullptr;
-  auto whole =
-      narrow ? narrow.getIn().getDefiningOp<arith::FPToSIOp>() : nullptr;
-  if (!whole || whole.getIn().getType() != op.getResult(0).getType())
-    return nullptr;
-  // least < x ? x : least, of x < most ? x : most
-  auto getLimit = [](Value value, bool isLower, Value &limited) {
-    auto select = value.getDefiningOp<arith::SelectOp>();
-    auto less =
-        select ? select.getCondition().getDefiningOp<arith::CmpFOp>() : nullptr;
-    APFloat limit(0.0f);
-    if (!less || less.getPredicate() != arith::CmpFPredicate::OLT ||
-        !matchPattern(select.getFalseValue(), m_ConstantFloat(&limit)))
-      return std::optional<double>();
-    limited = select.getTrueValue();
-    Value first = isLower ? select.getFalseValue() : limited,
-          second = isLower ? limited : select.getFalseValue();
-    bool fits = less.getLhs() == first && less.getRhs() == second;
-    return fits ? std::optional(limit.convertToDouble()) : std::nullopt;
-  };
-  Value inner, number;
-  std::optional<double> least = getLimit(whole.getIn(), true, inner),
-                        most = least ? getLimit(inner, false, number)
-                                     : std::optional<double>();
-  if (!most)
-    return nullptr;
-  int64_t range = int64_t(1) << narrow.getType().getIntOrFloatBitWidth();
-  double lowest = isSigned ? -range / 2 : 0;
-  auto shifted = number.getDefiningOp<arith::AddFOp>();
-  APFloat shift(0.0f);
-  if (shifted) {
-    if (!matchPattern(shifted.getRhs(), m_ConstantFloat(&shift)) ||
-        !shift.isInteger())
-      return nullptr;
-    number = shifted.getLhs();
-  }
-  bool isIntegral = number.getDefiningOp<math::RoundEvenOp>() != nullptr;
-  return isIntegral && *least >= lowest && *most <= lowest + range - 1
-             ? whole.getIn()
-             : Value();
-}
-
-Value TileEmitter::divideForRounding(Value lhs, FloatAttr rhs) {
-  auto lanes = cast<VectorType>(lhs.getType());
-  auto splat = [&](APFloat value) -> Value {
-    return arith::ConstantOp::create(builder, loc,
-                                     DenseElementsAttr::get(lanes, value));
-  };
-  APFloat inverse(rhs.getValue().getSemantics(), 1);
-  inverse.divide(rhs.getValue(), APFloat::rmNearestTiesToEven);
-  // A quotient by the reciprocal, corrected by its remainder, is the rounded
-  // quotient. (Infinities have none.)
-  Value reciprocal = splat(inverse);
-  Value quotient = arith::MulFOp::create(builder, loc, lhs, reciprocal);
-  Value remainder = vec::FMAOp::create(builder, loc, quotient,
-                                       splat(neg(rhs.getValue())), lhs);
-  Value corrected =
-      vec::FMAOp::create(builder, loc, remainder, reciprocal, quotient);
-  Value isNumber = arith::CmpFOp::create(
-      builder, loc, arith::CmpFPredicate::ORD, corrected, corrected);
-  return arith::SelectOp::create(builder, loc, isNumber, corrected, quotient);
-}
-
-Value TileEmitter::emitElementwise(Operation &op, ArrayRef<Value> operands) {
-  FloatAttr divisor;
-  if (isa<arith::DivFOp>(op) && op.getResult(0).getType().isF32() &&
-      llvm::all_of(op.getUsers(), llvm::IsaPred<math::RoundEvenOp>) &&
-      matchPattern(op.getOperand(1), m_Constant(&divisor)) &&
-      divisor.getValue().isNormal()) {
-    APFloat inverse(divisor.getValue().getSemantics(), 1);
-    inverse.divide(divisor.getValue(), APFloat::rmNearestTiesToEven);
-    if (inverse.isNormal())
-      return divideForRounding(operands[0], divisor);
-  }
-  OperationState state(op.getLoc(), op.getName(), operands, TypeRange(),
-                       op.getAttrs());
-  state.addTypes(VectorType::get(space.lanes, op.getResult(0).getType()));
-  return builder.create(state)->getResult(0);
-}
-
 Value TileEmitter::emitEpilogue(Value sum, ArrayRef<Value> at) {
   auto epilogue = contraction.epilogue;
   if (!epilogue)
     return sum;
-  IRMapping map;
+  LaneEmitter lanes(builder, space.lanes);
   for (OpOperand *operand : epilogue.getDpsInputOperands()) {
     Value value = operand->get() == contraction.unpack->getResult(0)
                       ? sum
                       : readOperand(*operand, at);
-    map.map(epilogue.getMatchingBlockArgument(operand), value);
+    lanes.map(epilogue.getMatchingBlockArgument(operand), value);
   }
-  auto lookup = [&](Value value) {
-    if (!map.contains(value)) { // a constant from outside
-      Operation *copy = builder.clone(*value.getDefiningOp());
-      map.map(value, toVector(copy->getResult(0)));
-    }
-    return map.lookup(value);
-  };
-  for (Operation &op : epilogue.getBody()->without_terminator()) {
-    Value number = getRoundTrip(op);
-    map.map(op.getResult(0),
-            number ? lookup(number)
-                   : emitElementwise(
-                         op, llvm::map_to_vector(op.getOperands(), lookup)));
-  }
-  return lookup(epilogue.getBody()->getTerminator()->getOperand(0));
+  return lanes.toVector(lanes.emitAll(*epilogue.getBody()));
 }
 
 void TileEmitter::store(Value value, ArrayRef<Value> at) {

@@ -51,9 +51,6 @@ private:
   Values emitBorderTaps(llvm::ArrayRef<unsigned> loops,
                         const PaddedWindow &window, Sum &sum, Values sums);
   Values emitStep(const Sum &sum, Values sums);
-  /// `sum` plus the products of two vectors; of bytes, those of a lane added.
-  mlir::Value multiplyAdd(mlir::Value input, mlir::Value weights,
-                          mlir::Value sum);
   /// A group of the input's bytes for each lane.
   mlir::Value readGroup(mlir::Value input, llvm::ArrayRef<mlir::Value> at);
   /// The taps of a window that aren't in the padding.
@@ -74,12 +71,6 @@ private:
                           mlir::OpFoldResult column, mlir::OpFoldResult vector);
   /// What the epilogue makes of `sum`, at these indices of the result.
   mlir::Value emitEpilogue(mlir::Value sum, llvm::ArrayRef<mlir::Value> at);
-  /// One op of the epilogue for vectors.
-  mlir::Value emitElementwise(mlir::Operation &op,
-                              llvm::ArrayRef<mlir::Value> operands);
-  /// lhs / rhs, where rhs is the same in all lanes and the quotient is rounded
-  /// to an integer.
-  mlir::Value divideForRounding(mlir::Value lhs, mlir::FloatAttr rhs);
   mlir::Value readOperand(mlir::OpOperand &operand,
                           llvm::ArrayRef<mlir::Value> at);
   /// The vector at these indices, the last of which is a channel's; zeros

@@ -2,17 +2,18 @@
 
 #include "lowering/Passes.h"
 #include "lowering/iree/Dialects.h"
-#include "lowering/vector/Executable.h"
+#include "lowering/vector/ExecutableWriter.h"
 #include "lowering/vector/Kernels.h"
+#include "lowering/vector/ProductTile.h"
 #include "lowering/vector/TileEmitter.h"
+#include "lowering/vector/VectorizeAttention.h"
+#include "lowering/vector/VectorizeRows.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/SymbolTable.h"
 
@@ -26,58 +27,38 @@ namespace omb {
 
 namespace {
 
-/// Makes an executable of one kernel.
-class KernelWriter {
+/// Makes an executable of one product.
+class ProductWriter : public ExecutableWriter {
 public:
-  KernelWriter(OpBuilder &builder, func::FuncOp kernel,
-               const PackedContraction &contraction, const VectorUnit &unit)
-      : builder(builder), kernel(kernel), contraction(contraction),
-        space(KernelSpace::get(contraction, unit)), loc(kernel.getLoc()),
-        result(contraction.getResultType()) {
-    for (BlockArgument argument : kernel.getArguments()) {
-      auto type = dyn_cast<RankedTensorType>(argument.getType());
-      if (!type)
-        continue;
-      tensors.push_back(argument);
-      sizeCount += type.getNumDynamicDims();
-    }
-    sizeCount += result.getNumDynamicDims();
-  }
-
-  Executable write() {
-    Executable executable = Executable::create(builder, loc, kernel.getName(),
-                                               sizeCount, tensors.size() + 1);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToEnd(executable.count);
-    SmallVector<OpFoldResult> sizes =
-        getSizes(executable.count, contraction.getResult());
-    Value blocks = space.getBlockCount(builder, loc, getRowSizes(sizes),
-                                       getColumnSize(sizes));
-    sizes = getSizes(executable.count, contraction.getPanels());
-    Executable::createCount(builder, loc, blocks,
-                            asValue(sizes[contraction.getPanelDim()]));
-    builder.setInsertionPointToEnd(executable.entry);
-    writeEntry(executable.entry);
-    func::ReturnOp::create(builder, loc);
-    return executable;
-  }
+  ProductWriter(OpBuilder &builder, func::FuncOp kernel,
+                const PackedContraction &contraction, const VectorUnit &unit)
+      : ExecutableWriter(builder, kernel), contraction(contraction),
+        space(KernelSpace::get(contraction, unit)),
+        result(contraction.getResultType()) {}
 
 private:
-  /// The sizes of a tensor that the kernel reads or of its result, in a block
-  /// that takes the dynamic ones.
-  SmallVector<OpFoldResult> getSizes(Block *block, Value tensor) {
-    unsigned next = 0;
-    for (Value other : tensors) {
-      if (other == tensor)
-        break;
-      next += cast<RankedTensorType>(other.getType()).getNumDynamicDims();
-    }
-    SmallVector<OpFoldResult> sizes;
-    for (int64_t size : cast<RankedTensorType>(tensor.getType()).getShape())
-      sizes.push_back(ShapedType::isDynamic(size)
-                          ? OpFoldResult(block->getArgument(next++))
-                          : OpFoldResult(builder.getIndexAttr(size)));
-    return sizes;
+  void writeCount(Block *count) override {
+    SmallVector<OpFoldResult> sizes = getResultSizes(count);
+    Value blocks = space.getBlockCount(builder, loc, getRowSizes(sizes),
+                                       getColumnSize(sizes));
+    sizes = getPanelSizes(count);
+    Executable::createCount(builder, loc, blocks,
+                            asValue(sizes[contraction.getPanelDim()]));
+  }
+
+  SmallVector<OpFoldResult> getPanelSizes(Block *block) {
+    return signature.getSizes(builder, block, contraction.getPanels());
+  }
+
+  /// The panels with the groups of all channels in one dimension, which vectors
+  /// are read from.
+  RankedTensorType getPanelsInMemory() const {
+    auto panels = cast<RankedTensorType>(contraction.getPanels().getType());
+    if (contraction.getGroup() == 1)
+      return panels;
+    SmallVector<int64_t> shape(panels.getShape().drop_back());
+    shape.back() *= contraction.getGroup();
+    return RankedTensorType::get(shape, panels.getElementType());
   }
 
   SmallVector<OpFoldResult> getRowSizes(ArrayRef<OpFoldResult> sizes) const {
@@ -92,39 +73,15 @@ private:
 
   KernelMemory getMemory(Block *entry) {
     KernelMemory memory;
-    ValueRange sizes = entry->getArguments().take_front(sizeCount);
-    ValueRange bindings = entry->getArguments().drop_front(sizeCount);
-    auto getNext = [&](RankedTensorType type) {
-      Value subspan =
-          Executable::createSubspan(builder, loc, bindings.front(), type,
-                                    sizes.take_front(type.getNumDynamicDims()));
-      sizes = sizes.drop_front(type.getNumDynamicDims());
-      bindings = bindings.drop_front();
-      return subspan;
-    };
-    for (Value tensor : tensors) {
-      auto type = cast<RankedTensorType>(tensor.getType());
-      if (tensor == contraction.getPanels())
-        type = joinGroups(type);
-      memory.operands[tensor] = getNext(type);
-    }
-    memory.result = getNext(result);
-    memory.panelSizes = getSizes(entry, contraction.getPanels());
-    memory.resultSizes = getSizes(entry, contraction.getResult());
+    memory.operands = signature.createMemory(
+        builder, entry, {{contraction.getPanels(), getPanelsInMemory()}});
+    memory.result = memory.operands.at(Value());
+    memory.panelSizes = getPanelSizes(entry);
+    memory.resultSizes = getResultSizes(entry);
     return memory;
   }
 
-  /// The panels with the groups of all channels in one dimension, which vectors
-  /// are read from.
-  RankedTensorType joinGroups(RankedTensorType panels) const {
-    if (contraction.getGroup() == 1)
-      return panels;
-    SmallVector<int64_t> shape(panels.getShape().drop_back());
-    shape.back() *= contraction.getGroup();
-    return RankedTensorType::get(shape, panels.getElementType());
-  }
-
-  void writeEntry(Block *entry) {
+  void writeEntry(Block *entry) override {
     Value block = Executable::createWorkgroupId(builder, loc, 0);
     Value panel = Executable::createWorkgroupId(builder, loc, 1);
     KernelMemory memory = getMemory(entry);
@@ -135,10 +92,11 @@ private:
     SmallVector<OpFoldResult> rows = getRowSizes(memory.resultSizes);
     if (rows.empty()) {
       auto [begin, end] =
-          getRange(block, space.block * space.tileRows, columns);
+          getRange(block, constant(space.block * space.tileRows), columns);
       return writeColumns(tiles, {}, begin, end);
     }
-    auto [begin, end] = getRange(block, space.block, getProduct(rows));
+    auto [begin, end] =
+        getRange(block, constant(space.block), getProduct(rows));
     auto loop = scf::ForOp::create(builder, loc, begin, end, constant(1));
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
@@ -199,83 +157,46 @@ private:
     }
   }
 
-  /// The tiles of the columns from `begin` to `end`: full ones, then, for what
-  /// is left, ever smaller ones.
+  /// The tiles of the columns from `begin` to `end`.
   void writeColumns(TileEmitter &tiles, ValueRange row, Value begin,
                     Value end) {
-    int64_t columns = result.getDimSize(*contraction.getColumnDim());
-    int64_t step = space.tileRows;
-    Value left = arith::RemUIOp::create(
-        builder, loc, arith::SubIOp::create(builder, loc, end, begin),
-        constant(step));
-    Value full = arith::SubIOp::create(builder, loc, end, left);
-    auto loop = scf::ForOp::create(builder, loc, begin, full, constant(step));
-    {
-      OpBuilder::InsertionGuard guard(builder);
-      builder.setInsertionPointToStart(loop.getBody());
-      tiles.emit(getPosition(row, loop.getInductionVar()), step);
-    }
-    if (!ShapedType::isDynamic(columns)) {
-      if (int64_t rest = columns % step)
-        writeIf(isEqual(left, rest),
-                [&] { tiles.emit(getPosition(row, full), rest); });
-      return;
-    }
-    for (int64_t rest = llvm::PowerOf2Ceil(step) / 2; rest > 0; rest /= 2) {
-      Value bit = arith::AndIOp::create(builder, loc, left, constant(rest));
-      // The larger tiles, whose bits are above, come first.
-      Value above =
-          arith::AndIOp::create(builder, loc, left, constant(-2 * rest));
-      Value first = arith::AddIOp::create(builder, loc, full, above);
-      writeIf(isEqual(bit, rest),
-              [&] { tiles.emit(getPosition(row, first), rest); });
-    }
+    emitTiles(builder, loc, begin, end,
+              result.getDimSize(*contraction.getColumnDim()), space.tileRows,
+              [&](Value first, int64_t count) {
+                tiles.emit(getPosition(row, first), count);
+              });
   }
 
-  void writeIf(Value condition, function_ref<void()> body) {
-    auto branch =
-        scf::IfOp::create(builder, loc, condition, /*withElseRegion=*/false);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPoint(branch.thenBlock()->getTerminator());
-    body();
-  }
-
-  Value isEqual(Value value, int64_t number) {
-    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, value,
-                                 constant(number));
-  }
-
-  /// The `block`-th range of `step` below `size`.
-  std::pair<Value, Value> getRange(Value block, int64_t step, Value size) {
-    Value begin = arith::MulIOp::create(builder, loc, block, constant(step));
-    Value end = arith::AddIOp::create(builder, loc, begin, constant(step));
-    return {begin, arith::MinUIOp::create(builder, loc, end, size)};
-  }
-
-  Value getProduct(ArrayRef<OpFoldResult> sizes) {
-    Value product = asValue(sizes[0]);
-    for (OpFoldResult size : sizes.drop_front())
-      product = arith::MulIOp::create(builder, loc, product, asValue(size));
-    return product;
-  }
-
-  Value asValue(OpFoldResult size) {
-    return getValueOrCreateConstantIndexOp(builder, loc, size);
-  }
-
-  Value constant(int64_t value) {
-    return arith::ConstantIndexOp::create(builder, loc, value);
-  }
-
-  OpBuilder &builder;
-  func::FuncOp kernel;
   PackedContraction contraction;
   KernelSpace space;
-  Location loc;
   RankedTensorType result;
-  SmallVector<Value> tensors;
-  unsigned sizeCount = 0;
 };
+
+/// The executable of a kernel; fails where it is of no known kind.
+FailureOr<Executable> vectorize(OpBuilder &builder, func::FuncOp kernel,
+                                const VectorUnit &unit) {
+  if (auto unpacks = kernel.getOps<linalg::UnPackOp>(); !unpacks.empty()) {
+    FailureOr<PackedContraction> contraction =
+        PackedContraction::match(*unpacks.begin());
+    if (failed(contraction))
+      return failure();
+    return ProductWriter(builder, kernel, *contraction, unit).write();
+  }
+  for (auto product : kernel.getOps<linalg::LinalgOp>()) {
+    FailureOr<Attention> attention =
+        Attention::match(product, [](const Twine &) {});
+    if (succeeded(attention))
+      return vectorizeAttention(builder, kernel, *attention, unit);
+  }
+  Operation *last = kernel.front().getTerminator();
+  auto root = last->getOperand(0).getDefiningOp<linalg::GenericOp>();
+  FailureOr<RowKernel> rows = root
+                                  ? RowKernel::match(root, [](const Twine &) {})
+                                  : FailureOr<RowKernel>(failure());
+  if (failed(rows))
+    return failure();
+  return vectorizeRows(builder, kernel, *rows, unit);
+}
 
 struct VectorizeKernels : omb::impl::VectorizeKernelsBase<VectorizeKernels> {
   using VectorizeKernelsBase::VectorizeKernelsBase;
@@ -287,46 +208,18 @@ struct VectorizeKernels : omb::impl::VectorizeKernelsBase<VectorizeKernels> {
          llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
       if (!kernel->hasAttr(kKernelAttrName))
         continue;
-      auto unpacks = kernel.getOps<linalg::UnPackOp>();
-      FailureOr<PackedContraction> contraction =
-          unpacks.empty() ? FailureOr<PackedContraction>(failure())
-                          : PackedContraction::match(*unpacks.begin());
-      if (failed(contraction)) {
+      OpBuilder builder(kernel);
+      FailureOr<Executable> executable =
+          vectorize(builder, kernel,
+                    VectorUnit{vectorBytes, vectorRegisters, vectorDotBytes});
+      if (failed(executable)) {
         kernel.emitError("isn't a kernel of omb-outline-kernels");
         return signalPassFailure();
       }
-      OpBuilder builder(kernel);
-      Executable executable =
-          KernelWriter(builder, kernel, *contraction,
-                       VectorUnit{vectorBytes, vectorRegisters, vectorDotBytes})
-              .write();
       for (Operation *user : users.getUsers(kernel))
-        dispatch(cast<func::CallOp>(user), executable);
+        KernelSignature::replaceCall(cast<func::CallOp>(user), *executable);
       kernel.erase();
     }
-  }
-
-private:
-  static void dispatch(func::CallOp call, const Executable &executable) {
-    OpBuilder builder(call);
-    SmallVector<Value> sizes, tensors, resultSizes;
-    for (Value operand : call.getOperands()) {
-      if (!isa<RankedTensorType>(operand.getType())) {
-        resultSizes.push_back(operand);
-        continue;
-      }
-      tensors.push_back(operand);
-      for (OpFoldResult size :
-           tensor::getMixedSizes(builder, call.getLoc(), operand))
-        if (auto value = dyn_cast<Value>(size))
-          sizes.push_back(value);
-    }
-    sizes.append(resultSizes);
-    Value result = executable.createDispatch(
-        builder, call.getLoc(), sizes, tensors,
-        cast<RankedTensorType>(call.getResult(0).getType()));
-    call.getResult(0).replaceAllUsesWith(result);
-    call.erase();
   }
 };
 

@@ -238,6 +238,7 @@ def test_not_a_number_stays_one() -> None:
 
 @pytest.mark.parametrize("element", [FLOAT, TensorProto.DOUBLE])
 def test_batches_of_products(element: int) -> None:
+    dims, square = [2, 3, 131, 8], [2, 3, 131, 131]
     dtype = helper.tensor_dtype_to_np_dtype(element)
     model = small_models.model(
         [
@@ -246,13 +247,14 @@ def test_batches_of_products(element: int) -> None:
             helper.make_node("Softmax", ["s"], ["p"], "softmax"),
             helper.make_node("MatMul", ["p", "c"], ["y"], "mix"),
         ],
-        [small_models.tensor(name, element, [2, 3, 131, 8]) for name in "abc"],
-        [small_models.tensor("y", element, [2, 3, 131, 8])],
+        [small_models.tensor(name, element, dims) for name in "abc"],
+        # Probabilities that are a result, too, are no part of a kernel of attention.
+        [small_models.tensor(*y) for y in (("y", element, dims), ("p", element, square))],
     )
     feed = {name: _random(2, 3, 131, 8, dtype=dtype) + ord(name) % 3 for name in "abc"}
     feed = {name: array.astype(dtype) for name, array in feed.items()}
     text = _agree(model, feed)
-    assert text.count('"flow.dispatch"') == 2
+    assert text.count('"flow.dispatch"') == 3  # two products, a softmax
 
 
 def test_sequences_of_any_length() -> None:
@@ -265,7 +267,10 @@ def test_sequences_of_any_length() -> None:
         ],
         [small_models.tensor("a", FLOAT, ["n", 3, "m", 8])]
         + [small_models.tensor(name, FLOAT, ["n", 3, "k", 8]) for name in "bc"],
-        [small_models.tensor("y", FLOAT, ["n", 3, "m", 8])],
+        [
+            small_models.tensor("y", FLOAT, ["n", 3, "m", 8]),
+            small_models.tensor("p", FLOAT, ["n", 3, "m", "k"]),
+        ],
     )
     sizes = [(2, 5, 7), (1, 1, 1), (1, 20, 33), (3, 1, 40), (0, 4, 4), (2, 16, 64)]
     feeds = (
@@ -273,7 +278,7 @@ def test_sequences_of_any_length() -> None:
         for n, m, k in sizes
     )
     text = _agree(model, *feeds)
-    assert text.count('"flow.dispatch"') == 2
+    assert text.count('"flow.dispatch"') == 3  # two products, a softmax
 
 
 def test_the_same_kernel_for_layers_that_are_alike() -> None:

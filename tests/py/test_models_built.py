@@ -92,15 +92,13 @@ def _check(case: Case, provider: str, tolerance: float) -> None:
     model = case.build()
     session = omb.InferenceSession(model, providers=[provider])
     assert session.get_providers()[0] == provider
-    names = [value.name for value in model.graph.output]
     for inputs in case.inputs():
         if provider == "vulkan" and not all(array.size for array in inputs.values()):
             # IREE's Vulkan driver binds no empty buffers: an error, no wrong numbers.
             with pytest.raises(omb.OmbError, match=r"'past.0.key' has no elements"):
                 session.run(None, inputs)
             continue
-        expected = reference.onnxruntime_outputs(model, inputs)
-        reference.assert_agree(names, session.run(None, inputs), expected, tolerance)
+        reference.assert_runs_alike(session, model, inputs, tolerance)
 
 
 @every_case
@@ -123,12 +121,12 @@ def test_cached_decoding_equals_decoding_at_once() -> None:
     """GPT-2's promise: tokens one by one, each with the cache so far, give the same last logits."""
     model = transformers.gpt2_like(past=True)
     session = omb.InferenceSession(model, providers=["cpu"])
-    names = [value.name for value in model.graph.output]
     ids = _token_ids(np.random.default_rng(9), 1, 6)
     head = transformers.HIDDEN // transformers.HEADS
     empty = np.zeros((1, transformers.HEADS, 0, head), np.float32)
     caches = {v.name: empty for v in model.graph.input if v.name.startswith("past")}
 
+    names = [value.name for value in model.graph.output]
     at_once = dict(zip(names, session.run(None, {"input_ids": ids, **caches}), strict=True))
     for position in range(ids.shape[1]):
         token = ids[:, position : position + 1]

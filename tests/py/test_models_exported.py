@@ -45,12 +45,8 @@ def _inputs(path: Path) -> dict[str, np.ndarray]:
 
 
 def _check(path: Path, provider: str, tolerance: float) -> None:
-    inputs = _inputs(path)
     session = omb.InferenceSession(path, providers=[provider])
-    names = [value.name for value in session.get_outputs()]
-    actual = session.run(None, inputs)
-    expected = reference.onnxruntime_outputs(path, inputs)
-    reference.assert_agree(names, actual, expected, tolerance)
+    reference.assert_runs_alike(session, path, _inputs(path), tolerance)
 
 
 @pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])

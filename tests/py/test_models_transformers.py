@@ -110,12 +110,10 @@ def _require(name: str) -> Path:
 def _check(name: str, provider: str, tolerance: float) -> None:
     path = _require(name)
     session = omb.InferenceSession(path, providers=[provider], fallback="error")
-    names = [value.name for value in session.get_outputs()]
     for inputs in MODELS[name]():
         if provider == "vulkan" and not all(array.size for array in inputs.values()):
             continue  # an error there, as test_models_built.py asserts
-        expected = reference.onnxruntime_outputs(path, inputs)
-        reference.assert_agree(names, session.run(None, inputs), expected, tolerance)
+        reference.assert_runs_alike(session, path, inputs, tolerance)
 
 
 @every_model
@@ -134,21 +132,6 @@ def test_vulkan_compiles(name: str) -> None:
     assert omb.compile(_require(name), target="vulkan", fallback="error").emit("vmfb")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=omb.OmbError,
-                reason="IREE's CUDA code generation: Softmax: 'func.func' op failed to distribute",
-            ),
-        )
-        if name == "vit"
-        else name
-        for name in MODELS
-    ],
-)
+@every_model
 def test_cuda_assembles(name: str) -> None:
     ptx.assemble(omb.compile(_require(name), target="cuda", fallback="error"))

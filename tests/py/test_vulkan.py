@@ -60,6 +60,28 @@ def test_reductions_are_broadcast(case: str) -> None:
     reference.assert_agree(["y"], actual, expected, VULKAN_TOLERANCE)
 
 
+@pytest.mark.parametrize("size", [5, 100])
+def test_elements_picked_by_value(size: int) -> None:
+    """The sizes aren't known, so that they may be as large as an index of 32 bits."""
+    x = np.arange(size, dtype=np.float32) % 3
+    (y,) = _run("(float[n] x) => (int64[1,k] y) { y = NonZero(x) }", x=x)
+    np.testing.assert_array_equal(y, np.array(np.nonzero(x)))
+
+
+def test_boxes_of_several_classes() -> None:
+    corner = np.array([0, 0.1, 5, 5.1, 9, 9.1], np.float32)
+    boxes = np.stack([corner, corner, corner + 1, corner + 1], axis=1)[None]
+    scores = np.array([[[0.1, 0.9, 0.3, 0.4, 0.8, 0.2], [0.5, 0.6, 0.7, 0.1, 0.2, 0.9]]], "f4")
+    (y,) = _run(
+        """(float[1,6,4] boxes, float[1,2,6] scores) => (int64[k,3] y)
+            <int64[1] most = {2}, float[1] overlap = {0.5}>
+            { y = NonMaxSuppression(boxes, scores, most, overlap) }""",
+        boxes=boxes,
+        scores=scores,
+    )
+    np.testing.assert_array_equal(y, [[0, 0, 1], [0, 0, 4], [0, 1, 5], [0, 1, 2]])
+
+
 def test_empty_tensors_of_known_sizes() -> None:
     (y,) = _run("(float[0,3] x) => (float[0,3] y) { y = Relu(x) }", x=EMPTY)
     assert y.shape == (0, 3)

@@ -19,7 +19,8 @@ TO_LINALG = "omb-to-linalg"
 TO_VECTOR = "omb-to-vector"
 CHANNELS_LAST = "omb-convert-layout{named=true}"
 TO_IREE = "omb-to-iree"
-FOR_SPIRV = "omb-isolate-broadcasts"
+FOR_PROVIDER = {"vulkan": "omb-isolate-broadcasts", "cuda": "omb-isolate-gathers"}
+"""What keeps IREE from errors of its code generation for a kind of device."""
 
 _PARAMETERS = "omb.parameters"
 _RANDOM_STREAMS = "omb.random_streams"  # lowering/to_linalg/RandomStream.cpp has the other copy
@@ -107,8 +108,8 @@ def to_iree(linalg: ir.Operation, target: Target) -> HandOff:
     from onnx_mlir_bridge._mlir._mlir_libs import _omb
 
     attributes = _module_attributes(linalg, target)
-    if target.provider == "vulkan":
-        run_passes(linalg, FOR_SPIRV)
+    if target.provider in FOR_PROVIDER:
+        run_passes(linalg, FOR_PROVIDER[target.provider])
     run_passes(linalg, TO_IREE)
     weights: dict[str, memoryview] = {}
     if _PARAMETERS in linalg.attributes:

@@ -145,3 +145,63 @@ func.func @of_elements(%x: tensor<4xi32>) -> tensor<4xi32> {
   } -> tensor<4xi32>
   return %r : tensor<4xi32>
 }
+
+// A tensor that a while carries twice is a copy the second time.
+
+// CHECK-LABEL: func.func @twice
+// CHECK: } do {
+// CHECK: %[[D:.*]] = linalg.abs
+// CHECK: %[[TRUE:.*]] = "util.optimization_barrier"(%{{.*}}) : (i1) -> i1
+// CHECK: %[[COPY:.*]] = linalg.generic {{.*}} ins(%[[D]] : tensor<?xf32>)
+// CHECK-NEXT: ^bb0(%[[IN:.*]]: f32, %{{.*}}: f32):
+// CHECK-NEXT: arith.select %[[TRUE]], %[[IN]]
+// CHECK: "util.optimization_barrier"(%[[D]])
+// CHECK: "util.optimization_barrier"(%[[COPY]])
+// CHECK: scf.yield
+func.func @twice(%x: tensor<?xf32>, %y: tensor<?xf32>, %go: i1) -> tensor<?xf32> {
+  %r:2 = scf.while (%a = %x, %b = %y) : (tensor<?xf32>, tensor<?xf32>) -> (tensor<?xf32>, tensor<?xf32>) {
+    scf.condition(%go) %a, %b : tensor<?xf32>, tensor<?xf32>
+  } do {
+  ^bb0(%a: tensor<?xf32>, %b: tensor<?xf32>):
+    %d = linalg.abs ins(%b : tensor<?xf32>) outs(%a : tensor<?xf32>) -> tensor<?xf32>
+    scf.yield %d, %d : tensor<?xf32>, tensor<?xf32>
+  }
+  return %r#0 : tensor<?xf32>
+}
+
+// What a loop carries and doesn't read is read.
+
+// CHECK-LABEL: func.func @unread
+// CHECK: scf.for {{.*}} iter_args(%[[X:.*]] = %{{.*}})
+// CHECK-NEXT: %[[C:.*]] = arith.constant 0
+// CHECK-NEXT: %[[DIM:.*]] = tensor.dim %[[X]], %[[C]]
+// CHECK-NEXT: "util.optimization_barrier"(%[[DIM]])
+// CHECK-NEXT: "util.optimization_barrier"(%[[X]])
+func.func @unread(%x: tensor<?xf32>, %y: tensor<?xf32>, %n: index) -> tensor<?xf32> {
+  %zero = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %r = scf.for %i = %zero to %n step %one iter_args(%a = %x) -> tensor<?xf32> {
+    scf.yield %y : tensor<?xf32>
+  }
+  return %r : tensor<?xf32>
+}
+
+// What is computed before a loop and used after it isn't in one partition with
+// both.
+
+// CHECK-LABEL: func.func @read_after
+// CHECK: %[[START:.*]] = linalg.abs
+// CHECK: %[[B:.*]] = "util.optimization_barrier"(%[[START]])
+// CHECK: %[[R:.*]] = scf.for {{.*}} iter_args(%{{.*}} = %[[B]])
+// CHECK: linalg.add ins(%[[R]], %[[START]]
+func.func @read_after(%x: tensor<3xf32>, %e: tensor<3xf32>, %n: index) -> tensor<3xf32> {
+  %zero = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %start = linalg.abs ins(%x : tensor<3xf32>) outs(%e : tensor<3xf32>) -> tensor<3xf32>
+  %r = scf.for %i = %zero to %n step %one iter_args(%a = %start) -> tensor<3xf32> {
+    %b = linalg.exp ins(%a : tensor<3xf32>) outs(%e : tensor<3xf32>) -> tensor<3xf32>
+    scf.yield %b : tensor<3xf32>
+  }
+  %y = linalg.add ins(%r, %start : tensor<3xf32>, tensor<3xf32>) outs(%e : tensor<3xf32>) -> tensor<3xf32>
+  return %y : tensor<3xf32>
+}

@@ -17,6 +17,27 @@ func.func @slice(%x: tensor<10x5xf32>) -> tensor<4x5xf32> {
 
 // -----
 
+// Every second element of rows whose size isn't known: read one by one.
+
+// CHECK-LABEL: func.func @every_second
+// CHECK-NOT: extract_slice
+// CHECK: linalg.generic
+// CHECK: %[[I:.*]] = linalg.index 0
+// CHECK: %[[J:.*]] = linalg.index 1
+// CHECK: %[[TWICE:.*]] = arith.muli %[[J]], %{{.*}}
+// CHECK: %[[AT:.*]] = arith.addi %[[TWICE]], %{{.*}}
+// CHECK: tensor.extract %{{.*}}[%[[I]], %[[AT]]]
+func.func @every_second(%x: tensor<?x?xf32>) -> tensor<?x?xf32> {
+  %s = onnx.Constant() {value_ints = array<i64: 0>} : () -> tensor<1xi64>
+  %e = onnx.Constant() {value_ints = array<i64: 9223372036854775807>} : () -> tensor<1xi64>
+  %a = onnx.Constant() {value_ints = array<i64: 1>} : () -> tensor<1xi64>
+  %t = onnx.Constant() {value_ints = array<i64: 2>} : () -> tensor<1xi64>
+  %0 = onnx.Slice(%x, %s, %e, %a, %t) : (tensor<?x?xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x?xf32>
+  return %0 : tensor<?x?xf32>
+}
+
+// -----
+
 // Backwards.
 
 // CHECK-LABEL: func.func @reverse

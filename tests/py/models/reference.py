@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_mlir_bridge as omb
 
 Model = onnx.ModelProto | Path
 
@@ -46,3 +47,12 @@ def assert_agree(
         assert e.size < 2 or np.ptp(e) > 0, f"the reference for {name} is flat"
         error = relative_error(a, e)
         assert error <= tolerance, f"{name}: relative error {error:.2e} > {tolerance:.0e}"
+
+
+def assert_runs_alike(
+    session: omb.InferenceSession, model: Model, inputs: Mapping[str, np.ndarray], tolerance: float
+) -> None:
+    """A run of ``session`` agrees with ONNX Runtime on the CPU."""
+    names = [value.name for value in session.get_outputs()]
+    expected = onnxruntime_outputs(model, inputs)
+    assert_agree(names, session.run(None, inputs), expected, tolerance)

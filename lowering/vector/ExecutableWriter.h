@@ -1,0 +1,44 @@
+//===- ExecutableWriter.h - From a kernel to its executable -----*- C++ -*-===//
+
+#ifndef OMB_LOWERING_VECTOR_EXECUTABLEWRITER_H
+#define OMB_LOWERING_VECTOR_EXECUTABLEWRITER_H
+
+#include "lowering/vector/KernelSignature.h"
+
+namespace omb::kernels {
+
+/// Makes an executable of one kernel; of which kind, the derived class knows.
+class ExecutableWriter {
+public:
+  virtual ~ExecutableWriter() = default;
+
+  Executable write();
+
+protected:
+  ExecutableWriter(mlir::OpBuilder &builder, mlir::func::FuncOp kernel)
+      : builder(builder), loc(kernel.getLoc()), signature(kernel) {}
+
+  /// Writes the number of workgroups, or what one of them does, at the end of
+  /// the block.
+  virtual void writeCount(mlir::Block *count) = 0;
+  virtual void writeEntry(mlir::Block *entry) = 0;
+
+  llvm::SmallVector<mlir::OpFoldResult> getResultSizes(mlir::Block *block) {
+    return signature.getSizes(builder, block, /*tensor=*/nullptr);
+  }
+  /// The `block`-th range of `step` below `size`.
+  std::pair<mlir::Value, mlir::Value>
+  getRange(mlir::Value block, mlir::Value step, mlir::Value size);
+  /// 1 of no sizes.
+  mlir::Value getProduct(llvm::ArrayRef<mlir::OpFoldResult> sizes);
+  mlir::Value asValue(mlir::OpFoldResult size);
+  mlir::Value constant(int64_t value);
+
+  mlir::OpBuilder &builder;
+  mlir::Location loc;
+  KernelSignature signature;
+};
+
+} // namespace omb::kernels
+
+#endif // OMB_LOWERING_VECTOR_EXECUTABLEWRITER_H

@@ -1,0 +1,94 @@
+//===- ProductTile.cpp - Sums of products in registers --------------------===//
+
+#include "lowering/vector/ProductTile.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+/// `sum` plus the products of the groups of integers in each lane.
+static Value addGroups(OpBuilder &builder, Location loc, Value input,
+                       Value weights, Value sum) {
+  auto type = cast<VectorType>(sum.getType());
+  bool isWide = type.getNumElements() * type.getElementTypeBitWidth() > 256;
+  auto call = [&](StringRef name, ValueRange operands) {
+    return LLVM::CallIntrinsicOp::create(builder, loc, type,
+                                         builder.getStringAttr(name), operands)
+        .getResult(0);
+  };
+  if (getElementTypeOrSelf(input).isInteger(8))
+    return call(isWide ? "llvm.x86.avx512.vpdpbusd.512"
+                       : "llvm.x86.avx512.vpdpbusd.256",
+                {sum, input, weights});
+  weights = arith::ExtSIOp::create(builder, loc, input.getType(), weights);
+  Value products =
+      call(isWide ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd",
+           {input, weights});
+  return arith::AddIOp::create(builder, loc, sum, products);
+}
+
+/// `sum` plus the product of two vectors.
+static Value multiplyAdd(OpBuilder &builder, Location loc, Value input,
+                         Value weights, Value sum) {
+  if (isa<FloatType>(getElementTypeOrSelf(sum)))
+    return vector::FMAOp::create(builder, loc, input, weights, sum);
+  return addGroups(builder, loc, input, weights, sum);
+}
+
+SmallVector<Value> omb::kernels::emitProducts(
+    OpBuilder &builder, Location loc, SmallVector<Value> sums,
+    ValueRange weights, unsigned begin, unsigned end,
+    function_ref<SmallVector<Value>(unsigned)> readInput) {
+  size_t vectors = weights.size();
+  for (unsigned row = begin; row < end; ++row) {
+    SmallVector<Value> input = readInput(row);
+    for (size_t number = 0; number < vectors; ++number) {
+      Value &into = sums[row * vectors + number];
+      into = multiplyAdd(builder, loc, input[number], weights[number], into);
+    }
+  }
+  return sums;
+}
+
+void omb::kernels::emitTiles(OpBuilder &builder, Location loc, Value begin,
+                             Value end, int64_t size, int64_t step,
+                             function_ref<void(Value, int64_t)> emitTile) {
+  auto constant = [&](int64_t value) -> Value {
+    return arith::ConstantIndexOp::create(builder, loc, value);
+  };
+  auto emitIf = [&](Value value, int64_t number, Value first, int64_t rows) {
+    Value isEqual = arith::CmpIOp::create(
+        builder, loc, arith::CmpIPredicate::eq, value, constant(number));
+    auto branch =
+        scf::IfOp::create(builder, loc, isEqual, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(branch.thenBlock()->getTerminator());
+    emitTile(first, rows);
+  };
+  Value left = arith::RemUIOp::create(
+      builder, loc, arith::SubIOp::create(builder, loc, end, begin),
+      constant(step));
+  Value full = arith::SubIOp::create(builder, loc, end, left);
+  if (ShapedType::isDynamic(size) || size >= step) {
+    auto loop = scf::ForOp::create(builder, loc, begin, full, constant(step));
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    emitTile(loop.getInductionVar(), step);
+  }
+  if (!ShapedType::isDynamic(size)) {
+    if (int64_t rest = size % step)
+      emitIf(left, rest, full, rest);
+    return;
+  }
+  for (int64_t rest = llvm::PowerOf2Ceil(step) / 2; rest > 0; rest /= 2) {
+    Value bit = arith::AndIOp::create(builder, loc, left, constant(rest));
+    // The larger tiles, whose bits are above, come first.
+    Value above =
+        arith::AndIOp::create(builder, loc, left, constant(-2 * rest));
+    emitIf(bit, rest, arith::AddIOp::create(builder, loc, full, above), rest);
+  }
+}

@@ -1,0 +1,30 @@
+//===- ProductTile.h - Sums of products in registers ------------*- C++ -*-===//
+
+#ifndef OMB_LOWERING_VECTOR_PRODUCTTILE_H
+#define OMB_LOWERING_VECTOR_PRODUCTTILE_H
+
+#include "mlir/IR/Builders.h"
+
+namespace omb::kernels {
+
+/// Adds one product to each sum of a tile: of the vectors of `weights` and the
+/// input of each row from `begin` to `end`, as many vectors. Sums of 32-bit
+/// integers are of four unsigned bytes of the input with as many signed ones,
+/// or of two with two, given in 16 bits, for each lane.
+llvm::SmallVector<mlir::Value> emitProducts(
+    mlir::OpBuilder &builder, mlir::Location loc,
+    llvm::SmallVector<mlir::Value> sums, mlir::ValueRange weights,
+    unsigned begin, unsigned end,
+    llvm::function_ref<llvm::SmallVector<mlir::Value>(unsigned row)> readInput);
+
+/// Writes the tiles from `begin` to `end`, of which `size` is the difference or
+/// dynamic: a loop of those of `step` rows, then, for what is left, ever
+/// smaller ones.
+void emitTiles(
+    mlir::OpBuilder &builder, mlir::Location loc, mlir::Value begin,
+    mlir::Value end, int64_t size, int64_t step,
+    llvm::function_ref<void(mlir::Value first, int64_t rows)> emitTile);
+
+} // namespace omb::kernels
+
+#endif // OMB_LOWERING_VECTOR_PRODUCTTILE_H
