@@ -19,8 +19,8 @@
 // CHECK-NOT: arith.uitofp
 // CHECK: arith.subf %[[D]]
 // CHECK-NOT: arith.divf
-// CHECK: vector.fma
-// CHECK: vector.fma
+// CHECK: math.fma
+// CHECK: math.fma
 // CHECK: arith.cmpf ord
 // CHECK: math.roundeven
 // CHECK: arith.fptosi
