@@ -29,6 +29,14 @@ struct ToVectorOptions : mlir::PassPipelineOptions<ToVectorOptions> {
       *this, "vector-dot-bytes",
       llvm::cl::desc("Products of bytes that an instruction adds to 32 bits"),
       llvm::cl::init(4)};
+  Option<bool> vectorDotBFloats{
+      *this, "vector-dot-bfloats",
+      llvm::cl::desc("Whether an instruction adds products of bf16 to f32"),
+      llvm::cl::init(true)};
+  Option<std::string> narrow{
+      *this, "narrow",
+      llvm::cl::desc("The type of the factors of products of f32"),
+      llvm::cl::init("")};
 };
 
 /// Adds `omb-to-vector`: kernels of vector code for what decides the speed on

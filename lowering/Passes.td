@@ -181,7 +181,9 @@ class VectorUnitOptions {
     Option<"vectorRegisters", "vector-registers", "unsigned", /*default=*/"32",
            "Number of vector registers">,
     Option<"vectorDotBytes", "vector-dot-bytes", "unsigned", /*default=*/"4",
-           "Products of bytes that an instruction adds to 32 bits: 4, 2 or 0">
+           "Products of bytes that an instruction adds to 32 bits: 4, 2 or 0">,
+    Option<"vectorDotBFloats", "vector-dot-bfloats", "bool", /*default=*/"true",
+           "Whether an instruction adds products of bf16 to f32">
   ];
 }
 
@@ -246,8 +248,8 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
   let summary = "Put weights into the order in which kernels read them";
   let description = [{
     Takes products of matrices and convolutions in f32, f64 and of signed bytes,
-    summed in 32 bits, whose output has the weights' channels last. The channels are divided into panels of a few
-    vectors each; the weights, usually a constant, are stored panel by panel,
+    summed in 32 bits, whose output has the weights' channels last. The channels
+    are divided into panels of a few vectors each; the weights, usually a constant, are stored panel by panel,
     with zeros beyond the last channel:
 
         packed[p..., j, v] += input[f(p..., r...)] * panels[b..., j, r..., v]
@@ -266,6 +268,11 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
     bytes, and 128 times the sums of the weights are subtracted. Inputs that
     were made of unsigned bytes are read as they were.
 
+    With `narrow`, the weights of products of f32 are stored in that type. Sums
+    of bf16 are made by an instruction that adds two products to an f32, where
+    the CPU has it: then the input becomes bf16, too, as a part of what computes
+    it. Otherwise the weights become f32 again in registers.
+
     The panel's size follows from the registers of the CPU and the sizes of the
     output. A start of the sum other than zero is added afterwards. Transposed
     constants are read in the order that they have. Weights that aren't constant
@@ -273,6 +280,9 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
     both are sequences of unknown length.
   }];
   let options = vectorUnit # [
+    Option<"narrow", "narrow", "std::string", /*default=*/"\"\"",
+           "The type of the factors of products of f32: bf16, f16, or empty: "
+           "as they are">,
     Option<"explain", "explain", "bool", /*default=*/"false",
            "Remark of each sum that isn't packed why it isn't">
   ];
@@ -335,9 +345,9 @@ def VectorizeKernels : Pass<"omb-vectorize-kernels", "::mlir::ModuleOp">,
     its calls by `flow.dispatch`. A workgroup computes one panel of channels for
     a block of positions, tile by tile: the sums of a tile stay in vector
     registers while loops go through what is summed over, with one
-    `vector.fma`, or, of bytes, an instruction of x86, for each vector and step;
-    then the elementwise op is done to
-    the vectors, and they are stored. Tiles at the end of a row are smaller.
+    `vector.fma`, or, of bytes and bf16, an instruction of x86, for each vector
+    and step; then the elementwise op is done to the vectors, and they are
+    stored. Tiles at the end of a row are smaller.
 
     Inputs are read where they are, unpadded and unpacked. A row of the output
     skips the taps above and below the input; of the columns, whose number is

@@ -3,6 +3,7 @@
 #include "lowering/vector/ByteContraction.h"
 
 #include "lowering/ConstantBytes.h"
+#include "lowering/vector/ElementMap.h"
 #include "lowering/vector/Elementwise.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -40,58 +41,18 @@ static Value getShifted(Value value) {
   return isShift ? op.getDpsInputs()[0] : Value();
 }
 
-/// The integer that `pad` fills up with; nullopt where it isn't constant.
-static std::optional<int64_t> getPadding(tensor::PadOp pad) {
-  APInt number;
-  Value value = pad ? pad.getConstantPaddingValue() : Value();
-  if (!value || !matchPattern(value, m_ConstantInt(&number)))
-    return std::nullopt;
-  return number.getSExtValue();
-}
-
-static Value createPad(OpBuilder &builder, Location loc, Value source,
-                       ArrayRef<OpFoldResult> low, ArrayRef<OpFoldResult> high,
-                       int8_t value) {
-  return tensor::PadOp::create(builder, loc, /*resultType=*/Type(), source, low,
-                               high, createByte(builder, loc, value));
-}
-
-/// `value`, of bytes, plus 128. Padding and other shapes come after that, so
-/// that it becomes part of what computes the bytes.
+/// `value`, of bytes, plus 128.
 static Value createShifted(OpBuilder &builder, Location loc, Value value) {
-  if (Value source = getShifted(value))
-    return source;
-  auto pad = value.getDefiningOp<tensor::PadOp>();
-  if (std::optional<int64_t> padding = getPadding(pad))
-    return createPad(builder, loc, createShifted(builder, loc, pad.getSource()),
-                     pad.getMixedLowPad(), pad.getMixedHighPad(),
-                     shift(*padding));
-  if (auto collapse = value.getDefiningOp<tensor::CollapseShapeOp>())
-    return tensor::CollapseShapeOp::create(
-        builder, loc, collapse.getType(),
-        createShifted(builder, loc, collapse.getSrc()),
-        collapse.getReassociationIndices());
-  if (auto expand = value.getDefiningOp<tensor::ExpandShapeOp>())
-    return tensor::ExpandShapeOp::create(
-        builder, loc, expand.getType(),
-        createShifted(builder, loc, expand.getSrc()),
-        expand.getReassociationIndices(), expand.getMixedOutputShape());
-  auto type = cast<RankedTensorType>(value.getType());
-  Value empty = tensor::EmptyOp::create(
-      builder, loc, tensor::getMixedSizes(builder, loc, value),
-      type.getElementType());
-  SmallVector<AffineMap> maps(2,
-                              builder.getMultiDimIdentityMap(type.getRank()));
-  SmallVector<utils::IteratorType> parallel(type.getRank(),
-                                            utils::IteratorType::parallel);
-  return linalg::GenericOp::create(
-             builder, loc, type, value, empty, maps, parallel,
-             [](OpBuilder &b, Location at, ValueRange args) {
-               Value shifted = arith::AddIOp::create(
-                   b, at, args[0], createByte(b, at, shift(0)));
-               linalg::YieldOp::create(b, at, shifted);
-             })
-      .getResult(0);
+  ElementMap shifted;
+  shifted.type = builder.getI8Type();
+  shifted.find = getShifted;
+  shifted.fold = [&](TypedAttr number) -> TypedAttr {
+    return builder.getI8IntegerAttr(shift(cast<IntegerAttr>(number).getInt()));
+  };
+  shifted.build = [](OpBuilder &b, Location at, Value element) -> Value {
+    return arith::AddIOp::create(b, at, element, createByte(b, at, shift(0)));
+  };
+  return mapBelowShapes(builder, loc, value, shifted);
 }
 
 Value omb::kernels::createUnsignedInput(OpBuilder &builder,
@@ -99,24 +60,7 @@ Value omb::kernels::createUnsignedInput(OpBuilder &builder,
                                         int64_t group) {
   Location loc = contraction.op->getLoc();
   Value input = createShifted(builder, loc, contraction.input->get());
-  auto type = cast<RankedTensorType>(input.getType());
-  int64_t size = contraction.getSize(contraction.reductions.back());
-  int64_t missing = llvm::alignTo(size, group) - size;
-  if (missing == 0)
-    return input;
-  // The weights of these are zeros: they may be anything, such as a padding.
-  int8_t padding = 0;
-  SmallVector<OpFoldResult> low(type.getRank(), builder.getIndexAttr(0)),
-      high(low);
-  auto pad = input.getDefiningOp<tensor::PadOp>();
-  if (std::optional<int64_t> known = getPadding(pad)) {
-    padding = *known;
-    low = pad.getMixedLowPad();
-    high = pad.getMixedHighPad();
-    input = pad.getSource();
-  }
-  high.back() = builder.getIndexAttr(missing);
-  return createPad(builder, loc, input, low, high, padding);
+  return padLastDimension(builder, loc, input, group);
 }
 
 /// The same of weights with known values, which `source` has.

@@ -10,7 +10,7 @@
 using namespace mlir;
 using namespace omb::kernels;
 
-/// Whether the body of `op` is out + lhs * rhs. Of integers, lhs and rhs are
+/// Whether the body of `op` is out + lhs * rhs. Integers lhs and rhs may be
 /// sign-extended.
 template <typename AddOp, typename MulOp>
 static bool sumsProducts(linalg::LinalgOp op) {
@@ -41,17 +41,20 @@ bool omb::kernels::multipliesAndAdds(linalg::LinalgOp op) {
 void omb::kernels::buildMultiplyAdd(OpBuilder &builder, Location loc,
                                     ValueRange args) {
   Type type = args[2].getType();
+  auto extend = [&](Value factor) -> Value {
+    if (factor.getType() == type)
+      return factor;
+    if (isa<FloatType>(type))
+      return arith::ExtFOp::create(builder, loc, type, factor);
+    return arith::ExtSIOp::create(builder, loc, type, factor);
+  };
   if (isa<FloatType>(type)) {
-    Value product = arith::MulFOp::create(builder, loc, args[0], args[1]);
+    Value product =
+        arith::MulFOp::create(builder, loc, extend(args[0]), extend(args[1]));
     Value sum = arith::AddFOp::create(builder, loc, args[2], product);
     linalg::YieldOp::create(builder, loc, sum);
     return;
   }
-  auto extend = [&](Value factor) -> Value {
-    if (factor.getType() == type)
-      return factor;
-    return arith::ExtSIOp::create(builder, loc, type, factor);
-  };
   Value product =
       arith::MulIOp::create(builder, loc, extend(args[0]), extend(args[1]));
   Value sum = arith::AddIOp::create(builder, loc, args[2], product);
@@ -147,21 +150,18 @@ static bool hasChannelsLast(const ChannelContraction &found) {
          });
 }
 
-/// Makes the loop of the input's last dimension the last of the reductions;
-/// fails where bytes that are summed up don't lie next to each other.
-static LogicalResult sumLastDimension(ChannelContraction &found) {
-  auto op = found.op;
-  AffineMap input = op.getMatchingIndexingMap(found.input);
-  auto last = dyn_cast<AffineDimExpr>(input.getResults().back());
-  unsigned *loop =
-      last ? llvm::find(found.reductions, last.getPosition()) : nullptr;
-  if (!loop || loop == found.reductions.end() ||
-      ShapedType::isDynamic(found.getSize(*loop)) ||
-      llvm::any_of(input.getResults().drop_back(), [&](AffineExpr expr) {
+LogicalResult ChannelContraction::sumLastDimension() {
+  auto linalgOp = op;
+  AffineMap map = linalgOp.getMatchingIndexingMap(input);
+  auto last = dyn_cast<AffineDimExpr>(map.getResults().back());
+  unsigned *loop = last ? llvm::find(reductions, last.getPosition()) : nullptr;
+  if (!loop || loop == reductions.end() ||
+      ShapedType::isDynamic(getSize(*loop)) ||
+      llvm::any_of(map.getResults().drop_back(), [&](AffineExpr expr) {
         return expr.isFunctionOfDim(last.getPosition());
       }))
     return failure();
-  std::rotate(loop, loop + 1, found.reductions.end());
+  std::rotate(loop, loop + 1, reductions.end());
   return success();
 }
 
@@ -236,7 +236,7 @@ ChannelContraction::match(linalg::LinalgOp op,
   for (OpOperand *operand : {found.input, found.weights})
     if (getElementTypeOrSelf(operand->get().getType()) != element)
       return fail("has operands of several types");
-  if (found.isInteger && failed(sumLastDimension(found)))
+  if (found.isInteger && failed(found.sumLastDimension()))
     return fail("sums bytes that don't lie next to each other");
   auto type = cast<RankedTensorType>(op.getDpsInits()[0].getType());
   if (type.isDynamicDim(type.getRank() - 1) &&

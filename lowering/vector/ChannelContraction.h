@@ -32,8 +32,8 @@ struct ChannelContraction {
   llvm::SmallVector<unsigned> positions;
   /// Whether each channel of the output has a channel of the input of its own.
   bool isDepthwise = false;
-  /// Whether signed bytes are multiplied and summed in 32 bits. The input's
-  /// last dimension, of a known size, is then the last of the reductions.
+  /// Whether signed bytes are multiplied and summed in 32 bits.
+  /// sumLastDimension has been called for them.
   bool isInteger = false;
 
   /// Fails with the reason where `op` is something else.
@@ -49,6 +49,10 @@ struct ChannelContraction {
   /// The weights' dimensions in the order batches, channels, what is summed.
   llvm::SmallVector<int64_t> getWeightsOrder() const;
   bool hasConstantWeights() const;
+  /// Makes the loop of the input's last dimension the last of the reductions;
+  /// fails where values that are summed up don't lie next to each other, or
+  /// nobody knows how many.
+  mlir::LogicalResult sumLastDimension();
   /// The bytes of an element of the sums.
   unsigned getElementBytes() const;
   TileDemand getTileDemand() const;
@@ -57,7 +61,8 @@ struct ChannelContraction {
 /// Whether the body of `op` is out + lhs * rhs in floating point.
 bool multipliesAndAdds(mlir::linalg::LinalgOp op);
 
-/// The body of such a product: out + input * weights, with integers extended.
+/// The body of such a product: out + input * weights, with narrow factors
+/// extended.
 void buildMultiplyAdd(mlir::OpBuilder &builder, mlir::Location loc,
                       mlir::ValueRange args);
 

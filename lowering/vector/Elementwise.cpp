@@ -4,11 +4,13 @@
 
 #include "lowering/vector/Rounding.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace omb::kernels;
@@ -61,6 +63,20 @@ Value LaneEmitter::toVector(Value value) {
   return vector::BroadcastOp::create(builder, value.getLoc(), type, value);
 }
 
+Value LaneEmitter::convertToBFloats(Operation &op) {
+  if (!convertsBFloats || !isa<arith::TruncFOp>(op) ||
+      !op.getOperand(0).getType().isF32() ||
+      !op.getResult(0).getType().isBF16())
+    return nullptr;
+  auto lanesType = VectorType::get(lanes, op.getResult(0).getType());
+  std::string name =
+      "llvm.x86.avx512bf16.cvtneps2bf16." + llvm::utostr(lanes * 32);
+  return LLVM::CallIntrinsicOp::create(
+             builder, op.getLoc(), lanesType, builder.getStringAttr(name),
+             ValueRange{toVector(get(op.getOperand(0)))})
+      .getResult(0);
+}
+
 void LaneEmitter::emit(Operation &op) {
   if (Value number = getRoundTrip(op))
     return values.map(op.getResult(0), get(number));
@@ -68,6 +84,8 @@ void LaneEmitter::emit(Operation &op) {
     return values.map(op.getResult(0),
                       divideForRounding(builder, op.getLoc(),
                                         get(op.getOperand(0)), divisor));
+  if (Value converted = convertToBFloats(op))
+    return values.map(op.getResult(0), converted);
   SmallVector<Value> operands = llvm::map_to_vector(
       op.getOperands(), [&](Value operand) { return get(operand); });
   bool isVector = llvm::any_of(operands, [](Value operand) {

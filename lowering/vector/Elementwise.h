@@ -29,8 +29,11 @@ bool callsFunctions(mlir::Block &body);
 /// vector, or once where no operand is a vector.
 class LaneEmitter {
 public:
-  LaneEmitter(mlir::OpBuilder &builder, int64_t lanes)
-      : builder(builder), lanes(lanes) {}
+  /// `convertsBFloats`: whether the CPU has an instruction that rounds f32 to
+  /// bf16.
+  LaneEmitter(mlir::OpBuilder &builder, int64_t lanes,
+              bool convertsBFloats = false)
+      : builder(builder), lanes(lanes), convertsBFloats(convertsBFloats) {}
 
   /// What a value of the body becomes.
   void map(mlir::Value from, mlir::Value to) { values.map(from, to); }
@@ -43,8 +46,12 @@ public:
   mlir::Value toVector(mlir::Value value);
 
 private:
+  /// The instruction for `op`; null where there is none.
+  mlir::Value convertToBFloats(mlir::Operation &op);
+
   mlir::OpBuilder &builder;
   int64_t lanes;
+  bool convertsBFloats;
   mlir::IRMapping values;
 };
 

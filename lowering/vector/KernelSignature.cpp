@@ -57,6 +57,8 @@ DenseMap<Value, Value> KernelSignature::createMemory(
   ValueRange bindings = arguments.drop_front(sizeCount);
   DenseMap<Value, Value> memory;
   auto add = [&](Value tensor, RankedTensorType type) {
+    if (type.getElementType().isBF16())
+      type = type.clone(builder.getI16Type());
     unsigned count = type.getNumDynamicDims();
     memory[tensor] =
         Executable::createSubspan(builder, function.getLoc(), bindings.front(),

@@ -27,7 +27,8 @@ public:
                                                  mlir::Block *block,
                                                  mlir::Value tensor) const;
   /// The memory of the tensors, and of the result (null). Those in `views` have
-  /// the type there, of as many bytes.
+  /// the type there, of as many bytes. Numbers of bf16 are integers in memory:
+  /// IREE makes integers of them where it meets them.
   llvm::DenseMap<mlir::Value, mlir::Value>
   createMemory(mlir::OpBuilder &builder, mlir::Block *entry,
                const llvm::SmallDenseMap<mlir::Value, mlir::RankedTensorType>

@@ -94,6 +94,7 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
   unsigned panelDim = contraction.getPanelDim();
   space.vectors = contraction.getPanelChannels() / space.lanes;
   space.tileRows = selectRows(unit, space.vectors, demand);
+  space.convertsBFloats = unit.dotsBFloats && contraction.getSumType().isF32();
 
   int64_t perUnit =
       getPanelSize(panels.getShape().drop_front(panelDim + 1)) *

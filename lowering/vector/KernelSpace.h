@@ -31,6 +31,8 @@ struct KernelSpace {
   unsigned vectors;
   unsigned tileRows;
   int64_t block;
+  /// Whether an instruction rounds such vectors of sums to bf16.
+  bool convertsBFloats;
 
   static KernelSpace get(const PackedContraction &contraction,
                          const VectorUnit &unit);

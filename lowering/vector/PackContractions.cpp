@@ -3,6 +3,7 @@
 #include "lowering/Passes.h"
 #include "lowering/vector/ByteContraction.h"
 #include "lowering/vector/ChannelContraction.h"
+#include "lowering/vector/ElementMap.h"
 #include "lowering/vector/Kernels.h"
 #include "lowering/vector/Outliner.h"
 #include "lowering/vector/PackedWeights.h"
@@ -142,6 +143,13 @@ struct FoldTransposedWeights : OpInterfaceRewritePattern<linalg::LinalgOp> {
   }
 };
 
+/// In what form a kernel reads the factors.
+struct Factors {
+  /// How many values along the last loop of the sum lie next to each other.
+  int64_t group = 1;
+  Type input, weights;
+};
+
 /// Makes of
 ///
 ///   out[p..., n] += input[f(p..., r...)] * weights[b..., n, r...]
@@ -153,8 +161,9 @@ struct FoldTransposedWeights : OpInterfaceRewritePattern<linalg::LinalgOp> {
 ///
 /// A depthwise convolution reads (linalg.pack input)[f(p..., r...), j, v].
 struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
-  PackContraction(MLIRContext *context, VectorUnit unit)
-      : OpInterfaceRewritePattern(context), unit(unit) {}
+  /// `narrow` is the type of the factors of products of f32; null: f32.
+  PackContraction(MLIRContext *context, VectorUnit unit, FloatType narrow)
+      : OpInterfaceRewritePattern(context), unit(unit), narrow(narrow) {}
 
   LogicalResult matchAndRewrite(linalg::LinalgOp op,
                                 PatternRewriter &rewriter) const override {
@@ -165,15 +174,17 @@ struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
     if (failed(contraction))
       return failure();
     int64_t panel = getPanel(*contraction);
-    int64_t group = contraction->isInteger ? unit.dotBytes : 1;
+    Factors factors = chooseFactors(*contraction);
     FailureOr<Value> panels =
-        createPanels(rewriter, *contraction, panel, group);
+        createPanels(rewriter, *contraction, panel, factors);
     if (failed(panels))
       return rewriter.notifyMatchFailure(op, "has weights without values");
 
     Location loc = op.getLoc();
     Value start = op.getDpsInits()[0];
-    Value packed = createPacked(rewriter, *contraction, *panels, panel, group);
+    Value input = createInput(rewriter, *contraction, factors);
+    Value packed = createPacked(rewriter, *contraction, input, *panels, panel,
+                                factors.group);
     SmallVector<OpFoldResult> sizes =
         tensor::getMixedSizes(rewriter, loc, start);
     auto type = cast<RankedTensorType>(start.getType());
@@ -199,6 +210,52 @@ struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
   }
 
 private:
+  Factors chooseFactors(ChannelContraction &contraction) const {
+    auto op = contraction.op;
+    Type element = getElementTypeOrSelf(op.getDpsInputs().front().getType());
+    if (contraction.isInteger)
+      return {int64_t(unit.dotBytes), element, element};
+    if (!narrow || !element.isF32() || contraction.isDepthwise)
+      return {1, element, element};
+    if (narrow.isBF16() && unit.dotsBFloats &&
+        succeeded(contraction.sumLastDimension()))
+      return {2, narrow, narrow};
+    if (contraction.hasConstantWeights())
+      return {1, element, narrow};
+    return {1, element, element};
+  }
+
+  /// The elements of `value` in the type `to`.
+  static Value narrowTo(OpBuilder &builder, Location loc, Value value,
+                        Type to) {
+    if (getElementTypeOrSelf(value.getType()) == to)
+      return value;
+    ElementMap map;
+    map.type = to;
+    map.fold = [&](TypedAttr number) -> TypedAttr {
+      APFloat rounded = cast<FloatAttr>(number).getValue();
+      bool losesInfo;
+      rounded.convert(cast<FloatType>(to).getFloatSemantics(),
+                      APFloat::rmNearestTiesToEven, &losesInfo);
+      return FloatAttr::get(to, rounded);
+    };
+    map.build = [&](OpBuilder &inner, Location at, Value element) -> Value {
+      return arith::TruncFOp::create(inner, at, to, element);
+    };
+    return mapBelowShapes(builder, loc, value, map);
+  }
+
+  static Value createInput(OpBuilder &builder,
+                           const ChannelContraction &contraction,
+                           const Factors &factors) {
+    if (contraction.isInteger)
+      return createUnsignedInput(builder, contraction, factors.group);
+    Location loc = contraction.op->getLoc();
+    Value input =
+        narrowTo(builder, loc, contraction.input->get(), factors.input);
+    return padLastDimension(builder, loc, input, factors.group);
+  }
+
   /// The channels of a panel: those of a tile.
   int64_t getPanel(const ChannelContraction &contraction) const {
     unsigned lanes = unit.getLanes(contraction.getElementBytes());
@@ -235,15 +292,18 @@ private:
   /// The weights panel by panel.
   static FailureOr<Value> createPanels(OpBuilder &builder,
                                        const ChannelContraction &contraction,
-                                       int64_t panel, int64_t group) {
+                                       int64_t panel, const Factors &factors) {
     Value weights = contraction.weights->get();
     SmallVector<int64_t> order = contraction.getWeightsOrder();
     int64_t batches = contraction.batches.size();
     if (contraction.hasConstantWeights())
-      return packWeights(builder, weights, panel, order, batches, group);
-    if (group > 1)
+      return packWeights(builder, weights, panel, order, batches, factors.group,
+                         factors.weights);
+    weights =
+        narrowTo(builder, contraction.op->getLoc(), weights, factors.weights);
+    if (factors.group > 1)
       return pack(builder, weights, {order[batches], order.back()},
-                  {panel, group}, order);
+                  {panel, factors.group}, order);
     return pack(builder, weights, order[batches], panel, order);
   }
 
@@ -269,11 +329,11 @@ private:
   }
 
   /// The loops stay as they are, the channels' loop counts panels, and one more
-  /// goes through a panel. Of bytes, the last loop of the sum counts groups,
-  /// and one more goes through a group.
+  /// goes through a panel. Where values are in groups, the last loop of the
+  /// sum counts these, and one more goes through a group.
   static Value createPacked(OpBuilder &builder,
-                            const ChannelContraction &contraction, Value panels,
-                            int64_t panel, int64_t group) {
+                            const ChannelContraction &contraction, Value input,
+                            Value panels, int64_t panel, int64_t group) {
     linalg::LinalgOp op = contraction.op;
     Location loc = op.getLoc();
     MLIRContext *context = builder.getContext();
@@ -298,9 +358,6 @@ private:
     output.push_back(within);
     SmallVector<AffineExpr> from(
         op.getMatchingIndexingMap(contraction.input).getResults());
-    Value input = contraction.isInteger
-                      ? createUnsignedInput(builder, contraction, group)
-                      : contraction.input->get();
     if (contraction.isDepthwise) {
       input = pack(builder, input, int64_t(from.size() - 1), panel, {});
       from.push_back(within);
@@ -327,29 +384,46 @@ private:
     return linalg::GenericOp::create(
                builder, loc, fill.getType(), ValueRange{input, panels}, fill,
                maps, iterators,
-               group > 1 ? buildUnsignedMultiplyAdd : buildMultiplyAdd)
+               contraction.isInteger ? buildUnsignedMultiplyAdd
+                                     : buildMultiplyAdd)
         .getResult(0);
   }
 
   VectorUnit unit;
+  FloatType narrow;
 };
 
 struct PackContractions : omb::impl::PackContractionsBase<PackContractions> {
   using PackContractionsBase::PackContractionsBase;
 
   void runOnOperation() override {
-    VectorUnit unit{vectorBytes, vectorRegisters, vectorDotBytes};
+    VectorUnit unit{vectorBytes, vectorRegisters, vectorDotBytes,
+                    vectorDotBFloats};
+    FailureOr<FloatType> type = parseNarrow();
+    if (failed(type))
+      return signalPassFailure();
     applyToOthers([](RewritePatternSet &patterns) {
       patterns.add<FoldTransposedWeights>(patterns.getContext());
     });
     if (explain)
       remarkOthers(unit);
     applyToOthers([&](RewritePatternSet &patterns) {
-      patterns.add<PackContraction>(patterns.getContext(), unit);
+      patterns.add<PackContraction>(patterns.getContext(), unit, *type);
     });
   }
 
 private:
+  FailureOr<FloatType> parseNarrow() {
+    if (narrow.empty())
+      return FloatType();
+    if (narrow == "bf16")
+      return FloatType(BFloat16Type::get(&getContext()));
+    if (narrow == "f16")
+      return FloatType(Float16Type::get(&getContext()));
+    return getOperation().emitError()
+           << "narrow is bf16, f16 or empty, not " << narrow;
+  }
+
   /// Rewrites what isn't part of a kernel already.
   void applyToOthers(function_ref<void(RewritePatternSet &)> populate) {
     RewritePatternSet patterns(&getContext());

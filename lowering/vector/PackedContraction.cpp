@@ -13,11 +13,16 @@
 using namespace mlir;
 using namespace omb::kernels;
 
+/// Whether tiles read and write such values.
+static bool isTileElement(Type type) {
+  return isVectorElement(type) || type.isBF16();
+}
+
 /// Whether the last dimension of an operand can be read as a vector of
 /// channels, or as one value for all.
 static bool isReadable(AffineMap map, Type type) {
   if (!isa<RankedTensorType>(type) ||
-      !isVectorElement(getElementTypeOrSelf(type)) ||
+      !isTileElement(getElementTypeOrSelf(type)) ||
       !map.isProjectedPermutation())
     return false;
   unsigned channel = map.getNumDims() - 1;
@@ -29,7 +34,7 @@ static bool isReadable(AffineMap map, Type type) {
 /// Whether `op` can be done to vectors of what `product` gives.
 static bool isEpilogue(linalg::GenericOp op, Value product) {
   if (!isElementwiseOfInputs(op) ||
-      !isVectorElement(getElementTypeOrSelf(op.getResultTypes()[0])) ||
+      !isTileElement(getElementTypeOrSelf(op.getResultTypes()[0])) ||
       cast<RankedTensorType>(op.getResultTypes()[0]).getShape() !=
           cast<RankedTensorType>(product.getType()).getShape())
     return false;
@@ -46,12 +51,11 @@ static bool isEpilogue(linalg::GenericOp op, Value product) {
 /// something else.
 static linalg::PackOp matchPack(linalg::GenericOp product) {
   auto pack = product.getDpsInputs()[0].getDefiningOp<linalg::PackOp>();
-  if (!isa<FloatType>(getElementTypeOrSelf(product.getResultTypes()[0])))
-    return nullptr;
   auto maps = product.getIndexingMapsArray();
   unsigned loops = product.getNumLoops();
   AffineExpr within = getAffineDimExpr(loops - 1, product.getContext());
-  if (!pack || maps[0].getResults().back() != within)
+  if (!pack || maps[1].getResults().back() != within ||
+      maps[0].getResults().back() != within)
     return nullptr;
   int64_t rank = pack.getSourceRank();
   bool packsChannels = pack.getInnerDimsPos() == ArrayRef<int64_t>{rank - 1} &&
@@ -198,9 +202,12 @@ Type PackedContraction::getSumType() const {
 }
 
 unsigned PackedContraction::getGroup() const {
-  return getPanelsType().getElementType().isInteger(8)
-             ? getPanelsType().getShape().back()
-             : 1;
+  auto op = product;
+  AffineMap map = op.getMatchingIndexingMap(op.getDpsInputOperand(1));
+  unsigned last = map.getDimPosition(map.getNumResults() - 1);
+  bool isGroup =
+      op.getIteratorTypesArray()[last] == utils::IteratorType::reduction;
+  return isGroup ? getPanelsType().getShape().back() : 1;
 }
 
 int64_t PackedContraction::getPanelChannels() const {

@@ -26,12 +26,14 @@ struct PaddedWindow {
 ///   packed[p..., j, v] += input[f(p..., r...)] * panels[b..., j, r..., v]
 ///   out = linalg.unpack packed
 ///
-/// Of bytes, the last of r goes through groups, which are next to each other:
+/// Of bytes and bf16, the last of r goes through groups, which are next to each
+/// other:
 ///
 ///   packed[p..., j, v] += input[f(p..., r...) + q] * panels[b..., j, r..., v,
 ///   q]
 ///
-/// where the input is unsigned, and the panels are signed.
+/// where bytes of the input are unsigned, and those of panels are signed.
+/// Panels may also be narrower floats than the input.
 ///
 /// And what is done to each element of `out` before anything else is. The input
 /// of a depthwise convolution is packed, too, and any may be padded; kernels

@@ -11,13 +11,53 @@ using namespace mlir;
 
 namespace {
 
+/// Writes one element of the packed weights.
+class ElementCopy {
+public:
+  /// From one type to the same, or from f32 to a narrower one.
+  ElementCopy(Type from, Type to)
+      : width(to.getIntOrFloatBitWidth() / 8), isNarrowed(from != to),
+        isBFloat(to.isBF16()) {}
+
+  int64_t getWidth() const { return width; }
+
+  void operator()(char *to, const char *from) const {
+    if (!isNarrowed) {
+      std::memcpy(to, from, width);
+      return;
+    }
+    uint32_t bits;
+    std::memcpy(&bits, from, sizeof(bits));
+    uint16_t narrow = isBFloat ? toBFloat(bits) : toHalf(bits);
+    std::memcpy(to, &narrow, sizeof(narrow));
+  }
+
+private:
+  static uint16_t toBFloat(uint32_t bits) {
+    if ((bits & 0x7fffffff) > 0x7f800000)
+      return (bits >> 16) | 0x40; // stays not a number
+    return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  }
+
+  static uint16_t toHalf(uint32_t bits) {
+    bool losesInfo;
+    APFloat value(APFloat::IEEEsingle(), APInt(32, bits));
+    value.convert(APFloat::IEEEhalf(), APFloat::rmNearestTiesToEven,
+                  &losesInfo);
+    return value.bitcastToAPInt().getZExtValue();
+  }
+
+  int64_t width;
+  bool isNarrowed, isBFloat;
+};
+
 /// Goes through the packed elements in their order.
 class Packer {
 public:
   Packer(const omb::ConstantBytes &source, ArrayRef<int64_t> shape,
          int64_t panel, ArrayRef<int64_t> order, size_t batches, int64_t group,
-         char *out)
-      : source(source), width(source.getWidth()), panel(panel),
+         const ElementCopy &copy, char *out)
+      : source(source), copy(copy), width(copy.getWidth()), panel(panel),
         batches(batches), group(group), out(out) {
     SmallVector<int64_t> strides(shape.size(), 1);
     for (size_t dim = shape.size(); dim-- > 1;)
@@ -54,10 +94,8 @@ private:
         packSums(dim + 1, offset + index * steps[dim], channels);
       return;
     }
-    for (int64_t channel = 0; channel < channels; ++channel) {
-      std::memcpy(out + channel * width,
-                  source.at(offset + channel * steps[batches]), width);
-    }
+    for (int64_t channel = 0; channel < channels; ++channel)
+      copy(out + channel * width, source.at(offset + channel * steps[batches]));
     std::memset(out + channels * width, 0, (panel - channels) * width);
     out += panel * width;
   }
@@ -67,14 +105,14 @@ private:
     std::memset(out, 0, panel * group * width);
     for (int64_t channel = 0; channel < channels; ++channel)
       for (int64_t index = 0; index < count; ++index)
-        std::memcpy(
-            out + (channel * group + index) * width,
-            source.at(offset + channel * steps[batches] + index * steps.back()),
-            width);
+        copy(out + (channel * group + index) * width,
+             source.at(offset + channel * steps[batches] +
+                       index * steps.back()));
     out += panel * group * width;
   }
 
   const omb::ConstantBytes &source;
+  const ElementCopy &copy;
   int64_t width;
   int64_t panel;
   size_t batches;
@@ -88,7 +126,8 @@ private:
 FailureOr<Value> omb::kernels::packWeights(OpBuilder &builder, Value weights,
                                            int64_t panel,
                                            ArrayRef<int64_t> order,
-                                           size_t batches, int64_t group) {
+                                           size_t batches, int64_t group,
+                                           Type element) {
   FailureOr<ConstantBytes> source = ConstantBytes::get(weights);
   if (failed(source))
     return failure();
@@ -101,13 +140,14 @@ FailureOr<Value> omb::kernels::packWeights(OpBuilder &builder, Value weights,
   shape.push_back(panel);
   if (group > 1)
     shape.push_back(group);
-  auto packedType = RankedTensorType::get(shape, type.getElementType());
+  auto packedType = RankedTensorType::get(shape, element);
+  ElementCopy copy(type.getElementType(), element);
 
   return createConstantBytes(builder, weights.getLoc(), packedType,
                              source->getName() + ".packed",
                              [&](MutableArrayRef<char> out) {
                                Packer(*source, type.getShape(), panel, order,
-                                      batches, group, out.data())
+                                      batches, group, copy, out.data())
                                    .pack();
                              });
 }

@@ -12,11 +12,13 @@ namespace omb::kernels {
 /// the last panel has no value. `order` are the weights' dimensions in this
 /// order. With a `group` of more than one, that many values along the last
 /// dimension, filled up with zeros, are next to each other: [..., ceil(last /
-/// group), panel, group]. Fails where the weights have no bytes.
+/// group), panel, group]. Where `element` isn't the weights' type, it is bf16
+/// or f16 of f32, rounded to even. Fails where the weights have no bytes.
 mlir::FailureOr<mlir::Value> packWeights(mlir::OpBuilder &builder,
                                          mlir::Value weights, int64_t panel,
                                          llvm::ArrayRef<int64_t> order,
-                                         size_t batches, int64_t group = 1);
+                                         size_t batches, int64_t group,
+                                         mlir::Type element);
 
 } // namespace omb::kernels
 

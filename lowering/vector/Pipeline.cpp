@@ -18,7 +18,11 @@ void omb::buildToVectorPipeline(OpPassManager &passes,
   pack.vectorBytes = options.vectorBytes;
   pack.vectorRegisters = options.vectorRegisters;
   pack.vectorDotBytes = options.vectorDotBytes;
+  pack.vectorDotBFloats = options.vectorDotBFloats;
+  pack.narrow = options.narrow;
   passes.addPass(createPackContractions(pack));
+  // What several products read in another form is made once.
+  passes.addPass(createCSEPass());
   passes.addPass(memref::createResolveShapedTypeResultDimsPass());
   passes.addPass(createFuseElementwise());
   passes.addPass(memref::createResolveShapedTypeResultDimsPass());
@@ -28,6 +32,7 @@ void omb::buildToVectorPipeline(OpPassManager &passes,
   vectorize.vectorBytes = options.vectorBytes;
   vectorize.vectorRegisters = options.vectorRegisters;
   vectorize.vectorDotBytes = options.vectorDotBytes;
+  vectorize.vectorDotBFloats = options.vectorDotBFloats;
   passes.addPass(createVectorizeKernels(vectorize));
   passes.addPass(createCSEPass());
 }

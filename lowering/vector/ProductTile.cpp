@@ -6,6 +6,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -31,12 +32,32 @@ static Value addGroups(OpBuilder &builder, Location loc, Value input,
   return arith::AddIOp::create(builder, loc, sum, products);
 }
 
-/// `sum` plus the product of two vectors.
+/// `sum` plus the products of the pairs of bf16 in each lane.
+static Value addPairs(OpBuilder &builder, Location loc, Value input,
+                      Value weights, Value sum) {
+  auto type = cast<VectorType>(sum.getType());
+  auto asPairs = [&](Value lanes) -> Value {
+    return arith::BitcastOp::create(
+        builder, loc,
+        cast<VectorType>(lanes.getType()).clone(builder.getBF16Type()), lanes);
+  };
+  std::string name =
+      "llvm.x86.avx512bf16.dpbf16ps." +
+      llvm::utostr(type.getNumElements() * type.getElementTypeBitWidth());
+  return LLVM::CallIntrinsicOp::create(
+             builder, loc, type, builder.getStringAttr(name),
+             ValueRange{sum, asPairs(input), asPairs(weights)})
+      .getResult(0);
+}
+
+/// `sum` plus the products of two vectors.
 static Value multiplyAdd(OpBuilder &builder, Location loc, Value input,
                          Value weights, Value sum) {
-  if (isa<FloatType>(getElementTypeOrSelf(sum)))
-    return vector::FMAOp::create(builder, loc, input, weights, sum);
-  return addGroups(builder, loc, input, weights, sum);
+  if (!isa<FloatType>(getElementTypeOrSelf(sum)))
+    return addGroups(builder, loc, input, weights, sum);
+  if (getElementTypeOrSelf(weights).isInteger(16))
+    return addPairs(builder, loc, input, weights, sum);
+  return vector::FMAOp::create(builder, loc, input, weights, sum);
 }
 
 SmallVector<Value> omb::kernels::emitProducts(

@@ -8,9 +8,10 @@
 namespace omb::kernels {
 
 /// Adds one product to each sum of a tile: of the vectors of `weights` and the
-/// input of each row from `begin` to `end`, as many vectors. Sums of 32-bit
-/// integers are of four unsigned bytes of the input with as many signed ones,
-/// or of two with two, given in 16 bits, for each lane.
+/// input of each row from `begin` to `end`, as many vectors. For each
+/// lane of sums of 32-bit integers, there are four unsigned bytes of the input
+/// and as many signed ones of the weights, or two of each, the former in 16
+/// bits. Where sums of f32 have 16-bit integers, these are two bf16 a lane.
 llvm::SmallVector<mlir::Value> emitProducts(
     mlir::OpBuilder &builder, mlir::Location loc,
     llvm::SmallVector<mlir::Value> sums, mlir::ValueRange weights,

@@ -27,6 +27,8 @@ struct VectorUnit {
   /// How many products of bytes an instruction adds to a number of 32 bits: 4
   /// with VNNI, 2 of 16 bits without; 0 where there is no such instruction.
   unsigned dotBytes = 0;
+  /// Whether an instruction adds two products of bf16 to an f32.
+  bool dotsBFloats = false;
 
   unsigned getLanes(unsigned elementBytes) const {
     return bytes / elementBytes;

@@ -22,9 +22,6 @@ TileEmitter::TileEmitter(OpBuilder &builder,
     : builder(builder), loc(contraction.getResult().getLoc()),
       contraction(contraction), space(space), memory(memory), panel(panel),
       type(VectorType::get(space.lanes, contraction.getSumType())),
-      weightsType(
-          VectorType::get(space.lanes * contraction.getGroup(),
-                          contraction.getPanelsType().getElementType())),
       windows(contraction.getWindows()) {
   channel = arith::MulIOp::create(builder, loc, panel,
                                   constant(space.vectors * space.lanes));
@@ -222,11 +219,13 @@ TileEmitter::Values TileEmitter::readWeights(const Sum &sum) {
     at.push_back(sum.indices[loop]);
   at.push_back(nullptr);
   Values weights;
+  int64_t count = space.lanes * contraction.getGroup();
+  Value panels = memory.operands.at(contraction.getPanels());
+  auto lanes = VectorType::get(count, getElementTypeOrSelf(panels));
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
-    at.back() = constant(vector * space.lanes * contraction.getGroup());
-    weights.push_back(
-        vec::LoadOp::create(builder, loc, weightsType,
-                            memory.operands.at(contraction.getPanels()), at));
+    at.back() = constant(vector * count);
+    Value read = vec::LoadOp::create(builder, loc, lanes, panels, at);
+    weights.push_back(contraction.getGroup() == 1 ? widen(read) : read);
   }
   return weights;
 }
@@ -250,18 +249,38 @@ TileEmitter::Values TileEmitter::readInput(const Sum &sum, unsigned number) {
   return vectors;
 }
 
+Value TileEmitter::widen(Value weights) {
+  Type element = contraction.getPanelsType().getElementType();
+  if (element == type.getElementType())
+    return weights;
+  if (!element.isBF16())
+    return arith::ExtFOp::create(builder, loc, type, weights);
+  // A bf16 is the upper half of an f32.
+  auto words = VectorType::get(space.lanes, builder.getI32Type());
+  Value upper = arith::ConstantOp::create(
+      builder, loc, DenseElementsAttr::get(words, APInt(32, 16)));
+  Value bits = arith::ShLIOp::create(
+      builder, loc, arith::ExtUIOp::create(builder, loc, words, weights),
+      upper);
+  return arith::BitcastOp::create(builder, loc, type, bits);
+}
+
 Value TileEmitter::readGroup(Value input, ArrayRef<Value> at) {
   unsigned group = contraction.getGroup();
-  Type byte = builder.getI8Type(), word = builder.getI32Type();
-  Value bytes = vec::LoadOp::create(builder, loc, VectorType::get(group, byte),
-                                    input, at);
-  if (group * 8 < type.getElementTypeBitWidth())
-    bytes = arith::ExtUIOp::create(
-        builder, loc, VectorType::get(group, builder.getI16Type()), bytes);
+  Type word = builder.getI32Type();
+  Value values = vec::LoadOp::create(
+      builder, loc, VectorType::get(group, getElementTypeOrSelf(input)), input,
+      at);
+  bool fillsWord =
+      group * getElementTypeOrSelf(input).getIntOrFloatBitWidth() ==
+      type.getElementTypeBitWidth();
+  if (!fillsWord) // two bytes
+    values = arith::ExtUIOp::create(
+        builder, loc, VectorType::get(group, builder.getI16Type()), values);
   Value one =
-      vec::BitCastOp::create(builder, loc, VectorType::get(1, word), bytes);
+      vec::BitCastOp::create(builder, loc, VectorType::get(1, word), values);
   Value lanes = toVector(vec::ExtractOp::create(builder, loc, one, 0));
-  Type element = getElementTypeOrSelf(bytes.getType());
+  Type element = getElementTypeOrSelf(values.getType());
   return vec::BitCastOp::create(
       builder, loc, VectorType::get(space.lanes * group, element), lanes);
 }
@@ -293,12 +312,15 @@ Value TileEmitter::readOperand(OpOperand &operand, ArrayRef<Value> at) {
   auto epilogue = contraction.epilogue;
   AffineMap map = epilogue.getMatchingIndexingMap(&operand);
   Value source = memory.operands.at(operand.get());
+  Type element = getElementTypeOrSelf(operand.get().getType());
   Values indices;
   for (AffineExpr expr : map.getResults())
     indices.push_back(at[cast<AffineDimExpr>(expr).getPosition()]);
   if (!map.isFunctionOfDim(at.size() - 1))
-    return toVector(memref::LoadOp::create(builder, loc, source, indices));
-  return readVector(source, indices);
+    return asElements(
+        toVector(memref::LoadOp::create(builder, loc, source, indices)),
+        element);
+  return asElements(readVector(source, indices), element);
 }
 
 Value TileEmitter::readVector(Value source, ArrayRef<Value> at) {
@@ -315,7 +337,7 @@ Value TileEmitter::emitEpilogue(Value sum, ArrayRef<Value> at) {
   auto epilogue = contraction.epilogue;
   if (!epilogue)
     return sum;
-  LaneEmitter lanes(builder, space.lanes);
+  LaneEmitter lanes(builder, space.lanes, space.convertsBFloats);
   for (OpOperand *operand : epilogue.getDpsInputOperands()) {
     Value value = operand->get() == contraction.unpack->getResult(0)
                       ? sum
@@ -325,7 +347,15 @@ Value TileEmitter::emitEpilogue(Value sum, ArrayRef<Value> at) {
   return lanes.toVector(lanes.emitAll(*epilogue.getBody()));
 }
 
+Value TileEmitter::asElements(Value lanes, Type element) {
+  if (getElementTypeOrSelf(lanes) == element)
+    return lanes;
+  return arith::BitcastOp::create(
+      builder, loc, cast<VectorType>(lanes.getType()).clone(element), lanes);
+}
+
 void TileEmitter::store(Value value, ArrayRef<Value> at) {
+  value = asElements(value, getElementTypeOrSelf(memory.result));
   if (Value mask = getMask(at.back()))
     vec::MaskedStoreOp::create(builder, loc, memory.result, at, mask, value);
   else

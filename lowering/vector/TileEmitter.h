@@ -51,7 +51,9 @@ private:
   Values emitBorderTaps(llvm::ArrayRef<unsigned> loops,
                         const PaddedWindow &window, Sum &sum, Values sums);
   Values emitStep(const Sum &sum, Values sums);
-  /// A group of the input's bytes for each lane.
+  /// Weights of narrower floats than the sums as what is multiplied.
+  mlir::Value widen(mlir::Value weights);
+  /// A group of the input's values for each lane.
   mlir::Value readGroup(mlir::Value input, llvm::ArrayRef<mlir::Value> at);
   /// The taps of a window that aren't in the padding.
   std::pair<mlir::Value, mlir::Value> getTaps(const PaddedWindow &window,
@@ -77,6 +79,8 @@ private:
   /// beyond the last channel.
   mlir::Value readVector(mlir::Value memory, llvm::ArrayRef<mlir::Value> at);
   mlir::Value toVector(mlir::Value value);
+  /// The same bits as values of this type: in memory, bf16 are integers.
+  mlir::Value asElements(mlir::Value lanes, mlir::Type element);
   void store(mlir::Value value, llvm::ArrayRef<mlir::Value> at);
   /// The vector's lanes that are channels; null where all are.
   mlir::Value getMask(mlir::Value channel);
@@ -93,8 +97,8 @@ private:
   const KernelMemory &memory;
   /// The panel's number and its first channel.
   mlir::Value panel, channel;
-  /// A vector of the sums, and one of the weights.
-  mlir::VectorType type, weightsType;
+  /// A vector of the sums.
+  mlir::VectorType type;
   llvm::SmallVector<PaddedWindow> windows;
   /// Memory for a tile's sums; null where the epilogue needs no loop.
   mlir::Value buffer;

@@ -212,7 +212,7 @@ struct VectorizeKernels : omb::impl::VectorizeKernelsBase<VectorizeKernels> {
       OpBuilder builder(kernel);
       FailureOr<Executable> executable =
           vectorize(builder, kernel,
-                    VectorUnit{vectorBytes, vectorRegisters, vectorDotBytes});
+                    VectorUnit{vectorBytes, vectorRegisters, vectorDotBytes, vectorDotBFloats});
       if (failed(executable)) {
         kernel.emitError("isn't a kernel of omb-outline-kernels");
         return signalPassFailure();

@@ -22,7 +22,7 @@ import small_models
 from onnx import TensorProto, helper
 from onnx_mlir_bridge import cli
 from onnx_mlir_bridge.cli import commands, running, values
-from onnx_mlir_bridge.compiler.options import FALLBACKS
+from onnx_mlir_bridge.compiler.options import FALLBACKS, PRECISIONS
 from onnx_mlir_bridge.compiler.stages import STAGES
 from onnx_mlir_bridge.runtime.devices import PROVIDERS
 from onnx_mlir_bridge.runtime.signature import TensorInfo
@@ -115,6 +115,7 @@ def test_help(run, command: str) -> None:
 def test_choices_are_those_of_the_package() -> None:
     assert commands.STAGES == STAGES
     assert commands.FALLBACKS == FALLBACKS
+    assert commands.PRECISIONS == PRECISIONS
     assert sorted(commands.TARGETS) == sorted(PROVIDERS)
 
 

@@ -12,6 +12,7 @@ import click
 TARGETS = ("cpu", "vulkan", "cuda")
 STAGES = ("onnx", "linalg", "vector", "iree", "vmfb")
 FALLBACKS = ("host", "error")
+PRECISIONS = ("f32", "bf16", "f16")
 
 _MODEL = click.argument("model", type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -28,6 +29,13 @@ _OPT_LEVEL = click.option(
     default=1,
     show_default=True,
     help="IREE's optimization level.",
+)
+_PRECISION = click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="f32",
+    show_default=True,
+    help="How products of f32 store their weights; with bf16 they may be of bf16, too.",
 )
 _FALLBACK = click.option(
     "--fallback",
@@ -153,6 +161,7 @@ def _refuse_for_saved(context: click.Context, model: Path, names: Sequence[str])
 )
 @_THREADS
 @_OPT_LEVEL
+@_PRECISION
 @_FALLBACK
 @_CACHE_DIR
 @click.pass_context
@@ -170,7 +179,7 @@ def run(
     """
     from onnx_mlir_bridge.cli import running
 
-    _refuse_for_saved(context, model, ("opt_level", "fallback", "cache_dir"))
+    _refuse_for_saved(context, model, ("opt_level", "precision", "fallback", "cache_dir"))
     running.run(model, inputs, **options)
 
 
@@ -210,6 +219,7 @@ def run(
 )
 @_JSON
 @_OPT_LEVEL
+@_PRECISION
 @_FALLBACK
 @_CPU
 @_VULKAN
@@ -229,7 +239,9 @@ def profile(
     """
     from onnx_mlir_bridge.cli import profiling
 
-    _refuse_for_saved(context, model, ("opt_level", "fallback", "cpu", "vulkan", "cuda"))
+    _refuse_for_saved(
+        context, model, ("opt_level", "precision", "fallback", "cpu", "vulkan", "cuda")
+    )
     profiling.profile(model, inputs, **options)
 
 
@@ -269,6 +281,7 @@ def profile(
 @_CUDA
 @_THREADS
 @_OPT_LEVEL
+@_PRECISION
 @_FALLBACK
 def compile(
     model: Path,

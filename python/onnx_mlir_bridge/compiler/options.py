@@ -14,6 +14,7 @@ from onnx_mlir_bridge.runtime.devices import check_threads
 
 OPT_LEVELS = (0, 1, 2, 3)
 FALLBACKS = ("host", "error")
+PRECISIONS = ("f32", "bf16", "f16")
 
 Progress = bool | Callable[[str], None]
 
@@ -24,7 +25,10 @@ class CompileOptions:
 
     threads: how many threads it runs on, on the CPU; None: all that the process may use. One runs
     in the caller's thread.
-    precision: the type of arithmetic on floats; "f32" leaves the model's types as they are.
+    precision: how exactly the products of f32 are computed that have kernels (the CPU's, with AVX2
+    or AVX-512): "f32" exactly as the model says; "bf16" and "f16" store their weights in that type.
+    With "bf16", on a CPU with AVX512-BF16, what they are multiplied with is rounded to bf16, too.
+    Sums are f32 in any case, and all that is no such product is computed in the model's types.
     fallback: what becomes of nodes that no device can run, such as those on strings; "host": they
     run on the host, by onnx's reference evaluator, with a FallbackWarning; "error" refuses the
     model.
@@ -65,8 +69,8 @@ class CompileOptions:
         checked = CompileOptions(**{**options, "cache_dir": _folder(options.get("cache_dir"))})
         if checked.threads is not None:
             check_threads(checked.threads)
-        if checked.precision != "f32":
-            _refuse_precision(checked.precision)
+        if checked.precision not in PRECISIONS:
+            raise OmbError(f"precision must be 'f32', 'bf16' or 'f16', not {checked.precision!r}")
         if checked.fallback not in FALLBACKS:
             raise OmbError(f"fallback must be 'host' or 'error', not {checked.fallback!r}")
         if type(checked.opt_level) is not int or checked.opt_level not in OPT_LEVELS:
@@ -76,12 +80,6 @@ class CompileOptions:
         if not (isinstance(checked.progress, bool) or callable(checked.progress)):
             raise OmbError("progress must be True, False or a function that takes a string")
         return checked
-
-
-def _refuse_precision(value: object) -> None:
-    if value in ("bf16", "f16"):
-        raise OmbError(f"precision='{value}' is not available yet; leave it at 'f32'")
-    raise OmbError(f"precision must be 'f32', not {value!r}")
 
 
 def _folder(path: object) -> Path | None:

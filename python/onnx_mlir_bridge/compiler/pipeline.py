@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from onnx_mlir_bridge.compiler import diagnostics, iree
+from onnx_mlir_bridge.compiler.options import CompileOptions
 from onnx_mlir_bridge.compiler.targets import Target
 from onnx_mlir_bridge.errors import OmbError
 
@@ -65,16 +66,23 @@ def to_linalg(module: ir.Operation) -> ir.Operation:
     return lowered
 
 
-def to_vector(linalg: ir.Operation, target: Target, opt_level: int) -> ir.Operation:
+def to_vector(linalg: ir.Operation, target: Target, options: CompileOptions) -> ir.Operation:
     """Makes kernels, in place, of what in a module of linalg decides its speed on a CPU.
 
     For Vulkan, convolutions get their channels last: IREE's code for the others reads memory value
     by value (SqueezeNet on a device in software: 143 s, with the channels last 5).
 
     Left alone: modules for CPUs without fused multiply-add on vectors, for CUDA, and what is
-    compiled at level 0.
+    compiled at level 0. OmbError if another precision than f32 is asked for there.
     """
-    if opt_level == 0:
+    has_kernels = target.vector_unit is not None and options.opt_level > 0
+    if options.precision != "f32" and not has_kernels:
+        raise OmbError(
+            f"precision='{options.precision}' is for kernels, which {target.provider} "
+            f"'{target.name}' at opt_level={options.opt_level} has none of: compile for a CPU with "
+            "AVX2 or AVX-512, or leave it at 'f32'"
+        )
+    if options.opt_level == 0:
         return linalg
     if target.provider == "vulkan":
         run_passes(linalg, CHANNELS_LAST)
@@ -83,7 +91,10 @@ def to_vector(linalg: ir.Operation, target: Target, opt_level: int) -> ir.Operat
         run_passes(
             linalg,
             f"{TO_VECTOR}{{vector-bytes={unit.bytes} vector-registers={unit.registers} "
-            f"vector-dot-bytes={unit.dot_bytes}}}",
+            f"vector-dot-bytes={unit.dot_bytes} "
+            f"vector-dot-bfloats={str(unit.dots_bfloats).lower()}"
+            + ("" if options.precision == "f32" else f" narrow={options.precision}")
+            + "}",
         )
     return linalg
 

@@ -42,7 +42,7 @@ def hand_offs(
             continue
         linalg = part.take_linalg()
         pipeline.separate_random_streams(linalg, number)
-        pipeline.to_vector(linalg, target, options.opt_level)
+        pipeline.to_vector(linalg, target, options)
         found.append(pipeline.to_iree(linalg, target))
     return found
 
@@ -60,7 +60,7 @@ def emit_source(placed: PlacedModel, stage: str, target: Target, options: Compil
             return part.source.module.operation
         linalg = part.take_linalg()
         if stage == "vector":
-            pipeline.to_vector(linalg, target, options.opt_level)
+            pipeline.to_vector(linalg, target, options)
         return linalg
 
     texts = (

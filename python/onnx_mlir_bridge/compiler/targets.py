@@ -49,11 +49,13 @@ class VectorUnit:
     """The vector registers of a CPU: the bytes of one, and how many there are.
 
     dot_bytes: how many products of bytes an instruction adds to a number of 32 bits; 0: none does.
+    dots_bfloats: whether an instruction adds two products of bf16 to an f32.
     """
 
     bytes: int
     registers: int
     dot_bytes: int
+    dots_bfloats: bool
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,10 @@ def _vector_unit(features: Collection[str]) -> VectorUnit | None:
     """The registers that kernels use; None without fused multiply-add on vectors."""
     if "avx512f" in features:
         dot = 4 if "avx512vnni" in features else 2 if "avx512bw" in features else 0
-        return VectorUnit(bytes=64, registers=32, dot_bytes=dot)
+        return VectorUnit(64, 32, dot_bytes=dot, dots_bfloats="avx512bf16" in features)
     if "avx2" in features and "fma" in features:
-        return VectorUnit(bytes=32, registers=16, dot_bytes=4 if "avxvnni" in features else 2)
+        dot = 4 if "avxvnni" in features else 2
+        return VectorUnit(32, 16, dot_bytes=dot, dots_bfloats=False)
     return None
 
 
