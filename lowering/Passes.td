@@ -112,6 +112,21 @@ def IsolateCarriedTensors
   ];
 }
 
+def CarrySizes : Pass<"omb-carry-sizes", "::mlir::ModuleOp"> {
+  let summary = "Carry sizes along with tensors";
+  let description = [{
+    Loops and branches of `scf` whose tensors have dynamic sizes carry these as
+    values of their own, and `flow.tensor.tie_shape` says of each tensor in a
+    region and after it which they are. IREE 3.13 adds them by itself, but not
+    in a loop within a loop, and not where a loop exchanges what it carries.
+  }];
+  let dependentDialects = [
+    "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect",
+    "::omb::iree::FlowDialect"
+  ];
+}
+
 def IsolateGathers : Pass<"omb-isolate-gathers", "::mlir::ModuleOp"> {
   let summary = "Keep IREE from gathering within reductions on CUDA";
   let description = [{

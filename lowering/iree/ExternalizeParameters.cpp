@@ -136,6 +136,7 @@ struct ExternalizeParameters
 void omb::buildToIREEPipeline(OpPassManager &passes) {
   passes.addPass(createFlattenElements());
   passes.addPass(createIsolateCarriedTensors());
+  passes.addPass(createCarrySizes());
   passes.addPass(createIsolateUpdates());
   passes.addPass(createExternalizeParameters());
 }

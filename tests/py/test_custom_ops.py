@@ -127,7 +127,7 @@ def test_in_the_default_domain():
         ((DOMAIN, "Other", function()), "is called 'Twice'"),
         ((DOMAIN, "Twice", 3), "not by int"),
         ((DOMAIN, "no name", function()), "'no name' can't be the name"),
-        ((DOMAIN, "Twice", "nonsense"), "can't be parsed"),
+        ((DOMAIN, "Twice", "nonsense"), r"can't be parsed: \[ParseError at position"),
         ((DOMAIN, "Twice", function("y = Nothing(x)")), "no operator 'Nothing' in opset 18"),
         ((DOMAIN, "Twice", function("z = Neg(x)")), "doesn't produce its output 'y'"),
         ((DOMAIN, "Twice", function("y = Neg(z)")), "uses the value 'z'"),

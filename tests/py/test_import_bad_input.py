@@ -43,6 +43,7 @@ def _matmul() -> onnx.ModelProto:
 def test_files(tmp_path: Path):
     assert "no file" in _refusal(tmp_path / "missing.onnx")
     assert "is a directory" in _refusal(tmp_path)
+    assert "the path of the model is empty" in _refusal("")
     empty = tmp_path / "empty.onnx"
     empty.write_bytes(b"")
     assert "empty" in _refusal(empty)
@@ -229,6 +230,10 @@ def _output_of_two_types() -> onnx.ModelProto:
 
 GRAPHS: dict[str, tuple[Callable[[], onnx.ModelProto], tuple[str, ...]]] = {
     "no-graph": (lambda: onnx.ModelProto(ir_version=9), ("no graph",)),
+    "empty-graph": (
+        lambda: helper.make_model(helper.make_graph([], "g", [], [])),
+        ("neither nodes",),
+    ),
     "unknown-op": (lambda: _single("Florble", {"x": X}), ("node (Florble)", "no operator")),
     "unknown-domain": (
         lambda: _single("Gelu", {"x": X}, domain="com.example"),

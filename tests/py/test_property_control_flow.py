@@ -184,3 +184,42 @@ def test_parts_at_any_address_after_a_branch(size: int) -> None:
     x = np.arange(size, dtype=np.float32)
     feeds = {"x": x, "y": x + 1, "b": np.array(True), "c": np.array(-1, np.float32)}
     np.testing.assert_array_equal(session.run(["z"], feeds)[0], [*(x + 1), *(x + 2)])
+
+
+INNER = {
+    "a loop": "v2 = Loop (k, , v) <body = inner (int64 j, bool d, float[r] u) => "
+    "(bool e, float[t] w) { e = Identity(d) w = Mul(u, u) }>",
+    "a loop that grows": "v2 = Loop (k, , v) <body = inner (int64 j, bool d, float[r] u) => "
+    "(bool e, float[t] w) { e = Identity(d) w = Concat<axis=0>(u, x) }>",
+    "a branch": "less = Less(i, one) v2 = If (less) <then_branch = yes () => (float[p] q) "
+    "{ q = Concat<axis=0>(v, x) }, else_branch = no () => (float[s] z) { z = Neg(v) }>",
+}
+
+
+@pytest.mark.parametrize("inner", INNER)
+def test_within_a_loop(inner: str) -> None:
+    """What a loop within a loop gives has sizes that only the run knows."""
+    model = parser.parse_model(f"""<ir_version: 10, opset_import: ["": 21]>
+        nested (int64 k, float[n] x) => (float[m] y) {{
+          one = Constant<value = int64 {{1}}>()
+          y = Loop (k, , x) <body = outer (int64 i, bool c, float[a] v) => (bool go, float[b] v2) {{
+            go = Identity(c)
+            {INNER[inner]}
+          }}>
+        }}""")
+    session = omb.InferenceSession(model, fallback="error")
+
+    def expected(k: int, x: np.ndarray) -> np.ndarray:
+        v = x
+        for i in range(k):
+            if inner == "a branch":
+                v = np.concatenate([v, x]) if i < 1 else -v
+            for _ in range(k if inner != "a branch" else 0):
+                v = v * v if inner == "a loop" else np.concatenate([v, x])
+        return v
+
+    for k, size in ((0, 2), (1, 3), (2, 1), (3, 2)):
+        x = np.arange(1, size + 1, dtype=np.float32) / 2
+        np.testing.assert_array_equal(
+            session.run(None, {"k": np.array(k), "x": x})[0], expected(k, x)
+        )

@@ -348,3 +348,10 @@ def test_description_round_trip(affine: omb.CompiledModel) -> None:
     assert described.threads == 1
     with pytest.raises(ValueError, match="unknown provider"):
         artifact.Description.from_json(replace(described, provider="abacus").to_json())
+
+
+@pytest.mark.parametrize("path", [None, b"model.omb", 3, ""])
+def test_what_is_no_path(affine: omb.CompiledModel, path: object) -> None:
+    for use in (omb.load, affine.save):
+        with pytest.raises(omb.OmbError, match=r"^(a saved model is given by its|the) path"):
+            use(path)

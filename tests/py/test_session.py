@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -419,3 +422,15 @@ def test_workers_have_a_cpu_each_if_there_are_as_many(tmp_path: Path) -> None:
     if len(os.sched_getaffinity(0)) > 1:
         assert pinned == "True False"
     assert free == "False True"
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_is_not_copied(
+    session: omb.InferenceSession,
+    compiled: omb.CompiledModel,
+    duplicate: Callable[[object], object],
+) -> None:
+    with pytest.raises(omb.OmbError, match="a session can't be copied or pickled; write it to a"):
+        duplicate(session)
+    with pytest.raises(omb.OmbError, match="a compiled model can't be copied or pickled"):
+        duplicate(compiled)

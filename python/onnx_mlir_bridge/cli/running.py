@@ -69,6 +69,8 @@ def run(
     **options: Any,  # noqa: ANN401 - of a compilation
 ) -> None:
     """Run a model once, and print what went in and what came out."""
+    if output_dir is not None:
+        _make(output_dir)
     session, made = open_session(path, device, threads, options)
     inputs = values.values(session.get_inputs(), given)
     feeds = {value.info.name: value.value for value in inputs}
@@ -76,7 +78,7 @@ def run(
         made = _specialize(session, feeds)
     with _interruptible():
         begin = time.perf_counter()
-        outputs = session.run(None, feeds)
+        outputs = _run(session, feeds, [value for value in inputs if value.is_guessed])
         took = time.perf_counter() - begin
 
     rows = [_row(*each, v.origin) for v in inputs for each in _tensors(v.info.name, v.value)]
@@ -96,6 +98,22 @@ def run(
     print(f"{made}, ran in {text.seconds(took)} on {session.device.name} ({session.device})")
     if output_dir is not None:
         _save(output_dir, tensors)
+
+
+def _run(
+    session: InferenceSession, feeds: Mapping[str, Value], guessed: Sequence[values.Value]
+) -> list[Value]:
+    """The outputs; an error says which sizes were guessed."""
+    try:
+        return session.run(None, feeds)
+    except OmbError as error:
+        if not guessed:
+            raise
+        listed = ", ".join(f"'{value.info.name}'" for value in guessed)
+        raise OmbError(
+            f"{error} (sizes that the model leaves open were taken as 1; say which with "
+            f"-i NAME=SHAPE for {listed})"
+        ) from None
 
 
 def _specialize(session: InferenceSession, feeds: Mapping[str, Value]) -> str:
@@ -203,6 +221,16 @@ def _largest(array: np.ndarray, count: int) -> list[str]:
     ]
 
 
+def _make(folder: Path) -> None:
+    """Make a folder for the outputs, before all the work."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OmbError(
+            f"outputs can't be written to '{folder}': {error.strerror or error}"
+        ) from None
+
+
 def _save(folder: Path, tensors: Sequence[tuple[str, np.ndarray]]) -> None:
     """Write a .npy file for each tensor, called by its name as far as file names can be."""
     import io
@@ -222,7 +250,6 @@ def _save(folder: Path, tensors: Sequence[tuple[str, np.ndarray]]) -> None:
         plain = array.astype(str) if array.dtype.kind == "O" else array  # objects need pickle
         np.save(contents, plain, allow_pickle=False)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             with replacing(path) as file:
                 file.write(contents.getbuffer())
         except OSError as error:

@@ -23,11 +23,15 @@ _FORMS = "give a .npy file, or a shape such as 1x3x224x224 for random values"
 
 @dataclass(frozen=True)
 class Value:
-    """An input of a run. origin: where it comes from, in words."""
+    """An input of a run.
+
+    origin: where it comes from, in words. is_guessed: whether a size is 1 because nothing says it.
+    """
 
     info: TensorInfo
     value: containers.Value
     origin: str
+    is_guessed: bool = False
 
 
 def values(infos: Sequence[TensorInfo], given: Iterable[str]) -> list[Value]:
@@ -76,12 +80,14 @@ def values(infos: Sequence[TensorInfo], given: Iterable[str]) -> list[Value]:
         if shape is None and info.is_optional and info.name not in texts:
             result.append(Value(info, None, "absent"))
             continue
+        is_guessed = shape is None and not all(isinstance(d, int) or d in sizes for d in info.shape)
         if shape is None:
             shape = tuple(d if isinstance(d, int) else sizes.get(d, 1) for d in info.shape)
         is_text = info.name in texts
         array = _filled(info, shape, said[info.name]) if is_text else random(info, shape, generator)
         origin = said[info.name] if is_text else "random"
-        result.append(Value(info, [array] if info.is_sequence else array, origin))
+        value = [array] if info.is_sequence else array
+        result.append(Value(info, value, origin, is_guessed))
     return result
 
 

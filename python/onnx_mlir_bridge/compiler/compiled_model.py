@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime import artifact
@@ -17,6 +16,13 @@ if TYPE_CHECKING:
 
 class CompiledModel:
     """A model compiled for one target. Made by omb.compile()."""
+
+    def __reduce__(self) -> NoReturn:
+        """Neither copied nor pickled: it holds machine code, and perhaps a device."""
+        raise OmbError(
+            "a compiled model can't be copied or pickled; write it to a file with "
+            "CompiledModel.save(), and open that with omb.load()"
+        )
 
     def __init__(self, result: artifact.Artifact, compile_again: Callable[[], Compilation]) -> None:
         """Not for users: see omb.compile().
@@ -81,4 +87,4 @@ class CompiledModel:
         it needs numpy and iree-base-runtime only, and onnx where parts of it run on the host. A
         file that is there is replaced at once, when all is written.
         """
-        artifact.write(Path(path), self.result.description, self.result.parts)
+        artifact.write(artifact.checked_path(path), self.result.description, self.result.parts)

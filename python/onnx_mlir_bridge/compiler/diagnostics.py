@@ -91,6 +91,8 @@ def iree_error(diagnostics: Sequence[str], target: str, crash: str | None) -> Om
     """The error for a module that IREE refused, or on which it ended with `crash`."""
     lines = []
     for name, message in map(split, diagnostics):
+        if "RESOURCE_EXHAUSTED" in message:
+            message = "a tensor that is known before the run doesn't fit into memory"
         if message:
             lines.append(f"{name}: {message}" if name else message)
     if crash:

@@ -40,8 +40,12 @@ def check(loaded: LoadedModel) -> None:
     some tools write, are sorted (with a warning).
     """
     model = loaded.proto
-    if not model.HasField("graph") or not (model.graph.node or model.graph.output):
+    if not model.HasField("graph"):
         raise OmbError("not a usable ONNX model: it has no graph; is the file ONNX at all?")
+    if not (model.graph.node or model.graph.output):
+        raise OmbError(
+            "not a usable ONNX model: its graph has neither nodes nor outputs; is the file ONNX?"
+        )
     _normalize_domains(model)
     _check_opsets(model)
     _check_operators(model)

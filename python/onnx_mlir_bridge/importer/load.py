@@ -126,6 +126,8 @@ def load(source: ModelSource, base_dir: Path | None = None) -> LoadedModel:
     elif isinstance(source, (bytes, bytearray, memoryview)):
         data = np.frombuffer(source, dtype=np.uint8)
     elif isinstance(source, (str, os.PathLike)):
+        if not os.fspath(source):
+            raise OmbError("the path of the model is empty")
         path = Path(source)
         data = _read(path)
         base_dir = path.parent

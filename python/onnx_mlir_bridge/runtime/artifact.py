@@ -179,6 +179,15 @@ def _add(archive: zipfile.ZipFile, name: str, source: BinaryIO | Buffer) -> None
             member.write(source)
 
 
+def checked_path(path: object) -> Path:
+    """The path of a saved model; OmbError for what is no path."""
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
+        raise OmbError(f"a saved model is given by its path, not by {type(path).__name__}")
+    if not os.fspath(path):
+        raise OmbError("the path of the saved model is empty")
+    return Path(path)
+
+
 def write(path: Path, description: Description, parts: Sequence[Part]) -> None:
     """Save a compiled model at `path`, replacing a file that is there only once all is written.
 

@@ -79,6 +79,8 @@ class Executable:
     threads wait for each other.
     """
 
+    _weights: ParameterIndex | None = None  # __del__ is called where __init__ wasn't, too
+
     def __init__(
         self,
         module: Buffer,

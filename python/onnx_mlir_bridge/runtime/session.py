@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime import containers, devices
-from onnx_mlir_bridge.runtime.artifact import Description, HostPart, Part, read
+from onnx_mlir_bridge.runtime.artifact import Description, HostPart, Part, checked_path, read
 from onnx_mlir_bridge.runtime.cpu_features import why_not
 from onnx_mlir_bridge.runtime.device_segment import DeviceSegment, OnDevice, Stored
 from onnx_mlir_bridge.runtime.executable import Executable, memory_parameters, reason
@@ -64,7 +63,17 @@ class InferenceSession:
 
     A model whose ranks depend on the value of an input is compiled at the first run, and once more
     for each other value of that input; what was compiled for the last 16 values is kept.
+
+    Initializers are constants, also those that the graph lists as inputs (which is how models of
+    IR version 3 list all of them): they can't be given.
     """
+
+    def __reduce__(self) -> NoReturn:
+        """Neither copied nor pickled: it holds machine code, and perhaps a device."""
+        raise OmbError(
+            "a session can't be copied or pickled; write it to a file with "
+            "CompiledModel.save(), and open that with omb.load()"
+        )
 
     def __init__(
         self,
@@ -254,7 +263,7 @@ def load(
     file that is damaged or not a saved model, and for a device that the machine doesn't have or the
     model isn't compiled for.
     """
-    path = Path(path)
+    path = checked_path(path)
     artifact = read(path)
     chosen = device_for(artifact.description, None if device == "auto" else device)
     session = InferenceSession.__new__(InferenceSession)

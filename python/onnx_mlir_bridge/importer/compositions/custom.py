@@ -181,4 +181,5 @@ def _check_names(function: FunctionProto, shown: str) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    text = error.args[0] if error.args and isinstance(error.args[0], bytes) else str(error)
+    return " ".join((text.decode(errors="replace") if isinstance(text, bytes) else text).split())
