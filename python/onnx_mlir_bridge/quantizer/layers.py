@@ -68,8 +68,8 @@ class Exclusion:
         for pattern, is_used in self._patterns.items():
             if not is_used:
                 raise OmbError(
-                    f"no node has the name '{pattern}' that is excluded; omb inspect and any ONNX "
-                    "viewer show names, and * stands for any characters"
+                    f"no node has the name '{pattern}' that is excluded; any ONNX viewer shows "
+                    "names, and * stands for any characters"
                 )
         for op_type in sorted(self._op_types - {node.op_type for node in nodes}):
             raise OmbError(f"the model has no operator '{op_type}', which is excluded")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer import value_info
@@ -33,7 +33,7 @@ from onnx_mlir_bridge.quantizer.samples import Samples, inputs_of, samples
 if TYPE_CHECKING:
     from onnx_mlir_bridge.importer.load import ModelSource
 
-Data = "str | PathLike[str] | Iterable[Mapping[str, Any]] | None"
+    Data: TypeAlias = "str | PathLike[str] | Iterable[Mapping[str, Any]] | None"
 
 
 class Quantization:

@@ -158,7 +158,7 @@ def quantized(model: Model, plan: Plan, scheme: Scheme) -> Model:
 def _append_output_pair(
     writer: Writer, nodes: list[NodeProto], float_name: str, output: str
 ) -> None:
-    added, result = writer.pair(output)
+    added, _ = writer.pair(output)
     added[0].input[0] = float_name
     added[1].output[0] = output
     writer.model.types[float_name] = writer.model.types[output]

@@ -106,8 +106,9 @@ class FileSamples(Samples):
         size = info.shape[0] if rank else None
         if size is None:
             size = self._batch_size
-        if not rank or not size or array.shape[0] % size and info.shape[0] is not None:
-            return [array]
+        is_uneven = bool(size) and info.shape[:1] == (size,) and array.shape[0] % size != 0
+        if not size or is_uneven:
+            return [array]  # whether it fits is checked with all others
         return [array[at : at + size] for at in range(0, array.shape[0], size)]
 
 
