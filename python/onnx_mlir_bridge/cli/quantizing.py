@@ -34,8 +34,8 @@ def quantize(
         check_output(model, str(path))
         _check_writable(path)
     options = dict(given)
-    if report is not None or plot is not None:
-        options.setdefault("sensitivity", options.get("method", "static") == "static")
+    if plot is not None or (report is not None and options.get("method", "static") == "static"):
+        options["sensitivity"] = True
     made = quantize_model(model, options.pop("data", None), progress=True, **options)
     text.warn(made.notices)
     made.save(output)

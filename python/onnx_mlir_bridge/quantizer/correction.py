@@ -80,7 +80,7 @@ def _twin(
             continue
         pair, rounded_data = writer.pair(node.input[0])
         weights, inputs = writer.weight_nodes(layer)
-        nodes += [*pair, weights[0]]
+        nodes += [*pair, *weights]
         means = []
         for data, weight in ((node.input[0], node.input[1]), (rounded_data, inputs[1])):
             result = made.names.new(f"{layer.output}_unbiased")

@@ -23,6 +23,7 @@ _OF_METHODS = {
     "quantize_outputs": ("static",),
     "bias_correction": ("static",),
     "equalize": ("static",),
+    "sensitivity": ("static",),
     "per_channel": ("static", "dynamic"),
     "bits": ("weight-only",),
     "block_size": ("weight-only",),
@@ -100,6 +101,8 @@ class QuantizeOptions:
                     f"not of {options.method!r}"
                 )
         options._check_values()
+        if "percentile" in given and options.calibration != "percentile":
+            raise OmbError("percentile is for calibration='percentile'")
         return options
 
     def _check_values(self) -> None:

@@ -73,7 +73,7 @@ class Quantization:
                 raise OmbError("sensitivities are measured on calibration data; give some")
         if isinstance(data, PathLike):
             data = Path(fspath(data))
-        if data is None and random is None and not options.shapes:
+        if data is None and random is None and not options.shapes and not options.batch_size:
             return None
         inputs = inputs_of([value_info(value) for value in self._model.frame.graph.input])
         return samples(

@@ -39,6 +39,7 @@ class Writer:
         self._plan = plan
         self._scheme = scheme
         self._constants: dict[str, tuple[str, str]] = {}
+        self._weights: dict[tuple[str, bytes, int | None], str] = {}
 
     def parameters(self, name: str) -> Parameters:
         """Of a quantized value."""
@@ -102,8 +103,14 @@ class Writer:
         node = self.model.nodes[layer.number]
         name = node.input[layer.weight]
         weight = self.weight(layer)
-        added, result = self.constant(name, weight.values, weight.scale, weight.axis)
-        nodes, inputs = [added], {layer.weight: result}
+        # Layers that share a weight share its integers, if they have the same scales.
+        key = name, weight.scale.tobytes(), weight.axis
+        nodes: list[NodeProto] = []
+        if key not in self._weights:
+            constants = weight.values, weight.scale, weight.axis
+            added, self._weights[key] = self.constant(name, *constants)
+            nodes.append(added)
+        inputs = {layer.weight: self._weights[key]}
         if layer.bias is not None:
             name = node.input[layer.bias]
             scale = weight.scale

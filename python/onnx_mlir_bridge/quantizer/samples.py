@@ -267,13 +267,17 @@ def samples(
     if random is not None:
         if type(random) is not int or random < 1:
             raise OmbError(f"random must be a positive number of samples, not {random!r}")
+        if batch_size is not None:
+            raise OmbError("batch_size is for calibration data in files; give shapes")
         return RandomSamples(inputs, random, seed, shapes)
     if shapes:
         raise OmbError("shapes are for random data")
-    if data is None:
-        return None
     if isinstance(data, (str, Path)):
         return FileSamples(inputs, _files(Path(data)), batch_size)
+    if batch_size is not None:
+        raise OmbError("batch_size is for calibration data in files; other data come run by run")
+    if data is None:
+        return None
     if isinstance(data, Mapping):
         raise OmbError("data is a path, or an iterable of dicts; put the one dict into a list")
     if not isinstance(data, Iterable):
