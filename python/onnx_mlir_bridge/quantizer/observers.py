@@ -20,7 +20,6 @@ METHODS = ("min-max", "percentile", "entropy", "mse")
 _SIDE_BITS = 12
 _SIDE = 1 << _SIDE_BITS  # bins for the positive numbers, and as many for the negative ones
 _SMALLEST = -126  # the exponent of float32's smallest normal number
-_CANDIDATES = 64  # ends of a range that are tried, on each side
 _MAX_KL_BINS = 2048
 _COUNTS_PER_BIN = 8  # fewer say little of a distribution
 _TINY = 1e-12
@@ -151,7 +150,8 @@ def _value_at(found: Histogram, total: np.ndarray, rank: float) -> float:
 def _ends(found: Histogram) -> tuple[np.ndarray, np.ndarray]:
     """Ends of ranges to try, the widest first: from what was seen, towards zero."""
     whole = found.range()
-    steps = 1 - np.arange(_CANDIDATES) / _CANDIDATES
+    # Even steps, and for values that lie far out a thousandth of the range in equal factors.
+    steps = np.union1d(np.arange(1, 65) / 64, 2.0 ** -(np.arange(80) / 8))[::-1]
     lows = whole.low * steps if whole.low < 0 else np.zeros(1)
     highs = whole.high * steps if whole.high > 0 else np.zeros(1)
     return lows, highs

@@ -105,6 +105,7 @@ def fold_channels(model: Model, excluded: Exclusion) -> None:
             factors = _channel_factors(model, layer, follower, position)
             if factors is None:
                 continue
+            node.name = layer.name  # which it may have from the output that it loses
             _apply(model, layer, *factors)
             node.output[0] = follower.output[0]
             dropped.add(number)

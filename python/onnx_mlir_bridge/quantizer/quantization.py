@@ -86,13 +86,17 @@ class Quantization:
         )
 
     def result(self) -> QuantizedModel:
-        """Quantizes."""
+        """Quantizes; once."""
         method = {
             "static": self._static,
             "dynamic": self._dynamic,
             "weight-only": self._weight_only,
         }
-        return method[self._options.method]()
+        try:
+            return method[self._options.method]()
+        finally:
+            if self._samples is not None:
+                self._samples.close()
 
     # --- static ---------------------------------------------------------------------------------
 

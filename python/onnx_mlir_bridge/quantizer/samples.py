@@ -60,6 +60,9 @@ class Samples:
     def __iter__(self) -> Iterator[Feeds]:
         raise NotImplementedError
 
+    def close(self) -> None:
+        """Give back what the runs take; there are none after that."""
+
     def _checked(self, feeds: Mapping[str, Any], origin: str) -> Feeds:
         """A run's values as the model takes them; OmbError where they don't fit."""
         _check_names(feeds, self._inputs, origin)
@@ -160,6 +163,10 @@ class SpooledSamples(Samples):
             number += 1
             yield feeds
         self._count = number
+
+    def close(self) -> None:
+        """Remove the files."""
+        self._folder.cleanup()
 
     def _path(self, number: int) -> Path:
         return Path(self._folder.name) / f"{number}.npz"
