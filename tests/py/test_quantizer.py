@@ -224,8 +224,8 @@ def _text(count: int, seed: int) -> list[Feeds]:
     random = np.random.default_rng(seed)
     pictures = []
     for _ in range(count):
-        picture = 0.9 + 0.02 * random.standard_normal((1, 3, 48, 192))
-        for left in range(10, 172, 14):
+        picture = 0.9 + 0.02 * random.standard_normal((1, 3, 48, 128))
+        for left in range(10, 108, 14):
             picture[:, :, 16:32, left : left + 3] = -0.9
             for _ in range(random.integers(1, 4)):
                 top = int(random.integers(16, 29))
@@ -239,7 +239,7 @@ def test_as_good_as_onnx_runtimes(tmp_path: Path) -> None:
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    path, data = _real("ppocr-cls"), _text(4, seed=1)
+    path, data = _real("ppocr-rec"), _text(2, seed=1)
 
     class Reader(CalibrationDataReader):
         def __init__(self) -> None:
@@ -255,11 +255,11 @@ def test_as_good_as_onnx_runtimes(tmp_path: Path) -> None:
     quantize_static(prepared, tmp_path / "theirs.onnx", Reader(), per_channel=True, **types)
 
     made = omb.quantize(path, data, evaluate=False)
-    assert "the model's opset is raised from 11 to 13" in made.notices
-    unseen = _text(4, seed=2)
+    assert made.notices == ("the model's opset is raised from 12 to 13",)
+    unseen = _text(2, seed=2)
     ours = _snr(path, made.model, unseen)
     theirs = _snr(path, onnx.load(tmp_path / "theirs.onnx"), unseen)
-    assert ours >= theirs, (ours, theirs)
+    assert ours >= theirs + 1, (ours, theirs)
 
 
 # --- what improves it ---------------------------------------------------------------------------

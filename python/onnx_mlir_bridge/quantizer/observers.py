@@ -20,6 +20,7 @@ METHODS = ("min-max", "percentile", "entropy", "mse")
 _SIDE_BITS = 12
 _SIDE = 1 << _SIDE_BITS  # bins for the positive numbers, and as many for the negative ones
 _SMALLEST = -126  # the exponent of float32's smallest normal number
+_MAX_ROUNDS = 4
 _MAX_KL_BINS = 2048
 _COUNTS_PER_BIN = 8  # fewer say little of a distribution
 _TINY = 1e-12
@@ -157,49 +158,64 @@ def _ends(found: Histogram) -> tuple[np.ndarray, np.ndarray]:
     return lows, highs
 
 
+class _SquaredError:
+    """The expected square of the error of a range: of each bin's middle, as it is stored."""
+
+    def __init__(self, found: Histogram, levels: int) -> None:
+        used = np.flatnonzero(found.counts)
+        edges = found.edges()
+        middles = (edges[used] + edges[used + 1]) / 2
+        self._values = np.clip(middles, found.low, found.high)
+        self._counts = found.counts[used].astype(np.float64)
+        self._levels = levels
+
+    def __call__(self, low: float, high: float) -> float:
+        step = (high - low) / (self._levels - 1)
+        if step <= 0:
+            return math.inf
+        zero = np.rint(-low / step)
+        stored = np.clip(np.rint(self._values / step), -zero, self._levels - 1 - zero)
+        return float(np.sum(self._counts * np.square(stored * step - self._values)))
+
+
 def _least_error(found: Histogram, levels: int) -> Range:
-    """The range with the smallest expected square of the error, of all pairs of ends."""
-    edges = found.edges()
-    counts = found.counts.astype(np.float64)
-    middles = np.clip((edges[:-1] + edges[1:]) / 2, found.low, found.high)
-    sums = [
-        np.concatenate([[0], np.cumsum(counts * middles**power)]) for power in range(3)
-    ]  # below each bin
+    """The range with the smallest expected square of the error."""
+    return _best_range(found, _SquaredError(found, levels))
 
-    def beyond(ends: np.ndarray, is_low: bool) -> np.ndarray:
-        """The sum of squares of what lies past an end, less that end."""
-        at = np.searchsorted(middles, ends, side="left" if is_low else "right")
-        part = [s[at] if is_low else s[-1] - s[at] for s in sums]
-        return part[2] - 2 * ends * part[1] + ends**2 * part[0]
 
+def _best_range(found: Histogram, loss: Callable[[float, float], float]) -> Range:
+    """The range with the smallest loss: one end after the other, until neither moves."""
     lows, highs = _ends(found)
-    step = (highs[None, :] - lows[:, None]) / (levels - 1)
-    clipped = beyond(lows, True)[:, None] + beyond(highs, False)[None, :]
-    error = clipped + sums[0][-1] * step**2 / 12
-    error[step <= 0] = np.inf
-    low, high = np.unravel_index(np.argmin(error), error.shape)
-    return Range(float(lows[low]), float(highs[high]))
+    low, high = float(lows[0]), float(highs[0])
+    for _ in range(_MAX_ROUNDS):
+        before = low, high
+        high = _best(highs, lambda end: loss(low, end))  # noqa: B023 - called at once
+        low = _best(lows, lambda end: loss(end, high))  # noqa: B023
+        if (low, high) == before:
+            break
+    return Range(low, high)
 
 
 def _least_divergence(found: Histogram, levels: int) -> Range:
     """The range whose integers keep most of the distribution (Kullback-Leibler divergence).
 
-    First the upper end is found, then the lower one: where there are two, values of either sign
-    matter by how many they are.
+    Of the ranges whose squared error isn't larger than the whole range's: where most values lie
+    close to zero, as behind many activations, the divergence alone tells nothing of the others.
     """
     whole = found.range()
     counts, low = _between(found, whole, levels)
     width = (whole.high - whole.low) / counts.size
-    lows, highs = _ends(found)
+    error = _SquaredError(found, levels)
+    most = error(whole.low, whole.high)
 
     def divergence(start: float, stop: float) -> float:
+        if error(start, stop) > most:
+            return math.inf
         first = round((start - low) / width)
         last = max(round((stop - low) / width), first + 1)
         return _divergence(counts, first, last, levels)
 
-    best_high = _best(highs, lambda high: divergence(whole.low, high))
-    best_low = _best(lows, lambda low_end: divergence(low_end, best_high))
-    return Range(best_low, best_high)
+    return _best_range(found, divergence)
 
 
 def _best(candidates: np.ndarray, loss: Callable[[float], float]) -> float:

@@ -41,7 +41,7 @@ class QuantizeOptions:
     find the range of their input in each run; "weight-only": the weights of MatMul, Gemm and Gather
     are stored as integers, and all is computed in float.
     calibration: how ranges are found: "min-max", "percentile", "entropy" (the smallest divergence
-    of the distributions), or "mse" (the smallest expected square of the error).
+    of the distributions), or "mse" (the smallest square of the error).
     percentile: how many percent of a tensor's values are in its range.
     activations: "u8" or "i8", both with zero points.
     per_channel: a scale for each output channel of weights, not one for all.
