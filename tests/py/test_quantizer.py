@@ -176,7 +176,7 @@ def test_here_as_in_onnx_runtime(network: omb.QuantizedModel) -> None:
     (expected,) = _run(network.model, feeds)
     (exact,) = _run(_network(), feeds)
     loss = relative_error(expected, exact)
-    assert 0 < loss < 0.05
+    assert 0 < loss < 0.15
     assert relative_error(actual, expected) <= loss / 3
 
 

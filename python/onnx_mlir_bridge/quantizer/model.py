@@ -109,9 +109,14 @@ class Model:
         produced = {name for node in self.nodes for name in node.output}
         for name, value in self.constants.items():
             if name in used:
-                graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+                graph.initializer.append(
+                    numpy_helper.from_array(np.asarray(value, order="C"), name)
+                )
         for name in extra_outputs:
-            graph.output.add(name=name).type.CopyFrom(self.types[name])
+            known = self.types.get(name) or TypeProto()
+            if not types.is_typed(known):  # all that is asked for is of floats
+                known.tensor_type.elem_type = TensorProto.FLOAT
+            graph.output.add(name=name).type.CopyFrom(known)
         ends = {value.name for value in (*graph.input, *graph.output)}
         for name, value_type in self.types.items():
             if name in produced and name not in ends and types.is_typed(value_type):
@@ -190,14 +195,7 @@ def _in_parts(loaded: LoadedModel, notices: list[str]) -> Model:
     del proto.graph.initializer[:]
     proto.graph.initializer.extend(kept)
 
-    def settle(tensor: TensorProto) -> None:  # what is left: in subgraphs and functions
-        if payloads.has(tensor):
-            data = payloads.buffer(tensor).tobytes()
-            tensor.ClearField("external_data")
-            tensor.ClearField("data_location")
-            tensor.raw_data = data
-
-    each_tensor(proto, settle)
+    each_tensor(proto, lambda tensor: _settle(tensor, loaded))  # of subgraphs and functions
     nodes = [clone(node) for node in proto.graph.node]
     del proto.graph.node[:]
     del proto.graph.value_info[:]
@@ -213,6 +211,15 @@ def _in_parts(loaded: LoadedModel, notices: list[str]) -> Model:
         outputs=tuple(value.name for value in proto.graph.output),
         inputs=tuple(value.name for value in proto.graph.input),
     )
+
+
+def _settle(tensor: TensorProto, loaded: LoadedModel) -> None:
+    """Gives a tensor its data, if they are elsewhere."""
+    if loaded.payloads.has(tensor):
+        data = loaded.payloads.buffer(tensor).tobytes()
+        tensor.ClearField("external_data")
+        tensor.ClearField("data_location")
+        tensor.raw_data = data
 
 
 def _refuse_quantized(proto: ModelProto) -> None:
@@ -280,8 +287,7 @@ def _convert(loaded: LoadedModel, wanted: int) -> bool:
             del bare.graph.initializer[index]
     for tensor in large:
         bare.graph.input.add(name=tensor.name).type.CopyFrom(types.tensor_type(tensor))
-    if any(payloads.has(tensor) for tensor in _all_tensors(bare)):
-        return False  # in a subgraph
+    each_tensor(bare, lambda tensor: _settle(tensor, loaded))  # those of subgraphs
     try:
         bare.ir_version = max(bare.ir_version, 4)  # before, initializers had to be inputs
         converted = onnx.version_converter.convert_version(bare, wanted)
@@ -300,12 +306,6 @@ def _convert(loaded: LoadedModel, wanted: int) -> bool:
     # The converter makes constants of its own.
     _constants_to_initializers(loaded)
     return True
-
-
-def _all_tensors(proto: ModelProto) -> list[TensorProto]:
-    found: list[TensorProto] = []
-    each_tensor(proto, found.append)
-    return found
 
 
 def _notice_left_out(proto: ModelProto, notices: list[str]) -> None:

@@ -45,8 +45,9 @@ def plot(sensitivities: Sequence[Sensitivity], path: Path) -> None:
     axes = figure.add_subplot()
     finite = [each.snr for each in shown if math.isfinite(each.snr)]
     longest = max(finite, default=1.0)
+    lengths = [min(max(each.snr, min(finite, default=0.0)), longest) for each in shown]
     names = [_short(f"{each.layer} ({each.kind})") for each in shown]
-    axes.barh(range(len(shown)), [min(each.snr, longest) for each in shown], color="#4878a8")
+    axes.barh(range(len(shown)), lengths, color="#4878a8")
     axes.set_yticks(range(len(shown)), names, fontsize=7)
     axes.invert_yaxis()
     axes.margins(y=0.01)

@@ -40,7 +40,8 @@ def inputs_of(values: Sequence[ValueInfo]) -> list[Input]:
     """The inputs that data are for; OmbError where they aren't tensors of numbers."""
     found = []
     for value in values:
-        if not value.element or value.element == TensorProto.STRING or value.shape is None:
+        is_tensor = value.type.startswith("tensor(") and value.element != TensorProto.STRING
+        if not is_tensor or value.shape is None:
             raise OmbError(
                 f"input '{value.name}' is {value.type or 'of an unknown type'}; calibration data "
                 "are for tensors of numbers whose rank is known"
