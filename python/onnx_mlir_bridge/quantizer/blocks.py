@@ -101,7 +101,8 @@ def _dequantize(
     )
     scale, zero = found.scale, found.zero
     more = {"axis": axis, "block_size": block}
-    if not options.has_blocks:
+    if not options.block_size and array.ndim == 2:
+        # For each channel one scale: an axis says that without blocks.
         scale = scale.reshape(-1)
         zero = None if zero is None else zero.reshape(-1)
         more = {"axis": 1 - axis}
