@@ -8,6 +8,8 @@
     omb.compile("model.onnx", target="cpu").save("model.omb")
     session = omb.load("model.omb")
 
+    omb.quantize("model.onnx", "calibration.npz").save("quantized.onnx")
+
 Every failure that the user can cause is an OmbError, whose message is one line; a FallbackWarning
 lists what runs on the host because no device can do it.
 """
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from onnx_mlir_bridge.importer import import_model
     from onnx_mlir_bridge.importer.compositions.custom import register_op, unregister_op
     from onnx_mlir_bridge.onnx_backend import BridgeBackend as backend  # noqa: N813
+    from onnx_mlir_bridge.quantizer import quantize
+    from onnx_mlir_bridge.quantizer.result import QuantizedModel
     from onnx_mlir_bridge.runtime.devices import Device, devices
     from onnx_mlir_bridge.runtime.session import InferenceSession, load
 
@@ -37,12 +41,14 @@ __all__ = [
     "FallbackWarning",
     "InferenceSession",
     "OmbError",
+    "QuantizedModel",
     "backend",
     "compile",
     "devices",
     "import_model",
     "ir",
     "load",
+    "quantize",
     "register_op",
     "unregister_op",
 ]
@@ -53,12 +59,14 @@ _LAZY = {
     "CompiledModel": ("onnx_mlir_bridge.compiler.compiled_model", "CompiledModel"),
     "Device": ("onnx_mlir_bridge.runtime.devices", "Device"),
     "InferenceSession": ("onnx_mlir_bridge.runtime.session", "InferenceSession"),
+    "QuantizedModel": ("onnx_mlir_bridge.quantizer.result", "QuantizedModel"),
     "backend": ("onnx_mlir_bridge.onnx_backend", "BridgeBackend"),
     "compile": ("onnx_mlir_bridge.compiler", "compile"),
     "devices": ("onnx_mlir_bridge.runtime.devices", "devices"),
     "import_model": ("onnx_mlir_bridge.importer", "import_model"),
     "ir": ("onnx_mlir_bridge._mlir.ir", ""),
     "load": ("onnx_mlir_bridge.runtime.session", "load"),
+    "quantize": ("onnx_mlir_bridge.quantizer", "quantize"),
     "register_op": ("onnx_mlir_bridge.importer.compositions.custom", "register_op"),
     "unregister_op": ("onnx_mlir_bridge.importer.compositions.custom", "unregister_op"),
 }

@@ -103,7 +103,7 @@ def test_help_is_fast() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "run", "profile", "compile", "import", "inspect", "devices"]
+    "command", ["", "run", "profile", "compile", "quantize", "import", "inspect", "devices"]
 )
 def test_help(run, command: str) -> None:
     done = run(*command.split(), "--help")
@@ -171,12 +171,12 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
-@pytest.mark.parametrize("command", ["run", "profile", "compile", "import", "inspect"])
+@pytest.mark.parametrize("command", ["run", "profile", "compile", "quantize", "import", "inspect"])
 def test_unusable_models(run, folder: Path, tmp_path: Path, command: str, case: str) -> None:
     name, message = UNUSABLE[case]
-    if command in ("compile", "import") and name.endswith(".omb"):
+    if command in ("compile", "quantize", "import") and name.endswith(".omb"):
         message = "there is no file"
-    target = ["-o", tmp_path / "out"] if command == "compile" else []
+    target = ["-o", tmp_path / "out"] if command in ("compile", "quantize") else []
     done = run(command, folder / name, *target)
     assert done.status == 1
     assert re.search(message, done.error())

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnx_mlir_bridge as omb
 import pytest
@@ -75,6 +76,20 @@ def test_readme_shell(with_model: Path) -> None:
     assert (with_model / "model.omb").is_file()
     assert "linalg.generic" in (with_model / "model.mlir").read_text()
     assert "linalg.matmul" in done.stdout
+
+
+@needs_build_tree
+def test_quantization(with_model: Path) -> None:
+    page = ROOT / "docs" / "quantization.md"
+    samples = np.random.default_rng(0).standard_normal((3, 2, 8)).astype(np.float32)
+    np.savez(with_model / "calibration.npz", x=samples)
+    done = run(["bash", "-c", "set -ex\n" + "".join(shell_blocks(page))], with_model)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (with_model / "report.json").is_file()
+    (code,) = blocks(page, "python")
+    done = run([sys.executable, "-c", code], with_model)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("{'y': ")
 
 
 @needs_build_tree

@@ -5,6 +5,7 @@
     profiling.py      omb profile
     compiling.py      omb compile, omb import
     inspecting.py     omb inspect, omb devices
+    quantizing.py     omb quantize
     values.py         from --input to arrays
     text.py           numbers, shapes and names as text
 

@@ -13,6 +13,9 @@ TARGETS = ("cpu", "vulkan", "cuda")
 STAGES = ("onnx", "linalg", "vector", "iree", "vmfb")
 FALLBACKS = ("host", "error")
 PRECISIONS = ("f32", "bf16", "f16")
+QUANTIZE_METHODS = ("static", "dynamic", "weight-only")
+CALIBRATIONS = ("min-max", "percentile", "entropy", "mse")
+ACTIVATIONS = ("u8", "i8")
 
 _MODEL = click.argument("model", type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -108,6 +111,20 @@ def _named(example: str) -> Callable[..., tuple[str, ...]]:
         return given
 
     return check
+
+
+def _shapes(
+    _: click.Context, __: click.Parameter, given: tuple[str, ...]
+) -> dict[str, tuple[int, ...]]:
+    """A callback that takes name=1x3x224 apart."""
+    found = {}
+    for text in given:
+        name, _equals, shape = text.rpartition("=")
+        sizes = shape.split("x")
+        if not name or not all(size.isascii() and size.isdigit() for size in sizes):
+            raise click.BadParameter(f"'{text}' is not of the form name=1x3x224x224")
+        found[name] = tuple(map(int, sizes))
+    return found
 
 
 _INPUTS = click.option(
@@ -313,6 +330,190 @@ def compile(
         compiling.save(model, output, target, options)
     else:
         compiling.emit_stage(model, output, stage, target, options)
+
+
+@omb.command(short_help="Make integers of a model's numbers.")
+@_MODEL
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    required=True,
+    help="The ONNX file to write.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(QUANTIZE_METHODS),
+    default="static",
+    show_default=True,
+    help="What becomes integers. static: values, with ranges found in calibration data, and "
+    "weights. dynamic: those of MatMul and Gemm, with ranges found in each run. weight-only: the "
+    "weights of MatMul, Gemm and Gather, as they are stored.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Calibration data: a .npz file with an array for each input, or a folder of such files. "
+    "Along the first dimension of an array that has one more than the input are runs.",
+)
+@click.option(
+    "--random",
+    type=click.IntRange(1),
+    metavar="N",
+    help="N runs of random numbers instead of data: good for measuring speed only.",
+)
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="NAME=SHAPE",
+    callback=_shapes,
+    help="The shape of an input for --random, such as x=1x3x224x224; sizes that the model leaves "
+    "open are 1. May be given for each input.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Cut arrays of the input's rank, where the first size is any, into runs of N.",
+)
+@click.option(
+    "--calibration",
+    type=click.Choice(CALIBRATIONS),
+    default="min-max",
+    show_default=True,
+    help="How the range of a value is found in the data.",
+)
+@click.option(
+    "--percentile",
+    type=click.FloatRange(50, 100),
+    metavar="P",
+    default=99.99,
+    show_default=True,
+    help="For --calibration=percentile: how many percent are in the range.",
+)
+@click.option(
+    "--activations",
+    type=click.Choice(ACTIVATIONS),
+    default="u8",
+    show_default=True,
+    help="The type of values: unsigned or signed bytes.",
+)
+@click.option(
+    "--per-channel/--per-tensor",
+    default=True,
+    show_default=True,
+    help="A scale for each output channel of a weight, or one for all.",
+)
+@click.option(
+    "--bits",
+    type=click.Choice(("4", "8")),
+    default="4",
+    show_default=True,
+    help="For weight-only: the size of an integer.",
+)
+@click.option(
+    "--block-size",
+    type=click.IntRange(0),
+    metavar="N",
+    default=32,
+    show_default=True,
+    help="For weight-only: how many weights share a scale; 0: all of an output channel.",
+)
+@click.option(
+    "--symmetric/--asymmetric",
+    default=True,
+    show_default=True,
+    help="For weight-only: no zero points, or one for each block.",
+)
+@click.option(
+    "--signed/--unsigned",
+    default=True,
+    show_default=True,
+    help="For weight-only: int4 and int8, or uint4 and uint8.",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="NAME",
+    help="A node that stays float, by its name or that of its first output; * stands for any "
+    "characters. May be given several times.",
+)
+@click.option(
+    "--exclude-op",
+    "exclude_ops",
+    multiple=True,
+    metavar="TYPE",
+    help="An operator that stays float. May be given several times.",
+)
+@click.option(
+    "--quantize-outputs",
+    is_flag=True,
+    help="Round the model's outputs to integers too.",
+)
+@click.option("--equalize", is_flag=True, help="Even out the channels of consecutive layers first.")
+@click.option(
+    "--bias-correction", is_flag=True, help="Take the mean errors of layers off their biases."
+)
+@click.option(
+    "--evaluate/--no-evaluate",
+    default=True,
+    show_default=True,
+    help="Compare the outputs with the float model's, on the calibration data.",
+)
+@click.option(
+    "--sensitivity",
+    is_flag=True,
+    help="Compare them where one layer alone is quantized, for each.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(0),
+    metavar="K",
+    default=20,
+    show_default=True,
+    help="Print the K most sensitive layers; 0 for all.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what is printed to FILE as JSON, of all layers.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw the sensitivities to FILE (.png, .svg, .pdf); needs matplotlib.",
+)
+@_THREADS
+@click.pass_context
+def quantize(
+    context: click.Context,
+    model: Path,
+    output: Path,
+    top: int,
+    report: Path | None,
+    plot: Path | None,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Quantize MODEL, an ONNX model of float32, and save it as OUT, which any runtime reads.
+
+    The model is compiled and run here on the calibration data.
+    """
+    default = click.core.ParameterSource.DEFAULT
+    given = {
+        name: value
+        for name, value in options.items()
+        if context.get_parameter_source(name) is not default
+    }
+    if "bits" in given:
+        given["bits"] = int(given["bits"])
+    from onnx_mlir_bridge.cli import quantizing
+
+    quantizing.quantize(model, output, top, report, plot, given)
 
 
 @omb.command("import", short_help="Print a model in the onnx dialect.")

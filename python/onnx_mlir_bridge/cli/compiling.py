@@ -37,7 +37,7 @@ def write(output: str, contents: str | bytes) -> None:
         raise OmbError(f"'{output}' can't be written: {error.strerror or error}") from None
 
 
-def _check_output(model: Path, output: str) -> None:
+def check_output(model: Path, output: str) -> None:
     """OmbError where writing the output would destroy the model."""
     try:
         same = output != STDOUT and Path(output).samefile(model)
@@ -49,7 +49,7 @@ def _check_output(model: Path, output: str) -> None:
 
 def save(model: Path, output: str, target: str, options: dict[str, Any]) -> None:
     """Compile a model and save it for omb run and omb.load()."""
-    _check_output(model, output)
+    check_output(model, output)
     compile_for(model, target, options).save(output)
 
 
@@ -95,7 +95,7 @@ def _unwarned() -> Iterator[None]:
 
 def emit_stage(model: Path, output: str, stage: str, target: str, options: dict[str, Any]) -> None:
     """Write a stage of a model's compilation."""
-    _check_output(model, output)
+    check_output(model, output)
     with _unwarned():
         contents = emit(model, stage, target, progress=True, **options)
     write(output, contents)
@@ -106,7 +106,7 @@ def import_onnx(model: Path, output: str, weights: bool) -> None:
     from onnx_mlir_bridge.compiler.pipeline import readable
     from onnx_mlir_bridge.importer import import_with_metadata
 
-    _check_output(model, output)
+    check_output(model, output)
     with reporting(True) as report:
         report("Importing")
         imported = import_with_metadata(model)
