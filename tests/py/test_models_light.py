@@ -6,8 +6,6 @@ lavapipe takes minutes for the others. The tolerances are explained in test_mode
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import onnx
 import onnx_mlir_bridge as omb
 import pytest
@@ -17,9 +15,9 @@ from models.targets import CPU_TOLERANCE, VULKAN_TOLERANCE, needs_vulkan
 SMALL = ("shufflenet", "squeezenet")
 
 
-@pytest.fixture(scope="module", params=light.NAMES)
-def model(request: pytest.FixtureRequest) -> Iterator[onnx.ModelProto]:
-    yield light.load(request.param)
+@pytest.fixture(params=light.NAMES)
+def model(request: pytest.FixtureRequest) -> onnx.ModelProto:
+    return light.load(request.param)
 
 
 def _check(model: onnx.ModelProto, provider: str, tolerance: float) -> None:
@@ -31,15 +29,10 @@ def _check(model: onnx.ModelProto, provider: str, tolerance: float) -> None:
     reference.assert_runs_alike(session, model, inputs, tolerance)
 
 
-def test_cpu_agrees(model: onnx.ModelProto) -> None:
+def test_every_target(model: onnx.ModelProto) -> None:
+    """One test, so that a model is made once: VGG-19 has 574 MB of weights."""
     _check(model, "cpu", CPU_TOLERANCE)
-
-
-def test_vulkan_compiles(model: onnx.ModelProto) -> None:
     assert omb.compile(model, target="vulkan").emit("vmfb")
-
-
-def test_cuda_assembles(model: onnx.ModelProto) -> None:
     ptx.assemble(omb.compile(model, target="cuda"))
 
 
