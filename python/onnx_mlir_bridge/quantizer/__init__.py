@@ -1,4 +1,4 @@
-"""The quantizer: from a float ONNX model to one of integers, which any runtime reads.
+"""The quantizer: from a float ONNX model to one of integers, with operators of the standard.
 
 options.py       how a model is quantized
 model.py         the model in parts, nodes and constants apart
