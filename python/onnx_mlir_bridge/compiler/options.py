@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -60,12 +60,7 @@ class CompileOptions:
     @staticmethod
     def checked(options: dict[str, Any]) -> CompileOptions:
         """The options of these names and values; OmbError for one that can't be used."""
-        known = [each.name for each in fields(CompileOptions)]
-        for name in options:
-            if name not in known:
-                similar = difflib.get_close_matches(name, known, 1)
-                hint = f"; do you mean '{similar[0]}'?" if similar else ""
-                raise OmbError(f"there is no option '{name}'{hint} (options: {', '.join(known)})")
+        check_names(options, CompileOptions)
         checked = CompileOptions(**{**options, "cache_dir": _folder(options.get("cache_dir"))})
         if checked.threads is not None:
             check_threads(checked.threads)
@@ -77,9 +72,24 @@ class CompileOptions:
             raise OmbError(f"opt_level must be 0, 1, 2 or 3, not {checked.opt_level!r}")
         if not isinstance(checked.constants, Mapping):
             raise OmbError("constants is a mapping from the name of an input to its value")
-        if not (isinstance(checked.progress, bool) or callable(checked.progress)):
-            raise OmbError("progress must be True, False or a function that takes a string")
+        check_progress(checked.progress)
         return checked
+
+
+def check_names(given: Iterable[str], options: type) -> None:
+    """OmbError for a name that isn't a field of `options`, a dataclass."""
+    known = [each.name for each in fields(options)]
+    for name in given:
+        if name not in known:
+            similar = difflib.get_close_matches(name, known, 1)
+            hint = f"; do you mean '{similar[0]}'?" if similar else ""
+            raise OmbError(f"there is no option '{name}'{hint} (options: {', '.join(known)})")
+
+
+def check_progress(progress: object) -> None:
+    """OmbError for what can't show or be told the stages of the work."""
+    if not (isinstance(progress, bool) or callable(progress)):
+        raise OmbError("progress must be True, False or a function that takes a string")
 
 
 def _folder(path: object) -> Path | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from onnx_mlir_bridge.compiler.options import Progress, check_names, check_progress
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.quantizer.observers import METHODS as CALIBRATIONS
 
@@ -14,7 +14,6 @@ METHODS = ("static", "dynamic", "weight-only")
 ACTIVATIONS = ("u8", "i8")
 BITS = (4, 8)
 
-Progress = bool | Callable[[str], None]
 
 _OF_METHODS = {
     "calibration": ("static",),
@@ -85,12 +84,7 @@ class QuantizeOptions:
     @staticmethod
     def checked(given: Mapping[str, Any]) -> QuantizeOptions:
         """The options of these names and values; OmbError for one that can't be used."""
-        known = [each.name for each in fields(QuantizeOptions)]
-        for name in given:
-            if name not in known:
-                similar = difflib.get_close_matches(name, known, 1)
-                hint = f"; do you mean '{similar[0]}'?" if similar else ""
-                raise OmbError(f"there is no option '{name}'{hint} (options: {', '.join(known)})")
+        check_names(given, QuantizeOptions)
         options = QuantizeOptions(**given)
         _one_of("method", options.method, METHODS)
         for name in given:
@@ -121,8 +115,7 @@ class QuantizeOptions:
             value = getattr(self, name)
             if isinstance(value, str) or not all(isinstance(each, str) for each in value):
                 raise OmbError(f"{name} is a list of strings, not {value!r}")
-        if not (isinstance(self.progress, bool) or callable(self.progress)):
-            raise OmbError("progress must be True, False or a function that takes a string")
+        check_progress(self.progress)
 
     @property
     def has_blocks(self) -> bool:
