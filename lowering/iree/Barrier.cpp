@@ -30,6 +30,14 @@ Value omb::isolateTensor(OpBuilder &builder, Location loc, Value tensor,
   operands[0] = createBarrier(builder, loc, tensor);
   if (type.hasStaticShape())
     return operands[0];
-  OperationState state(loc, "flow.tensor.tie_shape", operands, type);
+  return tieShape(builder, loc, operands[0], ArrayRef(operands).drop_front());
+}
+
+Value omb::tieShape(OpBuilder &builder, Location loc, Value tensor,
+                    ValueRange sizes) {
+  OperationState state(loc, "flow.tensor.tie_shape");
+  state.addTypes(tensor.getType());
+  state.addOperands(tensor);
+  state.addOperands(sizes);
   return builder.create(state)->getResult(0);
 }

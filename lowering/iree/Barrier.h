@@ -20,6 +20,10 @@ mlir::Value createBarrier(mlir::OpBuilder &builder, mlir::Location loc,
 mlir::Value isolateTensor(mlir::OpBuilder &builder, mlir::Location loc,
                           mlir::Value tensor, bool distinct = false);
 
+/// `tensor`, whose dynamic sizes are these.
+mlir::Value tieShape(mlir::OpBuilder &builder, mlir::Location loc,
+                     mlir::Value tensor, mlir::ValueRange sizes);
+
 } // namespace omb
 
 #endif // OMB_LOWERING_IREE_BARRIER_H

@@ -1,6 +1,7 @@
 //===- CarrySizes.cpp - omb-carry-sizes -----------------------------------===//
 
 #include "lowering/Passes.h"
+#include "lowering/iree/Barrier.h"
 #include "lowering/iree/Dialects.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -50,13 +51,9 @@ static void tieSizes(OpBuilder &builder, Location loc, ValueRange values,
     unsigned count = countSizes(value.getType());
     if (count == 0)
       continue;
-    OperationState state(loc, "flow.tensor.tie_shape");
-    state.addTypes(value.getType());
-    state.addOperands(value);
-    state.addOperands(sizes.take_front(count));
+    Value tied = omb::tieShape(builder, loc, value, sizes.take_front(count));
     sizes = sizes.drop_front(count);
-    Operation *tied = builder.create(state);
-    value.replaceAllUsesExcept(tied->getResult(0), tied);
+    value.replaceAllUsesExcept(tied, tied.getDefiningOp());
   }
 }
 
