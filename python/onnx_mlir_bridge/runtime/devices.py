@@ -6,11 +6,9 @@ may have several devices of one.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.runtime import scheduling
 
 if TYPE_CHECKING:
     from iree.runtime import HalDevice, HalDriver
@@ -197,17 +196,9 @@ def pool_flags(threads: int) -> tuple[str, str]:
 def tool_flags(threads: int) -> list[str]:
     """Flags for IREE's tools: a pool as a session has it."""
     count, *others = pool_flags(threads)
-    if cpus := _own_cpus(threads):
+    if cpus := scheduling.own_cpus(threads):
         return [f"--task_topology_cpu_ids={','.join(map(str, cpus))}", *others]
     return [count, *others]
-
-
-def _own_cpus(threads: int) -> list[int]:
-    """A CPU for each of several threads, if there are as many; else none, which Linux chooses."""
-    if not hasattr(os, "sched_getaffinity"):
-        return []
-    cpus = sorted(os.sched_getaffinity(0))
-    return cpus if len(cpus) == threads > 1 else []
 
 
 _lock = threading.Lock()
@@ -223,49 +214,16 @@ def _cpu_pool(threads: int) -> HalDevice:
     import iree.runtime as rt
     from iree.runtime import _binding
 
-    cpus = _own_cpus(threads)
-    before = _workers() if cpus else frozenset()
+    cpus = scheduling.own_cpus(threads)
+    before = scheduling.workers() if cpus else frozenset()
     rt.flags.parse_flags(*pool_flags(threads))
     try:
         device = _binding.create_hal_driver("local-task").create_default_device()
     finally:
         rt.flags.parse_flags("--task_topology_group_count=0", "--task_worker_stack_size=131072")
     if cpus:
-        _pin(before, cpus)
+        scheduling.pin(before, cpus)
     return device
-
-
-_TASKS = Path("/proc/self/task")
-
-
-def _workers() -> frozenset[int]:
-    """IREE's worker threads in this process; none where Linux doesn't say."""
-    found = set()
-    with contextlib.suppress(OSError):
-        for task in _TASKS.iterdir():
-            with contextlib.suppress(OSError):  # it has ended
-                if (task / "comm").read_text().startswith("iree-worker"):
-                    found.add(int(task.name))
-    return frozenset(found)
-
-
-def _pin(before: frozenset[int], cpus: Sequence[int]) -> None:
-    """Give each new worker a CPU of its own.
-
-    After a pause, Linux wakes workers on the CPU of the thread that wakes them, two on one, and
-    takes dozens of milliseconds to part them: MobileNetV2 then took 8 ms a run, pinned it takes 5.
-    IREE can pin them itself, but what it takes for that can't be taken back.
-    """
-    if not _TASKS.is_dir():
-        return
-    deadline = time.monotonic() + 1  # threads name themselves when they start
-    while len(workers := sorted(_workers() - before)) < len(cpus) and time.monotonic() < deadline:
-        time.sleep(0.001)
-    if len(workers) != len(cpus):
-        return
-    for worker, cpu in zip(workers, cpus, strict=True):
-        with contextlib.suppress(OSError):
-            os.sched_setaffinity(worker, {cpu})
 
 
 def _single_thread() -> HalDevice:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onnx_mlir_bridge.errors import OmbError
-from onnx_mlir_bridge.runtime import devices
+from onnx_mlir_bridge.runtime import devices, scheduling
 from onnx_mlir_bridge.runtime.devices import Device
 from onnx_mlir_bridge.runtime.signature import TensorInfo, element_hal_type
 from onnx_mlir_bridge.runtime.sub_byte import from_compiled, is_sub_byte, to_compiled
@@ -154,7 +154,8 @@ class Executable:
                 is_array = isinstance(value, np.ndarray)
                 arguments.push_ref(self._buffer_view(value, info) if is_array else value)
             results = rt.VmVariantList(1)
-            self._context.invoke(self._function, arguments, results)
+            with scheduling.not_preempting():
+                self._context.invoke(self._function, arguments, results)
             return [results.get_as_object(index, rt.HalBufferView) for index in range(len(results))]
 
     def _buffer_view(self, array: np.ndarray, info: TensorInfo) -> HalBufferView:
