@@ -37,6 +37,10 @@ struct ToVectorOptions : mlir::PassPipelineOptions<ToVectorOptions> {
       *this, "narrow",
       llvm::cl::desc("The type of the factors of products of f32"),
       llvm::cl::init("")};
+  Option<bool> winograd{
+      *this, "winograd",
+      llvm::cl::desc("Convolutions of 3x3 with fewer multiplications"),
+      llvm::cl::init(true)};
 };
 
 /// Adds `omb-to-vector`: kernels of vector code for what decides the speed on

@@ -258,6 +258,38 @@ def OutlineAttention : Pass<"omb-outline-attention", "::mlir::ModuleOp"> {
   ];
 }
 
+def WinogradConvolutions
+    : Pass<"omb-winograd-convolutions", "::mlir::ModuleOp"> {
+  let summary = "Make convolutions of 3x3 with fewer multiplications";
+  let description = [{
+    A convolution of 3x3 in f32 with a stride of 1, constant weights and images
+    of a known size becomes a transform of squares of its input, products of
+    matrices, one for each place in a square, and a transform back to tiles of 2
+    x 2 or 4 x 4 outputs ("Fast Algorithms for Convolutional Neural Networks",
+    Lavin and Gray, 2015):
+
+        v = linalg.winograd_input_transform(input)
+        m[ij, t, f] += v[ij, t, c] * u[ij, f, c]
+        out = linalg.winograd_output_transform(m)
+
+    where u, the transformed weights, is a constant. There are 2.25 or 4 times
+    fewer multiplications, but 1.8 or 4 times more weights, and squares overlap:
+    an estimate of the times decides. Sums are rounded differently; a value that
+    isn't finite reaches all outputs of its square.
+  }];
+  let options = [
+    Option<"vectorBytes", "vector-bytes", "unsigned", /*default=*/"64",
+           "Bytes of a vector register">,
+    Option<"explain", "explain", "bool", /*default=*/"false",
+           "Remark of each sum that stays as it is why it does">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
                        VectorUnitOptions {
   let summary = "Put weights into the order in which kernels read them";
@@ -331,7 +363,8 @@ def OutlineKernels : Pass<"omb-outline-kernels", "::mlir::ModuleOp"> {
     elementwise op that alone uses it, with the packing of its input, and with
     the padding of its input with zeros, into a private function with the
     attribute `omb.kernel`, which takes tensors and the dynamic sizes of its
-    result. Products that are alike share one function.
+    result. Products that are alike share one function. The transforms of
+    omb-winograd-convolutions become functions likewise.
 
     So does it with what is computed row by row, as softmax and layer
     normalization are: reductions of the last dimension in f32 or f64, what is
@@ -368,6 +401,9 @@ def VectorizeKernels : Pass<"omb-vectorize-kernels", "::mlir::ModuleOp">,
     skips the taps above and below the input; of the columns, whose number is
     known where padding is part of a kernel, tiles at the border skip the taps
     beside it.
+
+    Of the transforms of omb-winograd-convolutions, a workgroup has a block of
+    tiles, whose squares of vectors of channels are transformed in registers.
 
     Of a kernel of rows, a workgroup computes a block of rows. It sweeps through
     each row, several vectors at a time, then one, then what is left through a

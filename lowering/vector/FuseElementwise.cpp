@@ -2,6 +2,7 @@
 
 #include "lowering/Passes.h"
 #include "lowering/vector/Kernels.h"
+#include "lowering/vector/Winograd.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -18,8 +19,11 @@ namespace omb {
 #include "lowering/Passes.h.inc"
 } // namespace omb
 
-/// Whether `value` is a packed product, perhaps in another shape.
+/// Whether `value` is a packed product, perhaps in another shape, or what
+/// omb-winograd-convolutions made of one.
 static bool isProduct(Value value) {
+  if (omb::kernels::isWinogradOutput(value))
+    return true;
   if (auto reshape = value.getDefiningOp<tensor::ExpandShapeOp>())
     value = reshape.getSrc();
   return value.getDefiningOp<linalg::UnPackOp>();

@@ -4,6 +4,7 @@
 #include "lowering/vector/Outliner.h"
 #include "lowering/vector/PackedContraction.h"
 #include "lowering/vector/RowKernel.h"
+#include "lowering/vector/Winograd.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -20,15 +21,31 @@ namespace omb {
 // Products
 //===----------------------------------------------------------------------===//
 
+/// Adds what an epilogue, which may be null, reads besides `product`.
+static void addOthers(linalg::GenericOp epilogue, Value product,
+                      SmallVectorImpl<Value> &tensors) {
+  if (!epilogue)
+    return;
+  for (Value operand : epilogue.getDpsInputs())
+    if (operand != product && !llvm::is_contained(tensors, operand))
+      tensors.push_back(operand);
+}
+
+static void cloneEpilogue(OpBuilder &builder, linalg::GenericOp epilogue,
+                          IRMapping &map, ValueRange sizes) {
+  if (!epilogue)
+    return;
+  if (!map.contains(epilogue.getDpsInits()[0]))
+    mapEmpty(builder, epilogue.getDpsInits()[0], sizes, map);
+  cloneConstants(builder, epilogue, map);
+  builder.clone(*epilogue, map);
+}
+
 /// What the kernel reads: the input, the panels, and the epilogue's others.
 static SmallVector<Value> getTensors(const PackedContraction &contraction) {
   SmallVector<Value> tensors{contraction.getInput(), contraction.getPanels()};
-  if (auto epilogue = contraction.epilogue) {
-    for (Value operand : epilogue.getDpsInputs())
-      if (operand != contraction.unpack->getResult(0) &&
-          !llvm::is_contained(tensors, operand))
-        tensors.push_back(operand);
-  }
+  auto unpack = contraction.unpack;
+  addOthers(contraction.epilogue, unpack.getResult(), tensors);
   return tensors;
 }
 
@@ -65,12 +82,7 @@ static void cloneProduct(OpBuilder &builder,
   builder.clone(*product, map);
   mapEmpty(builder, unpack.getDest(), sizes, map);
   builder.clone(*unpack, map);
-  if (auto epilogue = contraction.epilogue) {
-    if (!map.contains(epilogue.getDpsInits()[0]))
-      mapEmpty(builder, epilogue.getDpsInits()[0], sizes, map);
-    cloneConstants(builder, epilogue, map);
-    builder.clone(*epilogue, map);
-  }
+  cloneEpilogue(builder, contraction.epilogue, map, sizes);
 }
 
 static void erase(const PackedContraction &contraction) {
@@ -102,6 +114,64 @@ static void outline(Outliner &outliner, const PackedContraction &contraction) {
       }};
   outliner.outline(source);
   erase(contraction);
+}
+
+//===----------------------------------------------------------------------===//
+// Transforms
+//===----------------------------------------------------------------------===//
+
+static void outline(Outliner &outliner, const WinogradInput &input) {
+  auto transform = input.transform;
+  auto pad = input.pad;
+  KernelSource source{
+      transform.getLoc(),
+      {input.getSource()},
+      /*indices=*/{},
+      transform.getResult(),
+      getSizes(transform, transform.getOutput()),
+      [&](OpBuilder &builder, IRMapping &map, ValueRange sizes) {
+        if (pad) {
+          Value value = pad.getConstantPaddingValue();
+          builder.clone(*value.getDefiningOp(), map);
+          builder.clone(*pad, map);
+        }
+        mapEmpty(builder, transform.getOutput(), sizes, map);
+        builder.clone(*transform, map);
+      }};
+  outliner.outline(source);
+  transform.erase();
+  if (pad && pad->use_empty())
+    pad.erase();
+}
+
+static void outline(Outliner &outliner, const WinogradOutput &output) {
+  auto transform = output.transform;
+  auto slice = output.slice;
+  auto epilogue = output.epilogue;
+  SmallVector<Value> tensors{transform.getValue()};
+  addOthers(epilogue, output.getOutputs(), tensors);
+  KernelSource source{
+      transform.getLoc(),
+      tensors,
+      /*indices=*/{},
+      output.getResult(),
+      getSizes(output.getResult().getDefiningOp(), transform.getOutput()),
+      [&](OpBuilder &builder, IRMapping &map, ValueRange sizes) {
+        mapEmpty(builder, transform.getOutput(), sizes, map);
+        builder.clone(*transform, map);
+        if (slice) {
+          for (auto [from, to] : llvm::zip(slice.getSizes(), sizes))
+            map.map(from, to);
+          builder.clone(*slice, map);
+        }
+        cloneEpilogue(builder, epilogue, map, sizes);
+      }};
+  outliner.outline(source);
+  if (epilogue)
+    epilogue.erase();
+  if (slice)
+    slice.erase();
+  transform.erase();
 }
 
 //===----------------------------------------------------------------------===//
@@ -172,6 +242,7 @@ struct OutlineKernels : omb::impl::OutlineKernelsBase<OutlineKernels> {
       if (succeeded(contraction))
         outline(outliner, *contraction);
     }
+    outlineTransforms(outliner);
     outlineRows(outliner);
     if (explain)
       remarkReductions();
@@ -185,6 +256,29 @@ private:
         (void)RowReduction::match(
             op, [&](const Twine &why) { op->emitRemark() << why; });
     });
+  }
+
+  void outlineTransforms(Outliner &outliner) {
+    SmallVector<linalg::WinogradInputTransformOp> inputs;
+    SmallVector<linalg::WinogradOutputTransformOp> outputs;
+    getOperation().walk([&](Operation *op) {
+      if (isInKernel(op))
+        return;
+      if (auto input = dyn_cast<linalg::WinogradInputTransformOp>(op))
+        inputs.push_back(input);
+      if (auto output = dyn_cast<linalg::WinogradOutputTransformOp>(op))
+        outputs.push_back(output);
+    });
+    for (auto transform : inputs) {
+      FailureOr<WinogradInput> input = WinogradInput::match(transform);
+      if (succeeded(input))
+        outline(outliner, *input);
+    }
+    for (auto transform : outputs) {
+      FailureOr<WinogradOutput> output = WinogradOutput::match(transform);
+      if (succeeded(output))
+        outline(outliner, *output);
+    }
   }
 
   /// The last ops first, since each takes what is before it.

@@ -2,7 +2,7 @@
 
 #include "lowering/vector/PackedContraction.h"
 
-#include "lowering/vector/Elementwise.h"
+#include "lowering/vector/EpilogueEmitter.h"
 #include "lowering/vector/RowStride.h"
 
 #include "mlir/Analysis/FlatLinearValueConstraints.h"
@@ -12,40 +12,6 @@
 
 using namespace mlir;
 using namespace omb::kernels;
-
-/// Whether tiles read and write such values.
-static bool isTileElement(Type type) {
-  return isVectorElement(type) || type.isBF16();
-}
-
-/// Whether the last dimension of an operand can be read as a vector of
-/// channels, or as one value for all.
-static bool isReadable(AffineMap map, Type type) {
-  if (!isa<RankedTensorType>(type) ||
-      !isTileElement(getElementTypeOrSelf(type)) ||
-      !map.isProjectedPermutation())
-    return false;
-  unsigned channel = map.getNumDims() - 1;
-  std::optional<unsigned> at =
-      map.getResultPosition(getAffineDimExpr(channel, map.getContext()));
-  return !at || *at + 1 == map.getNumResults();
-}
-
-/// Whether `op` can be done to vectors of what `product` gives.
-static bool isEpilogue(linalg::GenericOp op, Value product) {
-  if (!isElementwiseOfInputs(op) ||
-      !isTileElement(getElementTypeOrSelf(op.getResultTypes()[0])) ||
-      cast<RankedTensorType>(op.getResultTypes()[0]).getShape() !=
-          cast<RankedTensorType>(product.getType()).getShape())
-    return false;
-  for (OpOperand *operand : op.getDpsInputOperands()) {
-    AffineMap map = op.getMatchingIndexingMap(operand);
-    if (operand->get() == product ? !map.isIdentity()
-                                  : !isReadable(map, operand->get().getType()))
-      return false;
-  }
-  return isVectorizable(*op.getBody(), [](Value) { return false; });
-}
 
 /// The packing of a depthwise convolution's channels; null if `product` is
 /// something else.

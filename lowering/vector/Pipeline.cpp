@@ -14,6 +14,12 @@ void omb::buildToVectorPipeline(OpPassManager &passes,
   // Sizes of results are uses of them.
   passes.addPass(memref::createResolveShapedTypeResultDimsPass());
   passes.addPass(createOutlineAttention());
+  // Of narrow factors, the transforms would lose too many digits.
+  if (options.winograd && options.narrow.empty()) {
+    WinogradConvolutionsOptions winograd;
+    winograd.vectorBytes = options.vectorBytes;
+    passes.addPass(createWinogradConvolutions(winograd));
+  }
   PackContractionsOptions pack;
   pack.vectorBytes = options.vectorBytes;
   pack.vectorRegisters = options.vectorRegisters;

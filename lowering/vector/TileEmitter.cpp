@@ -22,7 +22,10 @@ TileEmitter::TileEmitter(OpBuilder &builder,
     : builder(builder), loc(contraction.getResult().getLoc()),
       contraction(contraction), space(space), memory(memory), panel(panel),
       type(VectorType::get(space.lanes, contraction.getSumType())),
-      windows(contraction.getWindows()) {
+      windows(contraction.getWindows()),
+      finish(builder, loc, contraction.epilogue,
+             this->contraction.unpack->getResult(0), memory.operands,
+             space.lanes, space.convertsBFloats) {
   channel = arith::MulIOp::create(builder, loc, panel,
                                   constant(space.vectors * space.lanes));
   auto epilogue = contraction.epilogue;
@@ -53,7 +56,7 @@ void TileEmitter::emit(ArrayRef<Value> position, unsigned count,
     Values at =
         getResultIndices(position, builder.getIndexAttr(number / space.vectors),
                          builder.getIndexAttr(number % space.vectors));
-    store(emitEpilogue(sum, at), at);
+    finish.emit(sum, at, getMask(at.back()));
   }
 }
 
@@ -75,7 +78,7 @@ void TileEmitter::emitEpilogueLoop(ArrayRef<Value> position,
       vec::LoadOp::create(builder, loc, type, buffer, ValueRange{number, zero});
   Values at =
       getResultIndices(position, split.getResult(0), split.getResult(1));
-  store(emitEpilogue(sum, at), at);
+  finish.emit(sum, at, getMask(at.back()));
 }
 
 TileEmitter::Values TileEmitter::getResultIndices(ArrayRef<Value> position,
@@ -237,14 +240,14 @@ TileEmitter::Values TileEmitter::readInput(const Sum &sum, unsigned number) {
     return Values(space.vectors, readGroup(input, at));
   if (!contraction.pack) {
     Value value = memref::LoadOp::create(builder, loc, input, at);
-    return Values(space.vectors, toVector(value));
+    return Values(space.vectors, finish.toVector(value));
   }
   AffineExpr first = builder.getAffineDimExpr(0);
   at.push_back(nullptr);
   Values vectors;
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
     at.back() = apply(first + vector * space.lanes, {channel});
-    vectors.push_back(readVector(input, at));
+    vectors.push_back(finish.readVector(input, at, getMask(at.back())));
   }
   return vectors;
 }
@@ -279,7 +282,7 @@ Value TileEmitter::readGroup(Value input, ArrayRef<Value> at) {
         builder, loc, VectorType::get(group, builder.getI16Type()), values);
   Value one =
       vec::BitCastOp::create(builder, loc, VectorType::get(1, word), values);
-  Value lanes = toVector(vec::ExtractOp::create(builder, loc, one, 0));
+  Value lanes = finish.toVector(vec::ExtractOp::create(builder, loc, one, 0));
   Type element = getElementTypeOrSelf(values.getType());
   return vec::BitCastOp::create(
       builder, loc, VectorType::get(space.lanes * group, element), lanes);
@@ -301,63 +304,4 @@ Value TileEmitter::getMask(Value channel) {
       channel);
   return vec::CreateMaskOp::create(
       builder, loc, VectorType::get(space.lanes, builder.getI1Type()), left);
-}
-
-Value TileEmitter::toVector(Value value) {
-  auto lanes = VectorType::get(space.lanes, value.getType());
-  return vec::BroadcastOp::create(builder, loc, lanes, value);
-}
-
-Value TileEmitter::readOperand(OpOperand &operand, ArrayRef<Value> at) {
-  auto epilogue = contraction.epilogue;
-  AffineMap map = epilogue.getMatchingIndexingMap(&operand);
-  Value source = memory.operands.at(operand.get());
-  Type element = getElementTypeOrSelf(operand.get().getType());
-  Values indices;
-  for (AffineExpr expr : map.getResults())
-    indices.push_back(at[cast<AffineDimExpr>(expr).getPosition()]);
-  if (!map.isFunctionOfDim(at.size() - 1))
-    return asElements(
-        toVector(memref::LoadOp::create(builder, loc, source, indices)),
-        element);
-  return asElements(readVector(source, indices), element);
-}
-
-Value TileEmitter::readVector(Value source, ArrayRef<Value> at) {
-  auto lanes = VectorType::get(space.lanes, getElementTypeOrSelf(source));
-  Value mask = getMask(at.back());
-  if (!mask)
-    return vec::LoadOp::create(builder, loc, lanes, source, at);
-  Value zero =
-      arith::ConstantOp::create(builder, loc, builder.getZeroAttr(lanes));
-  return vec::MaskedLoadOp::create(builder, loc, lanes, source, at, mask, zero);
-}
-
-Value TileEmitter::emitEpilogue(Value sum, ArrayRef<Value> at) {
-  auto epilogue = contraction.epilogue;
-  if (!epilogue)
-    return sum;
-  LaneEmitter lanes(builder, space.lanes, space.convertsBFloats);
-  for (OpOperand *operand : epilogue.getDpsInputOperands()) {
-    Value value = operand->get() == contraction.unpack->getResult(0)
-                      ? sum
-                      : readOperand(*operand, at);
-    lanes.map(epilogue.getMatchingBlockArgument(operand), value);
-  }
-  return lanes.toVector(lanes.emitAll(*epilogue.getBody()));
-}
-
-Value TileEmitter::asElements(Value lanes, Type element) {
-  if (getElementTypeOrSelf(lanes) == element)
-    return lanes;
-  return arith::BitcastOp::create(
-      builder, loc, cast<VectorType>(lanes.getType()).clone(element), lanes);
-}
-
-void TileEmitter::store(Value value, ArrayRef<Value> at) {
-  value = asElements(value, getElementTypeOrSelf(memory.result));
-  if (Value mask = getMask(at.back()))
-    vec::MaskedStoreOp::create(builder, loc, memory.result, at, mask, value);
-  else
-    vec::StoreOp::create(builder, loc, value, memory.result, at);
 }

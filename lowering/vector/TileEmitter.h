@@ -3,6 +3,7 @@
 #ifndef OMB_LOWERING_VECTOR_TILEEMITTER_H
 #define OMB_LOWERING_VECTOR_TILEEMITTER_H
 
+#include "lowering/vector/EpilogueEmitter.h"
 #include "lowering/vector/KernelSpace.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -11,8 +12,8 @@ namespace omb::kernels {
 
 /// The memory in which a kernel finds what were tensors.
 struct KernelMemory {
+  /// The result is that of null.
   llvm::DenseMap<mlir::Value, mlir::Value> operands;
-  mlir::Value result;
   /// The sizes of the panels' dimensions and of the result's.
   llvm::SmallVector<mlir::OpFoldResult> panelSizes, resultSizes;
 };
@@ -71,17 +72,6 @@ private:
   /// Where the result of a vector of the tile is.
   Values getResultIndices(llvm::ArrayRef<mlir::Value> position,
                           mlir::OpFoldResult column, mlir::OpFoldResult vector);
-  /// What the epilogue makes of `sum`, at these indices of the result.
-  mlir::Value emitEpilogue(mlir::Value sum, llvm::ArrayRef<mlir::Value> at);
-  mlir::Value readOperand(mlir::OpOperand &operand,
-                          llvm::ArrayRef<mlir::Value> at);
-  /// The vector at these indices, the last of which is a channel's; zeros
-  /// beyond the last channel.
-  mlir::Value readVector(mlir::Value memory, llvm::ArrayRef<mlir::Value> at);
-  mlir::Value toVector(mlir::Value value);
-  /// The same bits as values of this type: in memory, bf16 are integers.
-  mlir::Value asElements(mlir::Value lanes, mlir::Type element);
-  void store(mlir::Value value, llvm::ArrayRef<mlir::Value> at);
   /// The vector's lanes that are channels; null where all are.
   mlir::Value getMask(mlir::Value channel);
 
@@ -102,6 +92,7 @@ private:
   llvm::SmallVector<PaddedWindow> windows;
   /// Memory for a tile's sums; null where the epilogue needs no loop.
   mlir::Value buffer;
+  EpilogueEmitter finish;
 };
 
 } // namespace omb::kernels

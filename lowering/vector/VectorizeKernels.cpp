@@ -8,6 +8,7 @@
 #include "lowering/vector/TileEmitter.h"
 #include "lowering/vector/VectorizeAttention.h"
 #include "lowering/vector/VectorizeRows.h"
+#include "lowering/vector/VectorizeWinograd.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -76,7 +77,6 @@ private:
     KernelMemory memory;
     memory.operands = signature.createMemory(
         builder, entry, {{contraction.getPanels(), getPanelsInMemory()}});
-    memory.result = memory.operands.at(Value());
     memory.panelSizes = getPanelSizes(entry);
     memory.resultSizes = getResultSizes(entry);
     return memory;
@@ -183,6 +183,20 @@ FailureOr<Executable> vectorize(OpBuilder &builder, func::FuncOp kernel,
       return failure();
     return ProductWriter(builder, kernel, *contraction, unit).write();
   }
+  auto inputs = kernel.getOps<linalg::WinogradInputTransformOp>();
+  if (!inputs.empty()) {
+    FailureOr<WinogradInput> input = WinogradInput::match(*inputs.begin());
+    if (failed(input))
+      return failure();
+    return vectorizeWinogradInput(builder, kernel, *input, unit);
+  }
+  auto outputs = kernel.getOps<linalg::WinogradOutputTransformOp>();
+  if (!outputs.empty()) {
+    FailureOr<WinogradOutput> output = WinogradOutput::match(*outputs.begin());
+    if (failed(output))
+      return failure();
+    return vectorizeWinogradOutput(builder, kernel, *output, unit);
+  }
   for (auto product : kernel.getOps<linalg::LinalgOp>()) {
     FailureOr<Attention> attention =
         Attention::match(product, [](const Twine &) {});
@@ -212,7 +226,8 @@ struct VectorizeKernels : omb::impl::VectorizeKernelsBase<VectorizeKernels> {
       OpBuilder builder(kernel);
       FailureOr<Executable> executable =
           vectorize(builder, kernel,
-                    VectorUnit{vectorBytes, vectorRegisters, vectorDotBytes, vectorDotBFloats});
+                    VectorUnit{vectorBytes, vectorRegisters, vectorDotBytes,
+                               vectorDotBFloats});
       if (failed(executable)) {
         kernel.emitError("isn't a kernel of omb-outline-kernels");
         return signalPassFailure();

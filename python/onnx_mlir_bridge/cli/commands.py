@@ -40,6 +40,12 @@ _PRECISION = click.option(
     show_default=True,
     help="How products of f32 store their weights; with bf16 they may be of bf16, too.",
 )
+_WINOGRAD = click.option(
+    "--winograd/--no-winograd",
+    default=True,
+    show_default=True,
+    help="Whether 3x3 convolutions on a CPU may save multiplications, and round more.",
+)
 _FALLBACK = click.option(
     "--fallback",
     type=click.Choice(FALLBACKS),
@@ -179,6 +185,7 @@ def _refuse_for_saved(context: click.Context, model: Path, names: Sequence[str])
 @_THREADS
 @_OPT_LEVEL
 @_PRECISION
+@_WINOGRAD
 @_FALLBACK
 @_CACHE_DIR
 @click.pass_context
@@ -196,7 +203,7 @@ def run(
     """
     from onnx_mlir_bridge.cli import running
 
-    _refuse_for_saved(context, model, ("opt_level", "precision", "fallback", "cache_dir"))
+    _refuse_for_saved(context, model, ("opt_level", "precision", "winograd", "fallback", "cache_dir"))
     running.run(model, inputs, **options)
 
 
@@ -237,6 +244,7 @@ def run(
 @_JSON
 @_OPT_LEVEL
 @_PRECISION
+@_WINOGRAD
 @_FALLBACK
 @_CPU
 @_VULKAN
@@ -257,7 +265,7 @@ def profile(
     from onnx_mlir_bridge.cli import profiling
 
     _refuse_for_saved(
-        context, model, ("opt_level", "precision", "fallback", "cpu", "vulkan", "cuda")
+        context, model, ("opt_level", "precision", "winograd", "fallback", "cpu", "vulkan", "cuda")
     )
     profiling.profile(model, inputs, **options)
 
@@ -299,6 +307,7 @@ def profile(
 @_THREADS
 @_OPT_LEVEL
 @_PRECISION
+@_WINOGRAD
 @_FALLBACK
 def compile(
     model: Path,

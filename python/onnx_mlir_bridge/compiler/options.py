@@ -29,6 +29,10 @@ class CompileOptions:
     or AVX-512): "f32" exactly as the model says; "bf16" and "f16" store their weights in that type.
     With "bf16", on a CPU with AVX512-BF16, what they are multiplied with is rounded to bf16, too.
     Sums are f32 in any case, and all that is no such product is computed in the model's types.
+    winograd: whether the CPU's kernels of 3x3 convolutions may save multiplications (F(2 x 2, 3 x 3)
+    and F(4 x 4, 3 x 3)): where that is faster, for images of a known size. Rounding errors of such a
+    convolution are then some ten times those of a sum of products, 1e-6 relative to the largest
+    result; False: sums of products.
     fallback: what becomes of nodes that no device can run, such as those on strings; "host": they
     run on the host, by onnx's reference evaluator, with a FallbackWarning; "error" refuses the
     model.
@@ -48,6 +52,7 @@ class CompileOptions:
 
     threads: int | None = None
     precision: str = "f32"
+    winograd: bool = True
     fallback: str = "host"
     opt_level: int = 1
     cpu: str = "host"
@@ -66,6 +71,8 @@ class CompileOptions:
             check_threads(checked.threads)
         if checked.precision not in PRECISIONS:
             raise OmbError(f"precision must be 'f32', 'bf16' or 'f16', not {checked.precision!r}")
+        if not isinstance(checked.winograd, bool):
+            raise OmbError(f"winograd must be True or False, not {checked.winograd!r}")
         if checked.fallback not in FALLBACKS:
             raise OmbError(f"fallback must be 'host' or 'error', not {checked.fallback!r}")
         if type(checked.opt_level) is not int or checked.opt_level not in OPT_LEVELS:
