@@ -19,6 +19,7 @@ import onnx
 import onnx_mlir_bridge as omb
 import pytest
 import small_models
+from interrupts import interruptible
 from onnx import TensorProto, helper
 from onnx_mlir_bridge import cli
 from onnx_mlir_bridge.cli import commands, running, values
@@ -635,7 +636,8 @@ def test_interrupt(tmp_path: Path) -> None:
         [small_models.tensor("x400", TensorProto.FLOAT, [401 * 8, 8, 8])],
     )
     onnx.save(made, tmp_path / "m.onnx")
-    process = start("compile", tmp_path / "m.onnx", "-o", tmp_path / "m.omb")
+    with interruptible():
+        process = start("compile", tmp_path / "m.onnx", "-o", tmp_path / "m.omb")
     time.sleep(1.5)
     assert process.poll() is None, "the model compiles too fast for this test"
     process.send_signal(signal.SIGINT)

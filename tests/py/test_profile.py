@@ -17,6 +17,7 @@ import onnx
 import onnx_mlir_bridge as omb
 import pytest
 import small_models
+from interrupts import interruptible
 from models.targets import has_device, needs_vulkan
 from onnx import TensorProto, parser
 from onnx_mlir_bridge import cli
@@ -423,13 +424,14 @@ def test_vulkan(run, folder: Path, tmp_path: Path) -> None:
 def test_interrupt(folder: Path, tmp_path: Path) -> None:
     """Ctrl-C while the model runs: one line, no traceback, no files, no process left."""
     command = [sys.executable, "-m", "onnx_mlir_bridge", "profile", folder / "product.omb"]
-    process = subprocess.Popen(
-        [*command, "--runs", "100000", "--device", "cpu", "--trace", tmp_path / "t.json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-    )
+    with interruptible():
+        process = subprocess.Popen(
+            [*command, "--runs", "100000", "--device", "cpu", "--trace", tmp_path / "t.json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+        )
     begin = time.perf_counter()
     while not list(tmp_path.glob("omb-profile-*/*.bin")) and time.perf_counter() - begin < 20:
         time.sleep(0.02)

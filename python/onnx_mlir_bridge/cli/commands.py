@@ -203,7 +203,9 @@ def run(
     """
     from onnx_mlir_bridge.cli import running
 
-    _refuse_for_saved(context, model, ("opt_level", "precision", "winograd", "fallback", "cache_dir"))
+    _refuse_for_saved(
+        context, model, ("opt_level", "precision", "winograd", "fallback", "cache_dir")
+    )
     running.run(model, inputs, **options)
 
 

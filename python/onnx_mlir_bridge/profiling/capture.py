@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from onnx_mlir_bridge.errors import OmbError
-from onnx_mlir_bridge.runtime import containers, devices
+from onnx_mlir_bridge.runtime import containers, devices, scheduling
 from onnx_mlir_bridge.runtime.artifact import DevicePart
 from onnx_mlir_bridge.runtime.executable import (
     ENTRY,
@@ -113,14 +113,15 @@ def _tool(name: str) -> str:
 def _run(command: Sequence[str], failure: str) -> None:
     """Run a tool; OmbError, with what it complains of, if it fails. An interrupt ends it."""
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # the terminal's Ctrl-C is for this process, which ends it
-            check=False,
-        )
+        with scheduling.not_preempting():  # the tool's threads are scheduled as this one is
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # the terminal's Ctrl-C is for this process, which ends it
+                check=False,
+            )
     except OSError as error:
         raise OmbError(f"{failure}: {command[0]} can't be run: {error.strerror}") from None
     if done.returncode:
