@@ -34,10 +34,10 @@ lit: $(VENV)/test.stamp
 # One process more than CPUs: each waits for compilers, which are processes of their own.
 # worksteal keeps tests that share an expensive fixture on one worker until the other runs dry.
 pytest: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -q -n $$(($(JOBS) + 1)) --dist worksteal
+	OMB_COMPILER_THREADS=1 $(BIN)/python -m pytest -q -n $$(($(JOBS) + 1)) --dist worksteal
 
 test-vulkan: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -q -r fE -n $(JOBS) --dist worksteal tests/py/onnx_backend_vulkan.py
+	OMB_COMPILER_THREADS=1 $(BIN)/python -m pytest -q -r fE -n $(JOBS) --dist worksteal tests/py/onnx_backend_vulkan.py
 
 clean:
 	rm -rf $(VENV) build
