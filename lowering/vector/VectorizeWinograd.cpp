@@ -165,12 +165,12 @@ public:
   InputWriter(OpBuilder &builder, func::FuncOp kernel,
               const WinogradInput &input, const VectorUnit &unit)
       : TransformWriter(builder, kernel, input.getAlgorithm(),
-                        cast<RankedTensorType>(getTiles(kernel)), unit),
+                        cast<RankedTensorType>(getResultType(kernel)), unit),
         input(input),
         source(cast<RankedTensorType>(input.getSource().getType())) {}
 
 private:
-  static Type getTiles(func::FuncOp kernel) {
+  static Type getResultType(func::FuncOp kernel) {
     return kernel.getFunctionType().getResult(0);
   }
 

@@ -18,6 +18,7 @@ import onnx_mlir_bridge as omb
 import pytest
 import small_models
 from onnx import TensorProto, helper
+from onnx_mlir_bridge.runtime import scheduling
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 Y = np.full((2, 3), 10, np.float32)
@@ -422,6 +423,34 @@ def test_workers_have_a_cpu_each_if_there_are_as_many(tmp_path: Path) -> None:
     if len(os.sched_getaffinity(0)) > 1:
         assert pinned == "True False"
     assert free == "False True"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="only Linux has policies")
+def test_a_caller_interrupts_no_worker() -> None:
+    """Only while it waits, and only if nobody chose another policy for it."""
+    nothing = os.sched_param(0)
+    with scheduling.not_preempting():
+        assert os.sched_getscheduler(0) == os.SCHED_BATCH
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    with pytest.raises(ZeroDivisionError), scheduling.not_preempting():
+        1 / 0  # noqa: B018
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    os.sched_setscheduler(0, os.SCHED_BATCH, nothing)
+    try:
+        with scheduling.not_preempting():
+            assert os.sched_getscheduler(0) == os.SCHED_BATCH
+        assert os.sched_getscheduler(0) == os.SCHED_BATCH
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, nothing)
+
+
+def test_a_caller_that_may_not_change_its_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
+    with scheduling.not_preempting():
+        pass
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
