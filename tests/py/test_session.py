@@ -425,6 +425,27 @@ def test_workers_have_a_cpu_each_if_there_are_as_many(tmp_path: Path) -> None:
     assert free == "False True"
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what is mapped")
+def test_a_session_for_the_cpu_loads_no_gpus_drivers(tmp_path: Path) -> None:
+    """They take more memory than small models."""
+    saved = tmp_path / "model.omb"
+    omb.compile(small_models.product((2, 3), 4)).save(saved)
+    code = """if True:
+        import sys
+        import onnx_mlir_bridge as omb
+
+        omb.load(sys.argv[1], device="cpu")
+        with open("/proc/self/maps") as maps:
+            mapped = maps.read()
+        assert "iree" in mapped
+        print([line for line in mapped.splitlines() if "libvulkan" in line or "libcuda" in line])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(saved)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="only Linux has policies")
 def test_a_caller_interrupts_no_worker() -> None:
     """Only while it waits, and only if nobody chose another policy for it."""

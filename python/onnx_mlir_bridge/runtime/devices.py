@@ -104,9 +104,16 @@ def _gpu_devices(provider: str) -> list[Device]:
 
 
 @cache
+def _devices_of(provider: str) -> tuple[Device, ...]:
+    """Those of one provider: asking for the others loads their drivers (of lavapipe, 45 MB)."""
+    if provider == "cpu":
+        return (Device("cpu", "cpu", _cpu_description()),)
+    return tuple(_gpu_devices(provider))
+
+
+@cache
 def _all_devices() -> tuple[Device, ...]:
-    found = [d for provider in ("cuda", "vulkan") for d in _gpu_devices(provider)]
-    found.append(Device("cpu", "cpu", _cpu_description()))
+    found = [device for provider in PROVIDERS for device in _devices_of(provider)]
     return tuple(sorted(found, key=lambda device: device.is_software))  # stable: software last
 
 
@@ -130,7 +137,7 @@ def _split_name(name: object) -> tuple[str, str]:
 def find(name: str) -> Device:
     """The device of that name; OmbError where this machine doesn't have it."""
     provider, number = _split_name(name)
-    for device in _all_devices():
+    for device in _devices_of(provider):
         if device.name == (f"{provider}:{number}" if number not in ("", "0") else provider):
             return device
     names = ", ".join(device.name for device in _all_devices())
