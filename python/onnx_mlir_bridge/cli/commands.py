@@ -510,7 +510,7 @@ def quantize(
     plot: Path | None,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Quantize MODEL, an ONNX model of float32, and save it as OUT, which any runtime reads.
+    """Quantize MODEL, an ONNX model of float32, and save it as OUT, in operators of the standard.
 
     The model is compiled and run here on the calibration data.
     """
