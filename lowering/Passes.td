@@ -274,8 +274,9 @@ def WinogradConvolutions
 
     where u, the transformed weights, is a constant. There are 2.25 or 4 times
     fewer multiplications, but 1.8 or 4 times more weights, and squares overlap:
-    an estimate of the times decides. Sums are rounded differently; a value that
-    isn't finite reaches all outputs of its square.
+    an estimate of the times decides, and squares that would take more than 256
+    MiB aren't made. Sums are rounded differently; a value that isn't finite
+    reaches all outputs of its square.
   }];
   let options = [
     Option<"vectorBytes", "vector-bytes", "unsigned", /*default=*/"64",

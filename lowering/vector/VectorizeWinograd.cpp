@@ -188,17 +188,14 @@ private:
     AffineExpr number = builder.getAffineDimExpr(0);
     Value row = apply(number * winograd.outputs - lowRow, {tile.row}),
           column = apply(number * winograd.outputs - lowColumn, {tile.column});
-    auto write = [&](function_ref<Value(int64_t, int64_t)> read) {
-      Values square;
-      for (int64_t place = 0; place < getAlpha() * getAlpha(); ++place)
-        square.push_back(read(place / getAlpha(), place % getAlpha()));
-      store(tile, channel, square);
-    };
     auto readInside = [&](int64_t i, int64_t j) {
       return load(tile, plus(row, i), plus(column, j), channel);
     };
     if (!input.pad)
-      return write(readInside);
+      return writeSquare(tile, channel, readInside);
+    // No tile is inside an image that is smaller than one.
+    if (source.getDimSize(1) < getAlpha() || source.getDimSize(2) < getAlpha())
+      return writeBorder(tile, row, column, channel);
     Value isInside = arith::AndIOp::create(
         builder, loc, isRangeInside(row, source.getDimSize(1)),
         isRangeInside(column, source.getDimSize(2)));
@@ -206,13 +203,20 @@ private:
         scf::IfOp::create(builder, loc, isInside, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(branch.thenBlock());
-    write(readInside);
+    writeSquare(tile, channel, readInside);
     builder.setInsertionPointToStart(branch.elseBlock());
+    writeBorder(tile, row, column, channel);
+  }
+
+  /// The square from this row and column on, with zeros where it leaves the
+  /// image.
+  void writeBorder(const TilePlace &tile, Value row, Value column,
+                   Value channel) {
     SmallVector<std::pair<Value, Value>> rows = getBorder(row, 1),
                                          columns = getBorder(column, 2);
     Value zero =
         arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
-    write([&](int64_t i, int64_t j) -> Value {
+    writeSquare(tile, channel, [&](int64_t i, int64_t j) -> Value {
       Value values = load(tile, rows[i].first, columns[j].first, channel);
       Value isInside = arith::AndIOp::create(builder, loc, rows[i].second,
                                              columns[j].second);
@@ -220,7 +224,12 @@ private:
     });
   }
 
-  void store(const TilePlace &tile, Value channel, ArrayRef<Value> square) {
+  /// Transforms what `read` gives for each place in the square.
+  void writeSquare(const TilePlace &tile, Value channel,
+                   function_ref<Value(int64_t, int64_t)> read) {
+    Values square;
+    for (int64_t place = 0; place < getAlpha() * getAlpha(); ++place)
+      square.push_back(read(place / getAlpha(), place % getAlpha()));
     Values transformed =
         TransformEmitter(builder, loc, type, winograd.input).emit(square);
     for (auto [place, values] : llvm::enumerate(transformed))

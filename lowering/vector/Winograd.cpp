@@ -70,22 +70,18 @@ const Winograd *Winograd::get(linalg::WinogradConv2DFmr kind) {
   return nullptr;
 }
 
-/// Whether the sizes of images are known, and their elements are f32.
+/// Whether images are of f32 and of known sizes; their number may be unknown.
 static bool isImage(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
   return type.getElementType().isF32() &&
          !ShapedType::isDynamicShape(type.getShape().drop_front());
 }
 
-FailureOr<WinogradInput>
-WinogradInput::match(linalg::WinogradInputTransformOp transform) {
-  if (!Winograd::get(transform.getFmr()) || !isImage(transform.getInput()))
-    return failure();
-  WinogradInput found{transform, nullptr};
-  auto pad = transform.getInput().getDefiningOp<tensor::PadOp>();
-  if (!pad || !isImage(pad.getSource()) || !pad.getLow().empty() ||
+tensor::PadOp omb::kernels::getZeroPadding(Value image) {
+  auto pad = image.getDefiningOp<tensor::PadOp>();
+  if (!pad || pad.getType().getRank() != 4 || !pad.getLow().empty() ||
       !pad.getHigh().empty())
-    return found;
+    return nullptr;
   Value value = pad.getConstantPaddingValue();
   ArrayRef<int64_t> low = pad.getStaticLow(), high = pad.getStaticHigh();
   bool isAround = value && matchPattern(value, m_AnyZeroFloat()) &&
@@ -93,9 +89,16 @@ WinogradInput::match(linalg::WinogradInputTransformOp transform) {
                   high.back() == 0 &&
                   llvm::all_of(llvm::concat<const int64_t>(low, high),
                                [](int64_t width) { return width >= 0; });
-  if (isAround)
-    found.pad = pad;
-  return found;
+  return isAround ? pad : nullptr;
+}
+
+FailureOr<WinogradInput>
+WinogradInput::match(linalg::WinogradInputTransformOp transform) {
+  if (!Winograd::get(transform.getFmr()) || !isImage(transform.getInput()))
+    return failure();
+  tensor::PadOp pad = getZeroPadding(transform.getInput());
+  return WinogradInput{transform,
+                       pad && isImage(pad.getSource()) ? pad : nullptr};
 }
 
 const Winograd &WinogradInput::getAlgorithm() const {
@@ -116,29 +119,36 @@ std::pair<int64_t, int64_t> WinogradInput::getLow() const {
   return {padding.getStaticLow()[1], padding.getStaticLow()[2]};
 }
 
-/// The slice if all that it leaves out are the last rows and columns.
-static tensor::ExtractSliceOp matchSlice(Value value) {
-  if (!value.hasOneUse())
+/// The slice of `image`, what `transform` gives, if all that it leaves out are
+/// rows and columns at the end of the last tiles.
+static tensor::ExtractSliceOp
+matchSlice(linalg::WinogradOutputTransformOp transform) {
+  Value image = transform.getResult();
+  auto empty = transform.getOutput().getDefiningOp<tensor::EmptyOp>();
+  if (!image.hasOneUse() || !empty)
     return nullptr;
-  auto slice = dyn_cast<tensor::ExtractSliceOp>(*value.user_begin());
+  auto slice = dyn_cast<tensor::ExtractSliceOp>(*image.user_begin());
   if (!slice || !slice.hasUnitStride() || !slice.hasZeroOffset() ||
-      slice.getType().getRank() != 4)
+      slice.getType().getRank() != 4 || !isImage(slice))
     return nullptr;
-  auto from = cast<RankedTensorType>(value.getType());
-  ArrayRef<int64_t> to = slice.getType().getShape();
-  bool keepsOthers = to.front() == from.getShape().front() &&
-                     to.back() == from.getShape().back();
-  return keepsOthers ? slice : nullptr;
+  SmallVector<OpFoldResult> from = empty.getMixedSizes(),
+                            to = slice.getMixedSizes();
+  int64_t tile = Winograd::get(transform.getFmr())->outputs;
+  auto isInLastTile = [&](unsigned dim) {
+    return slice.getType().getDimSize(dim) + tile >
+           empty.getType().getDimSize(dim);
+  };
+  bool keepsOthers = isEqualConstantIntOrValue(from.front(), to.front()) &&
+                     isEqualConstantIntOrValue(from.back(), to.back());
+  return keepsOthers && isInLastTile(1) && isInLastTile(2) ? slice : nullptr;
 }
 
 FailureOr<WinogradOutput>
 WinogradOutput::match(linalg::WinogradOutputTransformOp transform) {
   if (!Winograd::get(transform.getFmr()) || !isImage(transform.getOutput()))
     return failure();
-  WinogradOutput found{transform, matchSlice(transform.getResult()), nullptr};
+  WinogradOutput found{transform, matchSlice(transform), nullptr};
   Value outputs = found.getOutputs();
-  if (!isImage(outputs))
-    return failure();
   if (outputs.hasOneUse())
     if (auto user = dyn_cast<linalg::GenericOp>(*outputs.user_begin()))
       if (isEpilogue(user, outputs))

@@ -43,6 +43,10 @@ struct Winograd {
   static const Winograd &get4();
 };
 
+/// The padding of an image with zeros before and after its rows and columns, of
+/// which it is known how many; null where `image` is something else.
+mlir::tensor::PadOp getZeroPadding(mlir::Value image);
+
 /// A transform of the input that becomes a kernel, with the zeros around the
 /// input.
 struct WinogradInput {
@@ -78,7 +82,8 @@ struct WinogradOutput {
   mlir::Value getResult() const;
 };
 
-/// Whether `value` is what a convolution by this algorithm gives.
+/// Whether `value` is what a convolution by this algorithm gives, or a part of
+/// it.
 bool isWinogradOutput(mlir::Value value);
 
 } // namespace omb::kernels

@@ -72,9 +72,11 @@ Convolution3x3::match(linalg::LinalgOp op, unsigned lanes,
   Convolution3x3 found{*contraction, 0, 0, 0, 0, 0, 0};
   AffineMap input = op.getMatchingIndexingMap(contraction->input);
   ArrayRef<AffineExpr> exprs = input.getResults();
+  if (exprs.size() != 4)
+    return fail("doesn't read images with the channels last");
   auto batch = dyn_cast<AffineDimExpr>(exprs.front());
   auto channel = dyn_cast<AffineDimExpr>(exprs.back());
-  if (exprs.size() != 4 || !batch || !channel)
+  if (!batch || !channel)
     return fail("doesn't read images with the channels last");
   auto rows = getSummedLoops(exprs[1]), columns = getSummedLoops(exprs[2]);
   if (!rows || !columns)
@@ -89,11 +91,16 @@ Convolution3x3::match(linalg::LinalgOp op, unsigned lanes,
     return fail("doesn't give images in the order of the input's dimensions");
   if (found.getSize(found.tapRow) != 3 || found.getSize(found.tapColumn) != 3)
     return fail("isn't a convolution of 3x3");
-  if (ShapedType::isDynamic(found.getSize(found.rows)) ||
-      ShapedType::isDynamic(found.getSize(found.columns)))
+  auto in = cast<RankedTensorType>(contraction->input->get().getType());
+  auto out = cast<RankedTensorType>(op.getDpsInits()[0].getType());
+  if (ShapedType::isDynamicShape(in.getShape().drop_front()) ||
+      ShapedType::isDynamicShape(out.getShape().drop_front()))
     return fail("has images of unknown size");
-  if (found.getSize(found.inChannel) % lanes != 0 ||
-      found.getOutChannels() % lanes != 0)
+  if (in.getDimSize(1) != out.getDimSize(1) + 2 ||
+      in.getDimSize(2) != out.getDimSize(2) + 2 ||
+      in.isDynamicDim(0) != out.isDynamicDim(0))
+    return fail("has images whose sizes don't fit each other");
+  if (in.getDimSize(3) % lanes != 0 || out.getDimSize(3) % lanes != 0)
     return fail("has channels that don't fill vectors");
   return found;
 }
@@ -115,14 +122,19 @@ public:
     return std::max(products / kProducts, getWeights(9));
   }
 
+  /// Of the transformed input and output.
+  double getBytes(const Winograd &winograd) const {
+    return 4. * winograd.getAlpha() * winograd.getAlpha() * getTiles(winograd) *
+           (inChannels + outChannels);
+  }
+
   double get(const Winograd &winograd) const {
     double alphas = winograd.getAlpha() * winograd.getAlpha();
-    double tiles = images * llvm::divideCeil(rows, winograd.outputs) *
-                   llvm::divideCeil(columns, winograd.outputs);
+    double tiles = getTiles(winograd);
     // Tiles in registers have up to 14 rows, which there should be.
     double used = tiles / (14 * std::ceil(tiles / 14));
     double products = alphas * tiles * inChannels * outChannels;
-    double moved = 2 * 4 * alphas * tiles * (inChannels + outChannels);
+    double moved = 2 * getBytes(winograd);
     return std::max(products / kProducts / (0.5 + used / 2),
                     getWeights(alphas)) +
            moved / kBytesMoved + kDispatches;
@@ -135,6 +147,11 @@ private:
                           kBytesMoved = 16'000;
   /// What two more dispatches take.
   static constexpr double kDispatches = 40;
+
+  double getTiles(const Winograd &winograd) const {
+    return images * llvm::divideCeil(rows, winograd.outputs) *
+           llvm::divideCeil(columns, winograd.outputs);
+  }
 
   /// The time in which the weights, with so many values for a pair of
   /// channels, are read.
@@ -163,17 +180,20 @@ FasterConvolution::match(linalg::LinalgOp op, unsigned lanes,
     return failure();
   // The estimate isn't that good, and rounding errors are larger.
   constexpr double kMuchLess = 0.85;
+  // Both are there at the same time, and are twice as large as what they are
+  // made of and become.
+  constexpr double kMostBytes = 256 << 20;
   CostModel costs(*conv);
   double best = kMuchLess * costs.getDirect();
   FasterConvolution found{*conv, nullptr};
   for (const Winograd *each : {&Winograd::get2(), &Winograd::get4()}) {
-    if (costs.get(*each) < best) {
+    if (costs.get(*each) < best && costs.getBytes(*each) <= kMostBytes) {
       best = costs.get(*each);
       found.winograd = each;
     }
   }
   if (!found.winograd) {
-    why("takes about as long with fewer multiplications");
+    why("takes about as long, or too much memory, with fewer multiplications");
     return failure();
   }
   return found;
@@ -272,15 +292,10 @@ private:
     auto type = cast<RankedTensorType>(input.getType());
     int64_t more[] = {tileRows * winograd.outputs + 2 - type.getDimSize(1),
                       tileColumns * winograd.outputs + 2 - type.getDimSize(2)};
-    if (auto pad = input.getDefiningOp<tensor::PadOp>()) {
-      Value value = pad.getConstantPaddingValue();
-      if (value && matchPattern(value, m_AnyZeroFloat()) &&
-          pad.getLow().empty() && pad.getHigh().empty()) {
-        input = pad.getSource();
-        low = pad.getMixedLowPad();
-        for (auto [dim, width] : llvm::enumerate(pad.getStaticHigh()))
-          high[dim] = size(width);
-      }
+    if (tensor::PadOp pad = getZeroPadding(input)) {
+      input = pad.getSource();
+      low = pad.getMixedLowPad();
+      high = pad.getMixedHighPad();
     }
     for (unsigned dim : {1, 2})
       high[dim] = size(*getConstantIntValue(high[dim]) + more[dim - 1]);

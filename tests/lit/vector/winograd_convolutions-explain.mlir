@@ -24,7 +24,7 @@ func.func @few_channels(%x: tensor<1x58x58x3xf32>, %s: tensor<1x56x56x64xf32>) -
 #out = affine_map<(n, y, x, f, ky, kx, c) -> (n, y, x, f)>
 func.func @few_tiles(%x: tensor<1x9x9x64xf32>, %s: tensor<1x7x7x64xf32>) -> tensor<1x7x7x64xf32> {
   %w = arith.constant dense<1.0> : tensor<64x64x3x3xf32>
-  // expected-remark@+1 {{takes about as long with fewer multiplications}}
+  // expected-remark@+1 {{takes about as long, or too much memory, with fewer multiplications}}
   %r = linalg.generic {indexing_maps = [#in, #w, #out],
     iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
     ins(%x, %w : tensor<1x9x9x64xf32>, tensor<64x64x3x3xf32>) outs(%s : tensor<1x7x7x64xf32>) {
