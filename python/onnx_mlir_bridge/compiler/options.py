@@ -31,8 +31,8 @@ class CompileOptions:
     Sums are f32 in any case, and all that is no such product is computed in the model's types.
     winograd: whether the CPU's kernels of 3x3 convolutions may save multiplications, by
     F(2 x 2, 3 x 3) and F(4 x 4, 3 x 3), where that is faster and the size of the images is known.
-    Rounding errors of such a convolution are up to ten times those of a sum of products: 2e-6
-    (relative, norm) was measured, and 2e-7 without.
+    Rounding errors of such a convolution are up to ten times those of a sum of products: 2.5e-6
+    (relative, norm) was measured, and 3e-7 without.
     fallback: what becomes of nodes that no device can run, such as those on strings; "host": they
     run on the host, by onnx's reference evaluator, with a FallbackWarning; "error" refuses the
     model.
