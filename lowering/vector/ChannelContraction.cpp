@@ -34,6 +34,12 @@ static bool sumsProducts(linalg::LinalgOp op) {
   return (first == lhs && second == rhs) || (first == rhs && second == lhs);
 }
 
+bool omb::kernels::isZeroFill(Value value) {
+  auto fill = value.getDefiningOp<linalg::FillOp>();
+  return fill && (matchPattern(fill.value(), m_AnyZeroFloat()) ||
+                  matchPattern(fill.value(), m_Zero()));
+}
+
 bool omb::kernels::multipliesAndAdds(linalg::LinalgOp op) {
   return sumsProducts<arith::AddFOp, arith::MulFOp>(op);
 }

@@ -58,6 +58,9 @@ struct ChannelContraction {
   TileDemand getTileDemand() const;
 };
 
+/// Whether all elements of `value` are zero, which a `linalg.fill` made them.
+bool isZeroFill(mlir::Value value);
+
 /// Whether the body of `op` is out + lhs * rhs in floating point.
 bool multipliesAndAdds(mlir::linalg::LinalgOp op);
 

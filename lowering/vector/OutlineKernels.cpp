@@ -18,7 +18,7 @@ namespace omb {
 } // namespace omb
 
 //===----------------------------------------------------------------------===//
-// Products
+// What is around products and transforms
 //===----------------------------------------------------------------------===//
 
 /// Adds what an epilogue, which may be null, reads besides `product`.
@@ -41,6 +41,19 @@ static void cloneEpilogue(OpBuilder &builder, linalg::GenericOp epilogue,
   builder.clone(*epilogue, map);
 }
 
+static void clonePadding(OpBuilder &builder, tensor::PadOp pad,
+                         IRMapping &map) {
+  if (!pad)
+    return;
+  Value value = pad.getConstantPaddingValue();
+  builder.clone(*value.getDefiningOp(), map);
+  builder.clone(*pad, map);
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
 /// What the kernel reads: the input, the panels, and the epilogue's others.
 static SmallVector<Value> getTensors(const PackedContraction &contraction) {
   SmallVector<Value> tensors{contraction.getInput(), contraction.getPanels()};
@@ -52,11 +65,7 @@ static SmallVector<Value> getTensors(const PackedContraction &contraction) {
 /// The padding and the packing of the input.
 static void cloneInput(OpBuilder &builder, const PackedContraction &contraction,
                        IRMapping &map) {
-  if (auto pad = contraction.pad) {
-    Value value = pad.getConstantPaddingValue();
-    builder.clone(*value.getDefiningOp(), map);
-    builder.clone(*pad, map);
-  }
+  clonePadding(builder, contraction.pad, map);
   auto pack = contraction.pack;
   if (!pack)
     return;
@@ -130,11 +139,7 @@ static void outline(Outliner &outliner, const WinogradInput &input) {
       transform.getResult(),
       getSizes(transform, transform.getOutput()),
       [&](OpBuilder &builder, IRMapping &map, ValueRange sizes) {
-        if (pad) {
-          Value value = pad.getConstantPaddingValue();
-          builder.clone(*value.getDefiningOp(), map);
-          builder.clone(*pad, map);
-        }
+        clonePadding(builder, pad, map);
         mapEmpty(builder, transform.getOutput(), sizes, map);
         builder.clone(*transform, map);
       }};
@@ -233,16 +238,9 @@ struct OutlineKernels : omb::impl::OutlineKernelsBase<OutlineKernels> {
 
   void runOnOperation() override {
     Outliner outliner(getOperation());
-    SmallVector<linalg::UnPackOp> unpacks;
-    getOperation().walk(
-        [&](linalg::UnPackOp unpack) { unpacks.push_back(unpack); });
-    for (linalg::UnPackOp unpack : unpacks) {
-      FailureOr<PackedContraction> contraction =
-          PackedContraction::match(unpack);
-      if (succeeded(contraction))
-        outline(outliner, *contraction);
-    }
-    outlineTransforms(outliner);
+    outlineAll<PackedContraction, linalg::UnPackOp>(outliner);
+    outlineAll<WinogradInput, linalg::WinogradInputTransformOp>(outliner);
+    outlineAll<WinogradOutput, linalg::WinogradOutputTransformOp>(outliner);
     outlineRows(outliner);
     if (explain)
       remarkReductions();
@@ -258,26 +256,17 @@ private:
     });
   }
 
-  void outlineTransforms(Outliner &outliner) {
-    SmallVector<linalg::WinogradInputTransformOp> inputs;
-    SmallVector<linalg::WinogradOutputTransformOp> outputs;
-    getOperation().walk([&](Operation *op) {
-      if (isInKernel(op))
-        return;
-      if (auto input = dyn_cast<linalg::WinogradInputTransformOp>(op))
-        inputs.push_back(input);
-      if (auto output = dyn_cast<linalg::WinogradOutputTransformOp>(op))
-        outputs.push_back(output);
+  /// The kernels that an `Op` each is part of.
+  template <typename Kernel, typename Op> void outlineAll(Outliner &outliner) {
+    SmallVector<Op> ops;
+    getOperation().walk([&](Op op) {
+      if (!isInKernel(op))
+        ops.push_back(op);
     });
-    for (auto transform : inputs) {
-      FailureOr<WinogradInput> input = WinogradInput::match(transform);
-      if (succeeded(input))
-        outline(outliner, *input);
-    }
-    for (auto transform : outputs) {
-      FailureOr<WinogradOutput> output = WinogradOutput::match(transform);
-      if (succeeded(output))
-        outline(outliner, *output);
+    for (Op op : ops) {
+      FailureOr<Kernel> kernel = Kernel::match(op);
+      if (succeeded(kernel))
+        outline(outliner, *kernel);
     }
   }
 

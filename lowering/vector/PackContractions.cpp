@@ -23,12 +23,6 @@ namespace omb {
 #include "lowering/Passes.h.inc"
 } // namespace omb
 
-static bool isZeroFill(Value value) {
-  auto fill = value.getDefiningOp<linalg::FillOp>();
-  return fill && (matchPattern(fill.value(), m_AnyZeroFloat()) ||
-                  matchPattern(fill.value(), m_Zero()));
-}
-
 /// A tensor that is added to the sums of a product, and where.
 struct Summand {
   Value tensor;

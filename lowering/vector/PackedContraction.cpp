@@ -2,6 +2,7 @@
 
 #include "lowering/vector/PackedContraction.h"
 
+#include "lowering/vector/ChannelContraction.h"
 #include "lowering/vector/EpilogueEmitter.h"
 #include "lowering/vector/RowStride.h"
 
@@ -40,8 +41,7 @@ FailureOr<PackedContraction> PackedContraction::match(linalg::UnPackOp unpack) {
       !unpack.getOuterDimsPerm().empty())
     return failure();
   found.fill = found.product.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
-  if (!found.fill || !(matchPattern(found.fill.value(), m_AnyZeroFloat()) ||
-                       matchPattern(found.fill.value(), m_Zero())))
+  if (!isZeroFill(found.product.getDpsInits()[0]))
     return failure();
   if (unpack->hasOneUse())
     if (auto user = dyn_cast<linalg::GenericOp>(*unpack->user_begin()))

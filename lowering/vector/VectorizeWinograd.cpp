@@ -90,26 +90,30 @@ struct TilePlace {
 /// channels of each.
 class TransformWriter : public ExecutableWriter {
 protected:
+  /// `tiles`: the squares, [alpha, alpha, rows, columns, images, channels];
+  /// null where they are the result.
   TransformWriter(OpBuilder &builder, func::FuncOp kernel,
-                  const Winograd &winograd, RankedTensorType tiles,
-                  const VectorUnit &unit)
-      : ExecutableWriter(builder, kernel), winograd(winograd),
-        shape(tiles.getShape()), lanes(unit.getLanes(4)),
+                  const Winograd &winograd, Value tiles, const VectorUnit &unit)
+      : ExecutableWriter(builder, kernel), winograd(winograd), tiles(tiles),
+        lanes(unit.getLanes(4)),
         type(VectorType::get(lanes, builder.getF32Type())) {
+    auto tilesType = tiles ? cast<RankedTensorType>(tiles.getType())
+                           : signature.getResultType();
+    ArrayRef<int64_t> shape = tilesType.getShape();
+    channelCount = shape.back();
     // Half a microsecond for the squares of alpha^2 values of 64 channels.
     double perVector = 0.0035 * winograd.getAlpha() * winograd.getAlpha();
-    double perTile = perVector * shape.back() / lanes;
-    ArrayRef<int64_t> counts = ArrayRef(shape).slice(2, 3);
+    double perTile = perVector * channelCount / lanes;
+    ArrayRef<int64_t> counts = shape.slice(2, 3);
     block = ShapedType::isDynamicShape(counts)
                 ? std::max<int64_t>(1, kUsualMicroseconds / perTile)
                 : selectBlock(llvm::product_of(counts), 1, perTile);
   }
 
-  /// The sizes of the dimensions that count tiles, in a block.
-  virtual SmallVector<OpFoldResult> getTileCounts(Block *block) = 0;
   /// Writes the transform of the channels from `channel` on.
   virtual void writeTile(const TilePlace &tile, Value channel) = 0;
-  virtual void begin(Block *entry) = 0;
+  /// Writes what comes before the loops.
+  virtual void begin(Block *entry) {}
 
   int64_t getAlpha() const { return winograd.getAlpha(); }
 
@@ -129,11 +133,18 @@ protected:
   }
 
   const Winograd &winograd;
-  SmallVector<int64_t> shape;
+  Value tiles;
   unsigned lanes;
   VectorType type;
+  DenseMap<Value, Value> memory;
 
 private:
+  /// The sizes of the dimensions that count tiles.
+  SmallVector<OpFoldResult> getTileCounts(Block *block) {
+    SmallVector<OpFoldResult> sizes = signature.getSizes(builder, block, tiles);
+    return {sizes[2], sizes[3], sizes[4]};
+  }
+
   void writeCount(Block *count) override {
     Value blocks = arith::CeilDivUIOp::create(
         builder, loc, getProduct(getTileCounts(count)), constant(block));
@@ -142,6 +153,7 @@ private:
 
   void writeEntry(Block *entry) override {
     Value number = Executable::createWorkgroupId(builder, loc, 0);
+    memory = signature.createMemory(builder, entry);
     begin(entry);
     SmallVector<OpFoldResult> counts = getTileCounts(entry);
     auto [first, last] = getRange(number, constant(block), getProduct(counts));
@@ -152,12 +164,12 @@ private:
         builder, loc, loop.getInductionVar(), counts);
     TilePlace tile{place.getResult(0), place.getResult(1), place.getResult(2)};
     auto channels = scf::ForOp::create(builder, loc, constant(0),
-                                       constant(shape.back()), constant(lanes));
+                                       constant(channelCount), constant(lanes));
     builder.setInsertionPointToStart(channels.getBody());
     writeTile(tile, channels.getInductionVar());
   }
 
-  int64_t block;
+  int64_t channelCount, block;
 };
 
 class InputWriter : public TransformWriter {
@@ -165,24 +177,11 @@ public:
   InputWriter(OpBuilder &builder, func::FuncOp kernel,
               const WinogradInput &input, const VectorUnit &unit)
       : TransformWriter(builder, kernel, input.getAlgorithm(),
-                        cast<RankedTensorType>(getResultType(kernel)), unit),
+                        /*tiles=*/nullptr, unit),
         input(input),
         source(cast<RankedTensorType>(input.getSource().getType())) {}
 
 private:
-  static Type getResultType(func::FuncOp kernel) {
-    return kernel.getFunctionType().getResult(0);
-  }
-
-  SmallVector<OpFoldResult> getTileCounts(Block *block) override {
-    SmallVector<OpFoldResult> sizes = getResultSizes(block);
-    return {sizes[2], sizes[3], sizes[4]};
-  }
-
-  void begin(Block *entry) override {
-    memory = signature.createMemory(builder, entry);
-  }
-
   void writeTile(const TilePlace &tile, Value channel) override {
     auto [lowRow, lowColumn] = input.getLow();
     AffineExpr number = builder.getAffineDimExpr(0);
@@ -233,7 +232,7 @@ private:
     Values transformed =
         TransformEmitter(builder, loc, type, winograd.input).emit(square);
     for (auto [place, values] : llvm::enumerate(transformed))
-      vec::StoreOp::create(builder, loc, values, memory.at(Value()),
+      vec::StoreOp::create(builder, loc, values, memory.at(tiles),
                            getTileIndices(place, tile, channel));
   }
 
@@ -271,7 +270,6 @@ private:
 
   WinogradInput input;
   RankedTensorType source;
-  DenseMap<Value, Value> memory;
 };
 
 class OutputWriter : public TransformWriter {
@@ -279,8 +277,7 @@ public:
   OutputWriter(OpBuilder &builder, func::FuncOp kernel,
                const WinogradOutput &output, const VectorUnit &unit)
       : TransformWriter(builder, kernel, output.getAlgorithm(),
-                        cast<RankedTensorType>(getTiles(output).getType()),
-                        unit),
+                        getTiles(output), unit),
         output(output), convertsBFloats(unit.dotsBFloats) {}
 
 private:
@@ -289,14 +286,7 @@ private:
     return transform.getValue();
   }
 
-  SmallVector<OpFoldResult> getTileCounts(Block *block) override {
-    SmallVector<OpFoldResult> sizes =
-        signature.getSizes(builder, block, getTiles(output));
-    return {sizes[2], sizes[3], sizes[4]};
-  }
-
   void begin(Block *entry) override {
-    memory = signature.createMemory(builder, entry);
     sizes = getResultSizes(entry);
     int64_t outputs = winograd.outputs;
     buffer = memref::AllocaOp::create(
@@ -309,7 +299,7 @@ private:
     Values square;
     for (int64_t place = 0; place < getAlpha() * getAlpha(); ++place)
       square.push_back(
-          vec::LoadOp::create(builder, loc, type, memory.at(getTiles(output)),
+          vec::LoadOp::create(builder, loc, type, memory.at(tiles),
                               getTileIndices(place, tile, channel)));
     Values values =
         TransformEmitter(builder, loc, type, winograd.output).emit(square);
@@ -347,7 +337,6 @@ private:
 
   WinogradOutput output;
   bool convertsBFloats;
-  DenseMap<Value, Value> memory;
   SmallVector<OpFoldResult> sizes;
   Value buffer;
 };

@@ -45,28 +45,24 @@ static constexpr double kOutput4[] = {
     0, -8, 8, -32, 32, 16};
 // clang-format on
 
-const Winograd &Winograd::get2() {
-  static const Winograd winograd{linalg::WinogradConv2DFmr::F_2_3,
-                                 2,
-                                 {kFilter2, 3},
-                                 {kInput2, 4},
-                                 {kOutput2, 4}};
-  return winograd;
-}
-
-const Winograd &Winograd::get4() {
-  static const Winograd winograd{linalg::WinogradConv2DFmr::F_4_3,
-                                 4,
-                                 {kFilter4, 3},
-                                 {kInput4, 6},
-                                 {kOutput4, 6}};
-  return winograd;
+ArrayRef<Winograd> Winograd::getAll() {
+  static const Winograd all[] = {{linalg::WinogradConv2DFmr::F_2_3,
+                                  2,
+                                  {kFilter2, 3},
+                                  {kInput2, 4},
+                                  {kOutput2, 4}},
+                                 {linalg::WinogradConv2DFmr::F_4_3,
+                                  4,
+                                  {kFilter4, 3},
+                                  {kInput4, 6},
+                                  {kOutput4, 6}}};
+  return all;
 }
 
 const Winograd *Winograd::get(linalg::WinogradConv2DFmr kind) {
-  for (const Winograd *each : {&get2(), &get4()})
-    if (each->kind == kind)
-      return each;
+  for (const Winograd &each : getAll())
+    if (each.kind == kind)
+      return &each;
   return nullptr;
 }
 

@@ -37,10 +37,10 @@ struct Winograd {
 
   int64_t getAlpha() const { return outputs + 2; }
 
-  /// Null for other sizes than F(2 x 2, 3 x 3) and F(4 x 4, 3 x 3).
+  /// F(2 x 2, 3 x 3) and F(4 x 4, 3 x 3).
+  static llvm::ArrayRef<Winograd> getAll();
+  /// Null for another one than these.
   static const Winograd *get(mlir::linalg::WinogradConv2DFmr kind);
-  static const Winograd &get2();
-  static const Winograd &get4();
 };
 
 /// The padding of an image with zeros before and after its rows and columns, of

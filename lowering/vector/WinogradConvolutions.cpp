@@ -186,10 +186,11 @@ FasterConvolution::match(linalg::LinalgOp op, unsigned lanes,
   CostModel costs(*conv);
   double best = kMuchLess * costs.getDirect();
   FasterConvolution found{*conv, nullptr};
-  for (const Winograd *each : {&Winograd::get2(), &Winograd::get4()}) {
-    if (costs.get(*each) < best && costs.getBytes(*each) <= kMostBytes) {
-      best = costs.get(*each);
-      found.winograd = each;
+  for (const Winograd &each : Winograd::getAll()) {
+    double time = costs.get(each);
+    if (time < best && costs.getBytes(each) <= kMostBytes) {
+      best = time;
+      found.winograd = &each;
     }
   }
   if (!found.winograd) {
@@ -399,8 +400,7 @@ struct ConvertConvolution3x3 : OpInterfaceRewritePattern<linalg::LinalgOp> {
       return rewriter.notifyMatchFailure(op, "has weights without values");
     Value sums = WinogradBuilder(rewriter, conv, *winograd).build(*weights);
     Value start = op.getDpsInits()[0];
-    auto fill = start.getDefiningOp<linalg::FillOp>();
-    if (fill && matchPattern(fill.value(), m_AnyZeroFloat())) {
+    if (isZeroFill(start)) {
       rewriter.replaceOp(op, sums);
       return success();
     }

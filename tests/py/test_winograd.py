@@ -142,7 +142,6 @@ def _sliced(shape: tuple[int | str, ...], ends: dict[int, int | str]) -> onnx.Mo
     """The first elements of a convolution without a bias; a name is an input with the end."""
     model = _convolution((shape[0], 64, 28, 28), 64)
     model.graph.node[1].input.pop()
-    ends_name = "ends"
     if any(isinstance(end, str) for end in ends.values()):
         model.graph.input.append(small_models.tensor("ends", TensorProto.INT64, [len(ends)]))
     else:
@@ -151,7 +150,7 @@ def _sliced(shape: tuple[int | str, ...], ends: dict[int, int | str]) -> onnx.Mo
     for name, values in (("starts", [0] * len(ends)), ("axes", list(ends))):
         constant = onnx.numpy_helper.from_array(np.array(values, np.int64), name)
         model.graph.initializer.append(constant)
-    model.graph.node.append(helper.make_node("Slice", ["y0", "starts", ends_name, "axes"], ["s"]))
+    model.graph.node.append(helper.make_node("Slice", ["y0", "starts", "ends", "axes"], ["s"]))
     del model.graph.output[:]
     model.graph.output.append(small_models.tensor("s", TensorProto.FLOAT, [None] * 4))
     return model

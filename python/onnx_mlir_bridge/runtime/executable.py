@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import re
 import threading
@@ -98,6 +99,7 @@ class Executable:
 
         _release_retired()
         self._device = devices.open_device(device, threads)
+        self._has_workers = device.provider != "cpu" or threads > 1
         self._lock = threading.Lock()
         instance = rt.VmInstance()
         modules = [rt.create_hal_module(instance, self._device)]
@@ -154,7 +156,7 @@ class Executable:
                 is_array = isinstance(value, np.ndarray)
                 arguments.push_ref(self._buffer_view(value, info) if is_array else value)
             results = rt.VmVariantList(1)
-            with scheduling.not_preempting():
+            with scheduling.not_preempting() if self._has_workers else contextlib.nullcontext():
                 self._context.invoke(self._function, arguments, results)
             return [results.get_as_object(index, rt.HalBufferView) for index in range(len(results))]
 
