@@ -33,6 +33,14 @@ struct ToVectorOptions : mlir::PassPipelineOptions<ToVectorOptions> {
       *this, "vector-dot-bfloats",
       llvm::cl::desc("Whether an instruction adds products of bf16 to f32"),
       llvm::cl::init(true)};
+  Option<bool> matrixBytes{
+      *this, "matrix-bytes",
+      llvm::cl::desc("Whether there is a matrix unit for products of bytes"),
+      llvm::cl::init(false)};
+  Option<bool> matrixBFloats{
+      *this, "matrix-bfloats",
+      llvm::cl::desc("Whether there is a matrix unit for products of bf16"),
+      llvm::cl::init(false)};
   Option<std::string> narrow{
       *this, "narrow",
       llvm::cl::desc("The type of the factors of products of f32"),

@@ -198,7 +198,11 @@ class VectorUnitOptions {
     Option<"vectorDotBytes", "vector-dot-bytes", "unsigned", /*default=*/"4",
            "Products of bytes that an instruction adds to 32 bits: 4, 2 or 0">,
     Option<"vectorDotBFloats", "vector-dot-bfloats", "bool", /*default=*/"true",
-           "Whether an instruction adds products of bf16 to f32">
+           "Whether an instruction adds products of bf16 to f32">,
+    Option<"matrixBytes", "matrix-bytes", "bool", /*default=*/"false",
+           "Whether there is a matrix unit for products of bytes (AMX-INT8)">,
+    Option<"matrixBFloats", "matrix-bfloats", "bool", /*default=*/"false",
+           "Whether there is a matrix unit for products of bf16 (AMX-BF16)">
   ];
 }
 

@@ -13,6 +13,9 @@ using namespace omb::kernels;
 /// Multiplications and additions that a thread does in a microsecond.
 static constexpr double kWorkPerMicrosecond = 50'000;
 
+/// How much faster a matrix unit is than vectors of groups.
+static constexpr double kMatrixSpeed = 4;
+
 /// What blocks are made of: rows, or tiles where there are no rows.
 static int64_t getUnitCount(ArrayRef<int64_t> rows, int64_t columns,
                             int64_t tileRows) {
@@ -93,15 +96,19 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
       unit.getLanes(contraction.getSumType().getIntOrFloatBitWidth() / 8);
   unsigned panelDim = contraction.getPanelDim();
   space.vectors = contraction.getPanelChannels() / space.lanes;
-  space.tileRows = selectRows(unit, space.vectors, demand);
+  space.matrix = contraction.selectMatrixTile(unit);
+  space.tileRows = space.matrix ? space.matrix->tiles * space.matrix->rows
+                                : selectRows(unit, space.vectors, demand);
   space.convertsBFloats = unit.dotsBFloats && contraction.getSumType().isF32();
 
   int64_t perUnit =
       getPanelSize(panels.getShape().drop_front(panelDim + 1)) *
       (rows.empty() || ShapedType::isDynamic(columns) ? space.tileRows
                                                       : columns);
-  double unitWork = std::max<int64_t>(perUnit, 1) /
-                    (kWorkPerMicrosecond * contraction.getGroup());
+  double unitWork =
+      std::max<int64_t>(perUnit, 1) /
+      (kWorkPerMicrosecond * contraction.getGroup() *
+       (space.matrix ? kMatrixSpeed : 1));
   space.block = std::max<int64_t>(1, kUsualMicroseconds / unitWork);
   int64_t units = getUnitCount(rows, columns, space.tileRows);
   int64_t count = panels.getDimSize(panelDim);

@@ -33,6 +33,8 @@ struct KernelSpace {
   int64_t block;
   /// Whether an instruction rounds such vectors of sums to bf16.
   bool convertsBFloats;
+  /// The tile of a matrix unit; none where vectors are multiplied.
+  std::optional<MatrixTile> matrix;
 
   static KernelSpace get(const PackedContraction &contraction,
                          const VectorUnit &unit);

@@ -167,8 +167,8 @@ struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
         });
     if (failed(contraction))
       return failure();
-    int64_t panel = getPanel(*contraction);
     Factors factors = chooseFactors(*contraction);
+    int64_t panel = getPanel(*contraction, factors);
     FailureOr<Value> panels =
         createPanels(rewriter, *contraction, panel, factors);
     if (failed(panels))
@@ -251,9 +251,19 @@ private:
   }
 
   /// The channels of a panel: those of a tile.
-  int64_t getPanel(const ChannelContraction &contraction) const {
+  int64_t getPanel(const ChannelContraction &contraction,
+                   const Factors &factors) const {
     unsigned lanes = unit.getLanes(contraction.getElementBytes());
-    return lanes * selectVectors(unit, lanes, contraction.getTileDemand());
+    TileDemand demand = contraction.getTileDemand();
+    bool isByte = contraction.isInteger;
+    if (factors.group > 1 && (isByte ? unit.multipliesByteMatrices
+                                     : unit.multipliesBFloatMatrices)) {
+      int64_t summed = contraction.getSize(contraction.reductions.back());
+      if (std::optional<MatrixTile> tile = selectMatrixTile(
+              demand, llvm::divideCeil(summed, factors.group)))
+        return lanes * tile->vectors;
+    }
+    return lanes * selectVectors(unit, lanes, demand);
   }
 
   /// The constant with an element for each channel that `start` repeats; null
@@ -391,8 +401,8 @@ struct PackContractions : omb::impl::PackContractionsBase<PackContractions> {
   using PackContractionsBase::PackContractionsBase;
 
   void runOnOperation() override {
-    VectorUnit unit{vectorBytes, vectorRegisters, vectorDotBytes,
-                    vectorDotBFloats};
+    VectorUnit unit{vectorBytes,      vectorRegisters, vectorDotBytes,
+                    vectorDotBFloats, matrixBytes,     matrixBFloats};
     FailureOr<FloatType> type = parseNarrow();
     if (failed(type))
       return signalPassFailure();

@@ -122,6 +122,20 @@ TileDemand PackedContraction::getTileDemand() const {
   return demand;
 }
 
+std::optional<MatrixTile>
+PackedContraction::selectMatrixTile(const VectorUnit &unit) const {
+  RankedTensorType panels = getPanelsType();
+  unsigned group = getGroup();
+  bool hasUnit = getSumType().isInteger() ? unit.multipliesByteMatrices
+                                          : unit.multipliesBFloatMatrices;
+  if (group == 1 || !hasUnit || group * panels.getElementTypeBitWidth() != 32)
+    return std::nullopt;
+  std::optional<MatrixTile> tile = kernels::selectMatrixTile(
+      getTileDemand(), panels.getShape().drop_back(2).back());
+  bool fits = tile && tile->vectors * 16 == getPanelChannels();
+  return fits ? tile : std::nullopt;
+}
+
 SmallVector<PaddedWindow> PackedContraction::getWindows() const {
   return pad ? getWindows(pad) : SmallVector<PaddedWindow>();
 }

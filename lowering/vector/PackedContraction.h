@@ -85,6 +85,8 @@ struct PackedContraction {
   /// convolution), in terms of the loops; not less than 0 after padding.
   llvm::SmallVector<mlir::AffineExpr> getInputExprs() const;
   TileDemand getTileDemand() const;
+  /// None where the CPU has no matrix unit for such factors, or it wouldn't pay.
+  std::optional<MatrixTile> selectMatrixTile(const VectorUnit &unit) const;
   /// The padded dimensions; none where the input isn't padded.
   llvm::SmallVector<PaddedWindow> getWindows() const;
   /// The dimension of the panels that counts them.

@@ -25,6 +25,8 @@ void omb::buildToVectorPipeline(OpPassManager &passes,
   pack.vectorRegisters = options.vectorRegisters;
   pack.vectorDotBytes = options.vectorDotBytes;
   pack.vectorDotBFloats = options.vectorDotBFloats;
+  pack.matrixBytes = options.matrixBytes;
+  pack.matrixBFloats = options.matrixBFloats;
   pack.narrow = options.narrow;
   passes.addPass(createPackContractions(pack));
   // What several products read in another form is made once.
@@ -39,6 +41,8 @@ void omb::buildToVectorPipeline(OpPassManager &passes,
   vectorize.vectorRegisters = options.vectorRegisters;
   vectorize.vectorDotBytes = options.vectorDotBytes;
   vectorize.vectorDotBFloats = options.vectorDotBFloats;
+  vectorize.matrixBytes = options.matrixBytes;
+  vectorize.matrixBFloats = options.matrixBFloats;
   passes.addPass(createVectorizeKernels(vectorize));
   passes.addPass(createCSEPass());
 }

@@ -75,41 +75,74 @@ SmallVector<Value> omb::kernels::emitProducts(
   return sums;
 }
 
+static Value createIndex(OpBuilder &builder, Location loc, int64_t value) {
+  return arith::ConstantIndexOp::create(builder, loc, value);
+}
+
+/// Writes what `emit` does for the case that `lhs` compares so to `rhs`.
+static void emitIf(OpBuilder &builder, Location loc, Value lhs,
+                   arith::CmpIPredicate predicate, int64_t rhs,
+                   function_ref<void()> emit) {
+  Value condition = arith::CmpIOp::create(builder, loc, predicate, lhs,
+                                          createIndex(builder, loc, rhs));
+  auto branch =
+      scf::IfOp::create(builder, loc, condition, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(branch.thenBlock()->getTerminator());
+  emit();
+}
+
+/// The rows that full tiles leave, and the first of them.
+static std::pair<Value, Value> getRest(OpBuilder &builder, Location loc,
+                                       Value begin, Value end, int64_t step) {
+  Value left = arith::RemUIOp::create(
+      builder, loc, arith::SubIOp::create(builder, loc, end, begin),
+      createIndex(builder, loc, step));
+  return {left, arith::SubIOp::create(builder, loc, end, left)};
+}
+
+/// The loop of full tiles.
+static void emitFullTiles(OpBuilder &builder, Location loc, Value begin,
+                          Value end, int64_t step,
+                          function_ref<void(Value, int64_t)> emitTile) {
+  auto loop = scf::ForOp::create(builder, loc, begin, end,
+                                 createIndex(builder, loc, step));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  emitTile(loop.getInductionVar(), step);
+}
+
 void omb::kernels::emitTiles(OpBuilder &builder, Location loc, Value begin,
                              Value end, int64_t size, int64_t step,
                              function_ref<void(Value, int64_t)> emitTile) {
-  auto constant = [&](int64_t value) -> Value {
-    return arith::ConstantIndexOp::create(builder, loc, value);
+  auto [left, full] = getRest(builder, loc, begin, end, step);
+  if (ShapedType::isDynamic(size) || size >= step)
+    emitFullTiles(builder, loc, begin, full, step, emitTile);
+  auto emitRest = [&](Value lhs, Value first, int64_t rows) {
+    emitIf(builder, loc, lhs, arith::CmpIPredicate::eq, rows,
+           [&] { emitTile(first, rows); });
   };
-  auto emitIf = [&](Value value, int64_t number, Value first, int64_t rows) {
-    Value isEqual = arith::CmpIOp::create(
-        builder, loc, arith::CmpIPredicate::eq, value, constant(number));
-    auto branch =
-        scf::IfOp::create(builder, loc, isEqual, /*withElseRegion=*/false);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPoint(branch.thenBlock()->getTerminator());
-    emitTile(first, rows);
-  };
-  Value left = arith::RemUIOp::create(
-      builder, loc, arith::SubIOp::create(builder, loc, end, begin),
-      constant(step));
-  Value full = arith::SubIOp::create(builder, loc, end, left);
-  if (ShapedType::isDynamic(size) || size >= step) {
-    auto loop = scf::ForOp::create(builder, loc, begin, full, constant(step));
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(loop.getBody());
-    emitTile(loop.getInductionVar(), step);
-  }
   if (!ShapedType::isDynamic(size)) {
     if (int64_t rest = size % step)
-      emitIf(left, rest, full, rest);
+      emitRest(left, full, rest);
     return;
   }
   for (int64_t rest = llvm::PowerOf2Ceil(step) / 2; rest > 0; rest /= 2) {
-    Value bit = arith::AndIOp::create(builder, loc, left, constant(rest));
+    Value bit = arith::AndIOp::create(builder, loc, left,
+                                      createIndex(builder, loc, rest));
     // The larger tiles, whose bits are above, come first.
-    Value above =
-        arith::AndIOp::create(builder, loc, left, constant(-2 * rest));
-    emitIf(bit, rest, arith::AddIOp::create(builder, loc, full, above), rest);
+    Value above = arith::AndIOp::create(builder, loc, left,
+                                        createIndex(builder, loc, -2 * rest));
+    emitRest(bit, arith::AddIOp::create(builder, loc, full, above), rest);
   }
+}
+
+void omb::kernels::emitTilesAndRest(OpBuilder &builder, Location loc,
+                                    Value begin, Value end, int64_t step,
+                                    function_ref<void(Value, int64_t)> emitTile,
+                                    function_ref<void(Value, Value)> emitRest) {
+  auto [left, full] = getRest(builder, loc, begin, end, step);
+  emitFullTiles(builder, loc, begin, full, step, emitTile);
+  emitIf(builder, loc, left, arith::CmpIPredicate::ne, 0,
+         [&, left = left, full = full] { emitRest(full, left); });
 }

@@ -26,6 +26,14 @@ void emitTiles(
     mlir::Value end, int64_t size, int64_t step,
     llvm::function_ref<void(mlir::Value first, int64_t rows)> emitTile);
 
+/// The same with one tile of a number of rows that isn't known for what is
+/// left.
+void emitTilesAndRest(
+    mlir::OpBuilder &builder, mlir::Location loc, mlir::Value begin,
+    mlir::Value end, int64_t step,
+    llvm::function_ref<void(mlir::Value first, int64_t rows)> emitTile,
+    llvm::function_ref<void(mlir::Value first, mlir::Value rows)> emitRest);
+
 } // namespace omb::kernels
 
 #endif // OMB_LOWERING_VECTOR_PRODUCTTILE_H

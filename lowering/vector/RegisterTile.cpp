@@ -27,6 +27,33 @@ unsigned omb::kernels::selectRows(const VectorUnit &unit, unsigned vectors,
   return llvm::divideCeil(rows, tiles);
 }
 
+std::optional<MatrixTile>
+omb::kernels::selectMatrixTile(const TileDemand &demand, int64_t groups) {
+  // A register has 16 rows of 64 bytes: 16 groups or sums. Of the 8 registers,
+  // 4 are sums, 2 weights and 1 the input.
+  constexpr int64_t mostRows = 16, mostGroups = 16, leastGroups = 6;
+  if (demand.isDepthwise || ShapedType::isDynamic(groups))
+    return std::nullopt;
+  int64_t step = std::min(groups, mostGroups);
+  while (step > 1 && groups % step != 0)
+    --step;
+  if (step < leastGroups)
+    return std::nullopt;
+  MatrixTile tile;
+  tile.groups = step;
+  tile.vectors = demand.channels > 0 && demand.channels <= mostRows ? 1 : 2;
+  int64_t rows = demand.rows;
+  bool areMany = ShapedType::isDynamic(rows) || rows > mostRows;
+  tile.tiles = areMany ? 2 : 1;
+  if (ShapedType::isDynamic(rows)) {
+    tile.rows = mostRows;
+    return tile;
+  }
+  int64_t count = llvm::divideCeil(rows, tile.tiles * mostRows);
+  tile.rows = std::max<int64_t>(1, llvm::divideCeil(rows, count * tile.tiles));
+  return tile;
+}
+
 /// Cycles for one step of the sum of a tile: two multiplications and two loads
 /// a cycle. The sums form chains, each of which takes a multiplication's
 /// latency a step. A row of vectors needs an address of its own.

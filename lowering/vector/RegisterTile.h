@@ -6,6 +6,7 @@
 #include "llvm/ADT/SmallVector.h"
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 
 namespace omb::kernels {
 
@@ -29,6 +30,9 @@ struct VectorUnit {
   unsigned dotBytes = 0;
   /// Whether an instruction adds two products of bf16 to an f32.
   bool dotsBFloats = false;
+  /// Whether there is a matrix unit (AMX) for products of bytes, of bf16.
+  bool multipliesByteMatrices = false;
+  bool multipliesBFloatMatrices = false;
 
   unsigned getLanes(unsigned elementBytes) const {
     return bytes / elementBytes;
@@ -44,6 +48,18 @@ struct VectorUnit {
     return std::min((registers - vectors - 1) / vectors, sharesSet ? 7u : 14u);
   }
 };
+
+/// A tile of sums in the registers of a matrix unit: `tiles` times `vectors` of
+/// them, each of `rows` positions and 16 channels. A step adds the products of
+/// `groups` groups.
+struct MatrixTile {
+  unsigned rows, tiles, vectors, groups;
+};
+
+/// The tile for sums of so many groups; none where a matrix unit would idle
+/// most of the time.
+std::optional<MatrixTile> selectMatrixTile(const TileDemand &demand,
+                                           int64_t groups);
 
 /// How many vectors of channels a tile has: what takes the fewest cycles by a
 /// model of two multiplications and two loads a cycle.

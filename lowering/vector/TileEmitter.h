@@ -1,4 +1,4 @@
-//===- TileEmitter.h - Vector code of one tile ------------------*- C++ -*-===//
+//===- TileEmitter.h - Code of one tile of a product ------------*- C++ -*-===//
 
 #ifndef OMB_LOWERING_VECTOR_TILEEMITTER_H
 #define OMB_LOWERING_VECTOR_TILEEMITTER_H
@@ -7,6 +7,7 @@
 #include "lowering/vector/KernelSpace.h"
 
 #include "llvm/ADT/DenseMap.h"
+#include <memory>
 
 namespace omb::kernels {
 
@@ -18,57 +19,60 @@ struct KernelMemory {
   llvm::SmallVector<mlir::OpFoldResult> panelSizes, resultSizes;
 };
 
-/// Writes the code that computes tiles of a packed product.
+/// The columns of a tile.
+struct TileColumns {
+  /// As many at most.
+  unsigned count;
+  /// How many there are; null: `count`.
+  mlir::Value known = nullptr;
+  /// The first column's number where the tile has columns in the input's
+  /// padding, which are skipped.
+  std::optional<int64_t> first = std::nullopt;
+};
+
+/// Writes the code that computes tiles of a packed product: the loops of the
+/// sums and what is done to these. The sums themselves are the derived class's.
 class TileEmitter {
 public:
-  TileEmitter(mlir::OpBuilder &builder, const PackedContraction &contraction,
-              const KernelSpace &space, const KernelMemory &memory,
-              mlir::Value panel);
+  /// Writes with vector registers, or with the matrix unit if `space` says so.
+  static std::unique_ptr<TileEmitter>
+  create(mlir::OpBuilder &builder, const PackedContraction &contraction,
+         const KernelSpace &space, const KernelMemory &memory,
+         mlir::Value panel);
+  virtual ~TileEmitter() = default;
 
-  /// The tile of `count` columns from this position on. `column` is the first
-  /// column's number where the tile has columns in the input's padding, which
-  /// are skipped.
-  void emit(llvm::ArrayRef<mlir::Value> position, unsigned count,
-            std::optional<int64_t> column = std::nullopt);
+  /// The tile of `columns` from this position on.
+  void emit(llvm::ArrayRef<mlir::Value> position, const TileColumns &columns);
 
-private:
+protected:
   using Values = llvm::SmallVector<mlir::Value>;
 
   /// What the code for the sums needs to know.
   struct Sum {
     /// The value of each loop of the product; null where it has none yet.
     Values indices;
-    unsigned count;
-    std::optional<int64_t> column;
+    TileColumns columns;
     /// The columns of the tile that the current tap has values for.
     unsigned begin, end;
   };
 
-  /// The sums, `vectors` for each column.
-  Values emitSums(llvm::ArrayRef<mlir::Value> position, unsigned count,
-                  std::optional<int64_t> column);
-  Values emitSumLoops(llvm::ArrayRef<unsigned> loops, Sum &sum, Values sums);
-  /// The taps one by one, each for the columns that aren't in the padding.
-  Values emitBorderTaps(llvm::ArrayRef<unsigned> loops,
-                        const PaddedWindow &window, Sum &sum, Values sums);
-  Values emitStep(const Sum &sum, Values sums);
-  /// Weights of narrower floats than the sums as what is multiplied.
-  mlir::Value widen(mlir::Value weights);
-  /// A group of the input's values for each lane.
-  mlir::Value readGroup(mlir::Value input, llvm::ArrayRef<mlir::Value> at);
-  /// The taps of a window that aren't in the padding.
-  std::pair<mlir::Value, mlir::Value> getTaps(const PaddedWindow &window,
-                                              const Sum &sum, mlir::Value taps);
-  /// The weights and the input of the column `number` of the tile.
-  Values readWeights(const Sum &sum);
-  Values readInput(const Sum &sum, unsigned number);
+  TileEmitter(mlir::OpBuilder &builder, const PackedContraction &contraction,
+              const KernelSpace &space, const KernelMemory &memory,
+              mlir::Value panel);
+
+  /// The sums before anything is added.
+  virtual Values createZeros(const TileColumns &columns) = 0;
+  /// How many groups of the innermost loop a step takes.
+  virtual int64_t getStepGroups() const { return 1; }
+  virtual Values emitStep(const Sum &sum, Values sums) = 0;
+  /// Does the epilogue to the sums and stores them.
+  virtual void emitResults(llvm::ArrayRef<mlir::Value> position,
+                           const TileColumns &columns, Values sums) = 0;
+
   /// Where the input of column `number` of the tile is.
   Values getInputIndices(const Sum &sum, unsigned number);
-
-  /// Has the epilogue done to the sums one after the other, in a loop: code for
-  /// each would be long, where it is long for one.
-  void emitEpilogueLoop(llvm::ArrayRef<mlir::Value> position,
-                        llvm::ArrayRef<mlir::Value> sums);
+  /// Where the first of the panel's values of this step are.
+  Values getPanelIndices(const Sum &sum);
   /// Where the result of a vector of the tile is.
   Values getResultIndices(llvm::ArrayRef<mlir::Value> position,
                           mlir::OpFoldResult column, mlir::OpFoldResult vector);
@@ -89,10 +93,18 @@ private:
   mlir::Value panel, channel;
   /// A vector of the sums.
   mlir::VectorType type;
-  llvm::SmallVector<PaddedWindow> windows;
-  /// Memory for a tile's sums; null where the epilogue needs no loop.
-  mlir::Value buffer;
   EpilogueEmitter finish;
+
+private:
+  Values emitSumLoops(llvm::ArrayRef<unsigned> loops, Sum &sum, Values sums);
+  /// The taps one by one, each for the columns that aren't in the padding.
+  Values emitBorderTaps(llvm::ArrayRef<unsigned> loops,
+                        const PaddedWindow &window, Sum &sum, Values sums);
+  /// The taps of a window that aren't in the padding.
+  std::pair<mlir::Value, mlir::Value> getTaps(const PaddedWindow &window,
+                                              const Sum &sum, mlir::Value taps);
+
+  llvm::SmallVector<PaddedWindow> windows;
 };
 
 } // namespace omb::kernels

@@ -86,9 +86,11 @@ private:
     Value block = Executable::createWorkgroupId(builder, loc, 0);
     Value panel = Executable::createWorkgroupId(builder, loc, 1);
     KernelMemory memory = getMemory(entry);
-    TileEmitter tiles(builder, contraction, space, memory, panel);
+    std::unique_ptr<TileEmitter> emitter =
+        TileEmitter::create(builder, contraction, space, memory, panel);
+    TileEmitter &tiles = *emitter;
     if (!contraction.getColumnDim())
-      return tiles.emit({}, 1);
+      return tiles.emit({}, {1});
     Value columns = asValue(getColumnSize(memory.resultSizes));
     SmallVector<OpFoldResult> rows = getRowSizes(memory.resultSizes);
     if (rows.empty()) {
@@ -144,8 +146,9 @@ private:
       while (isInside(last))
         last += step;
       if (last == first) {
-        tiles.emit(getPosition(row, constant(first)),
-                   std::min(step, columns - first), first);
+        tiles.emit(
+            getPosition(row, constant(first)),
+            {unsigned(std::min(step, columns - first)), nullptr, first});
         first += step;
         continue;
       }
@@ -153,7 +156,7 @@ private:
                                      constant(last), constant(step));
       OpBuilder::InsertionGuard guard(builder);
       builder.setInsertionPointToStart(loop.getBody());
-      tiles.emit(getPosition(row, loop.getInductionVar()), step);
+      tiles.emit(getPosition(row, loop.getInductionVar()), {unsigned(step)});
       first = last;
     }
   }
@@ -161,11 +164,18 @@ private:
   /// The tiles of the columns from `begin` to `end`.
   void writeColumns(TileEmitter &tiles, ValueRange row, Value begin,
                     Value end) {
-    emitTiles(builder, loc, begin, end,
-              result.getDimSize(*contraction.getColumnDim()), space.tileRows,
-              [&](Value first, int64_t count) {
-                tiles.emit(getPosition(row, first), count);
-              });
+    int64_t size = result.getDimSize(*contraction.getColumnDim());
+    auto emit = [&](Value first, int64_t count) {
+      tiles.emit(getPosition(row, first), {unsigned(count)});
+    };
+    if (!space.matrix || !ShapedType::isDynamic(size))
+      return emitTiles(builder, loc, begin, end, size, space.tileRows, emit);
+    // What is left is one tile with some of its columns.
+    emitTilesAndRest(builder, loc, begin, end, space.tileRows, emit,
+                     [&](Value first, Value left) {
+                       tiles.emit(getPosition(row, first),
+                                  {space.tileRows, left});
+                     });
   }
 
   PackedContraction contraction;
@@ -227,7 +237,7 @@ struct VectorizeKernels : omb::impl::VectorizeKernelsBase<VectorizeKernels> {
       FailureOr<Executable> executable =
           vectorize(builder, kernel,
                     VectorUnit{vectorBytes, vectorRegisters, vectorDotBytes,
-                               vectorDotBFloats});
+                               vectorDotBFloats, matrixBytes, matrixBFloats});
       if (failed(executable)) {
         kernel.emitError("isn't a kernel of omb-outline-kernels");
         return signalPassFailure();

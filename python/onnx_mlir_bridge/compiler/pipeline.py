@@ -92,7 +92,9 @@ def to_vector(linalg: ir.Operation, target: Target, options: CompileOptions) -> 
             linalg,
             f"{TO_VECTOR}{{vector-bytes={unit.bytes} vector-registers={unit.registers} "
             f"vector-dot-bytes={unit.dot_bytes} "
-            f"vector-dot-bfloats={str(unit.dots_bfloats).lower()}"
+            f"vector-dot-bfloats={str(unit.dots_bfloats).lower()} "
+            f"matrix-bytes={str(unit.matrix_bytes).lower()} "
+            f"matrix-bfloats={str(unit.matrix_bfloats).lower()}"
             f" winograd={str(options.winograd).lower()}"
             + ("" if options.precision == "f32" else f" narrow={options.precision}")
             + "}",

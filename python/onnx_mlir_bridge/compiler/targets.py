@@ -10,7 +10,7 @@ from functools import cache
 
 from onnx_mlir_bridge.compiler import iree
 from onnx_mlir_bridge.errors import OmbError
-from onnx_mlir_bridge.runtime import cpu_features
+from onnx_mlir_bridge.runtime import cpu_features, matrix_unit
 from onnx_mlir_bridge.runtime.devices import PROVIDERS, STACK_ALLOCATION_LIMIT
 
 CUDA_ARCHITECTURES = ("sm_80", "sm_86", "sm_89")
@@ -49,13 +49,16 @@ class VectorUnit:
     """The vector registers of a CPU: the bytes of one, and how many there are.
 
     dot_bytes: how many products of bytes an instruction adds to a number of 32 bits; 0: none does.
-    dots_bfloats: whether an instruction adds two products of bf16 to an f32.
+    dots_bfloats: whether an instruction adds two products of bf16 to an f32. matrix_bytes,
+    matrix_bfloats: whether there is a matrix unit for products of bytes, of bf16.
     """
 
     bytes: int
     registers: int
     dot_bytes: int
     dots_bfloats: bool
+    matrix_bytes: bool = False
+    matrix_bfloats: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ def _cpu_flags(cpu: str) -> tuple[str, ...]:
 
 def _cpu(cpu: str) -> Target:
     known = _llvm_features(cpu)
+    if cpu == "host" and not matrix_unit.is_permitted():
+        known = tuple(feature for feature in known if not feature.startswith("amx-"))
     features = cpu_features.flags_of(known)
     return Target(
         "cpu",
@@ -106,7 +111,14 @@ def _vector_unit(features: Collection[str]) -> VectorUnit | None:
     """The registers that kernels use; None without fused multiply-add on vectors."""
     if "avx512f" in features:
         dot = 4 if "avx512vnni" in features else 2 if "avx512bw" in features else 0
-        return VectorUnit(64, 32, dot_bytes=dot, dots_bfloats="avx512bf16" in features)
+        return VectorUnit(
+            64,
+            32,
+            dot_bytes=dot,
+            dots_bfloats="avx512bf16" in features,
+            matrix_bytes=dot == 4 and "amx-int8" in features,
+            matrix_bfloats="avx512bf16" in features and "amx-bf16" in features,
+        )
     if "avx2" in features and "fma" in features:
         dot = 4 if "avxvnni" in features else 2
         return VectorUnit(32, 16, dot_bytes=dot, dots_bfloats=False)

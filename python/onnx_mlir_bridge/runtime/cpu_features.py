@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from onnx_mlir_bridge.runtime import matrix_unit
+
 # LLVM's name of a feature -> the flag in /proc/cpuinfo. Those that code generation for tensors can
 # make use of; the others come with them in every CPU that was ever sold.
 LLVM_FEATURES = {
@@ -88,4 +90,6 @@ def why_not(machine: str, features: Iterable[str]) -> str | None:
     missing = [feature for feature in features if feature not in host] if host else []
     if missing:
         return f"this machine's CPU lacks {', '.join(missing)}"
+    if matrix_unit.is_needed(features) and not matrix_unit.is_permitted():
+        return "Linux refuses this process the registers of AMX"
     return None

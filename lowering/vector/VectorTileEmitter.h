@@ -1,0 +1,44 @@
+//===- VectorTileEmitter.h - Tiles in vector registers ----------*- C++ -*-===//
+
+#ifndef OMB_LOWERING_VECTOR_VECTORTILEEMITTER_H
+#define OMB_LOWERING_VECTOR_VECTORTILEEMITTER_H
+
+#include "lowering/vector/TileEmitter.h"
+
+namespace omb::kernels {
+
+/// Keeps the sums of a tile in vector registers: multiplies a row of weights
+/// with one value, or one group, of each column.
+class VectorTileEmitter : public TileEmitter {
+public:
+  VectorTileEmitter(mlir::OpBuilder &builder,
+                    const PackedContraction &contraction,
+                    const KernelSpace &space, const KernelMemory &memory,
+                    mlir::Value panel);
+
+private:
+  /// The sums are `vectors` for each column.
+  Values createZeros(const TileColumns &columns) override;
+  Values emitStep(const Sum &sum, Values sums) override;
+  void emitResults(llvm::ArrayRef<mlir::Value> position,
+                   const TileColumns &columns, Values sums) override;
+
+  /// Has the epilogue done to the sums one after the other, in a loop: code for
+  /// each would be long, where it is long for one.
+  void emitEpilogueLoop(llvm::ArrayRef<mlir::Value> position,
+                        llvm::ArrayRef<mlir::Value> sums);
+  /// Weights of narrower floats than the sums as what is multiplied.
+  mlir::Value widen(mlir::Value weights);
+  /// A group of the input's values for each lane.
+  mlir::Value readGroup(mlir::Value input, llvm::ArrayRef<mlir::Value> at);
+  /// The weights and the input of the column `number` of the tile.
+  Values readWeights(const Sum &sum);
+  Values readInput(const Sum &sum, unsigned number);
+
+  /// Memory for a tile's sums; null where the epilogue needs no loop.
+  mlir::Value buffer;
+};
+
+} // namespace omb::kernels
+
+#endif // OMB_LOWERING_VECTOR_VECTORTILEEMITTER_H
