@@ -68,7 +68,8 @@ tensor::PadOp PackedContraction::matchPadding() const {
   if (!padding || llvm::count_if(padding->getUsers(), isRead) != 1)
     return nullptr;
   Value value = padding.getConstantPaddingValue();
-  if (!value || !matchPattern(value, m_AnyZeroFloat()))
+  if (!value || !(matchPattern(value, m_AnyZeroFloat()) ||
+                  matchPattern(value, m_Zero())))
     return nullptr;
   SmallVector<PaddedWindow> windows = getWindows(padding);
   SmallVector<unsigned> dims;

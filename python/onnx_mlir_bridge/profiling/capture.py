@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from onnx_mlir_bridge.errors import OmbError
-from onnx_mlir_bridge.runtime import containers, devices, scheduling
+from onnx_mlir_bridge.runtime import containers, devices, matrix_unit, scheduling
 from onnx_mlir_bridge.runtime.artifact import DevicePart
 from onnx_mlir_bridge.runtime.executable import (
     ENTRY,
@@ -119,6 +119,7 @@ def _run(command: Sequence[str], failure: str) -> None:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
+                env=matrix_unit.environment(),
                 start_new_session=True,  # the terminal's Ctrl-C is for this process, which ends it
                 check=False,
             )

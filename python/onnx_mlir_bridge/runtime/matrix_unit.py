@@ -7,10 +7,12 @@ instructions end the process.
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import sys
 from collections.abc import Collection
 from functools import cache
+from pathlib import Path
 
 # Flags of /proc/cpuinfo.
 FLAGS = frozenset(("amx_tile", "amx_int8", "amx_bf16"))
@@ -37,3 +39,16 @@ def is_permitted() -> bool:
 def is_needed(flags: Collection[str]) -> bool:
     """Whether code that needs these flags of the CPU uses the matrix unit."""
     return not FLAGS.isdisjoint(flags)
+
+
+def environment() -> dict[str, str]:
+    """The environment for a program that runs compiled code: there, a library asks Linux.
+
+    What this process was permitted ends where another program starts in its place.
+    """
+    environment = dict(os.environ)
+    library = Path(__file__).parent.parent / "_preload" / "libOmbMatrixUnit.so"
+    if is_permitted() and library.is_file():
+        others = environment.get("LD_PRELOAD")
+        environment["LD_PRELOAD"] = f"{library}:{others}" if others else str(library)
+    return environment
