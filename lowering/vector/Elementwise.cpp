@@ -77,6 +77,17 @@ Value LaneEmitter::convertToBFloats(Operation &op) {
       .getResult(0);
 }
 
+Value LaneEmitter::roundToEven(Operation &op) {
+  Type type = op.getResult(0).getType();
+  if (!isa<math::RoundEvenOp>(op) || !(type.isF32() || type.isF64()))
+    return nullptr;
+  Value number = get(op.getOperand(0));
+  return LLVM::CallIntrinsicOp::create(builder, op.getLoc(), number.getType(),
+                                       builder.getStringAttr("llvm.roundeven"),
+                                       ValueRange{number})
+      .getResult(0);
+}
+
 void LaneEmitter::emit(Operation &op) {
   if (Value number = getRoundTrip(op))
     return values.map(op.getResult(0), get(number));
@@ -86,6 +97,8 @@ void LaneEmitter::emit(Operation &op) {
                                         get(op.getOperand(0)), divisor));
   if (Value converted = convertToBFloats(op))
     return values.map(op.getResult(0), converted);
+  if (Value rounded = roundToEven(op))
+    return values.map(op.getResult(0), rounded);
   SmallVector<Value> operands = llvm::map_to_vector(
       op.getOperands(), [&](Value operand) { return get(operand); });
   bool isVector = llvm::any_of(operands, [](Value operand) {

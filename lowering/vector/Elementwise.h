@@ -48,6 +48,8 @@ public:
 private:
   /// The instruction for `op`; null where there is none.
   mlir::Value convertToBFloats(mlir::Operation &op);
+  /// The same for rounding, of which IREE 3.13 makes some 25 instructions.
+  mlir::Value roundToEven(mlir::Operation &op);
 
   mlir::OpBuilder &builder;
   int64_t lanes;

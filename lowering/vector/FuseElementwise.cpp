@@ -33,20 +33,38 @@ static bool readsProduct(linalg::GenericOp op) {
   return llvm::any_of(op.getDpsInputs(), isProduct);
 }
 
-/// Whether `lhs` and `rhs` together read several products. As one op they would
-/// be the epilogue of one of them, and the others' sums would be written to
-/// memory as they are.
-static bool readSeveralProducts(linalg::GenericOp lhs, linalg::GenericOp rhs) {
-  Value found;
-  for (linalg::GenericOp op : {lhs, rhs})
-    for (Value input : op.getDpsInputs()) {
-      if (!isProduct(input) || input == found)
-        continue;
-      if (found)
-        return true;
-      found = input;
-    }
-  return false;
+/// Adds the products that `op` reads, and those that elementwise ops which it
+/// could be one with read.
+static void collectProducts(linalg::GenericOp op,
+                            llvm::SmallSetVector<Value, 2> &products) {
+  constexpr size_t most = 8; // of a sum of hundreds, the first say enough
+  for (Value input : op.getDpsInputs()) {
+    if (products.size() >= most)
+      return;
+    auto producer = input.getDefiningOp<linalg::GenericOp>();
+    if (isProduct(input))
+      products.insert(input);
+    else if (producer && producer->hasOneUse() &&
+             linalg::isElementwise(producer))
+      collectProducts(producer, products);
+  }
+}
+
+/// Whether `producer` reads another product than the last of those that
+/// `consumer` depends on. As one op they would be the epilogue of one of them,
+/// and the others' sums would be written to memory as they are.
+static bool readsEarlierProduct(linalg::GenericOp producer,
+                                linalg::GenericOp consumer) {
+  llvm::SmallSetVector<Value, 2> all, own;
+  collectProducts(consumer, all);
+  collectProducts(producer, own);
+  return llvm::any_of(own, [&](Value product) {
+    return llvm::any_of(all, [&](Value other) {
+      return product != other && product.getParentBlock() ==
+                                     other.getParentBlock() &&
+             product.getDefiningOp()->isBeforeInBlock(other.getDefiningOp());
+    });
+  });
 }
 
 /// Whether `value` is a packed product, or what becomes part of its epilogue.
@@ -100,7 +118,7 @@ struct FuseAroundProduct : OpRewritePattern<linalg::GenericOp> {
       auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
       if (!producer || !producer->hasOneUse() ||
           !(readsProduct(consumer) || readsProduct(producer)) ||
-          readSeveralProducts(consumer, producer) ||
+          readsEarlierProduct(producer, consumer) ||
           !linalg::areElementwiseOpsFusable(operand))
         continue;
       FailureOr<linalg::ElementwiseOpFusionResult> fused =
