@@ -50,21 +50,22 @@ static void collectProducts(linalg::GenericOp op,
   }
 }
 
-/// Whether `producer` reads another product than the last of those that
-/// `consumer` depends on. As one op they would be the epilogue of one of them,
+/// Whether `producer` depends on products, but not on the last of those that
+/// `consumer` depends on. As one op they would be the epilogue of one product,
 /// and the others' sums would be written to memory as they are.
-static bool readsEarlierProduct(linalg::GenericOp producer,
-                                linalg::GenericOp consumer) {
+static bool isOfEarlierProduct(linalg::GenericOp producer,
+                               linalg::GenericOp consumer) {
   llvm::SmallSetVector<Value, 2> all, own;
   collectProducts(consumer, all);
   collectProducts(producer, own);
-  return llvm::any_of(own, [&](Value product) {
-    return llvm::any_of(all, [&](Value other) {
-      return product != other && product.getParentBlock() ==
-                                     other.getParentBlock() &&
-             product.getDefiningOp()->isBeforeInBlock(other.getDefiningOp());
-    });
-  });
+  if (own.empty())
+    return false;
+  Value last = own.front();
+  for (Value product : all)
+    if (product.getParentBlock() == last.getParentBlock() &&
+        last.getDefiningOp()->isBeforeInBlock(product.getDefiningOp()))
+      last = product;
+  return !own.contains(last);
 }
 
 /// Whether `value` is a packed product, or what becomes part of its epilogue.
@@ -118,7 +119,7 @@ struct FuseAroundProduct : OpRewritePattern<linalg::GenericOp> {
       auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
       if (!producer || !producer->hasOneUse() ||
           !(readsProduct(consumer) || readsProduct(producer)) ||
-          readsEarlierProduct(producer, consumer) ||
+          isOfEarlierProduct(producer, consumer) ||
           !linalg::areElementwiseOpsFusable(operand))
         continue;
       FailureOr<linalg::ElementwiseOpFusionResult> fused =

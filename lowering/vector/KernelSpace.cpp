@@ -88,10 +88,12 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
   ArrayRef<int64_t> shape = contraction.getResultType().getShape();
   TileDemand demand = contraction.getTileDemand();
   int64_t columns = demand.rows;
-  SmallVector<int64_t> rows;
-  for (unsigned dim : contraction.getRowDims())
-    rows.push_back(shape[dim]);
   KernelSpace space;
+  space.isFlat = contraction.isFlat();
+  SmallVector<int64_t> rows;
+  if (!space.isFlat)
+    for (unsigned dim : contraction.getRowDims())
+      rows.push_back(shape[dim]);
   space.lanes =
       unit.getLanes(contraction.getSumType().getIntOrFloatBitWidth() / 8);
   unsigned panelDim = contraction.getPanelDim();

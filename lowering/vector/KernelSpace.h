@@ -21,7 +21,7 @@ int64_t selectBlock(int64_t units, int64_t panels, double unitWork);
 
 /// How a kernel's result is divided.
 ///
-/// The result has rows, columns and channels. A tile is `tileRows` columns of
+/// The result has rows, columns and channels; where it is flat, no rows. A tile is `tileRows` columns of
 /// one row and `vectors` vectors of channels; a workgroup has the tiles of one
 /// panel of channels for `block` rows, or, where there are no rows, for `block`
 /// tiles. Workgroups next to each other share the panel, which stays in a
@@ -35,6 +35,8 @@ struct KernelSpace {
   bool convertsBFloats;
   /// The tile of a matrix unit; none where vectors are multiplied.
   std::optional<MatrixTile> matrix;
+  /// Whether all positions are columns.
+  bool isFlat;
 
   static KernelSpace get(const PackedContraction &contraction,
                          const VectorUnit &unit);

@@ -107,6 +107,50 @@ SmallVector<AffineExpr> PackedContraction::getInputExprs() const {
   return exprs;
 }
 
+/// Whether `map` has the first `positions` loops, or none of them.
+static bool hasAllOrNone(AffineMap map, unsigned positions) {
+  unsigned found = 0;
+  for (auto [place, expr] : llvm::enumerate(map.getResults())) {
+    unsigned loop = cast<AffineDimExpr>(expr).getPosition();
+    if (loop < positions && loop != place)
+      return false;
+    found += loop < positions;
+  }
+  return found == 0 || found == positions;
+}
+
+bool PackedContraction::isFlat() const {
+  SmallVector<unsigned> positions = getPositions();
+  if (getGroup() == 1 || pad || pack || positions.size() < 2 ||
+      !getBatches().empty())
+    return false;
+  auto op = product;
+  auto input = cast<RankedTensorType>(getInput().getType());
+  ArrayRef<int64_t> shape = getResultType().getShape();
+  SmallVector<int64_t> ranges = op.getStaticLoopRanges();
+  SmallVector<AffineExpr> exprs = getInputExprs(), loops;
+  if (exprs.size() != positions.size() + 1)
+    return false;
+  for (auto [loop, size] : llvm::enumerate(ranges))
+    loops.push_back(size == 1 && !llvm::is_contained(positions, loop)
+                        ? getAffineConstantExpr(0, op.getContext())
+                        : getAffineDimExpr(loop, op.getContext()));
+  for (auto [dim, loop] : llvm::enumerate(positions)) {
+    bool isKnown =
+        dim == 0 || (!input.isDynamicDim(dim) && !ShapedType::isDynamic(
+                                                     shape[dim]));
+    if (exprs[dim].replaceDims(loops) !=
+            getAffineDimExpr(loop, op.getContext()) ||
+        !isKnown || (dim > 0 && input.getDimSize(dim) != shape[dim]))
+      return false;
+  }
+  auto last = epilogue;
+  return !last || llvm::all_of(last.getDpsInputOperands(), [&](OpOperand *each) {
+           return hasAllOrNone(last.getMatchingIndexingMap(each),
+                               positions.size());
+         });
+}
+
 TileDemand PackedContraction::getTileDemand() const {
   ArrayRef<int64_t> shape = getResultType().getShape();
   TileDemand demand{1, shape.back(), bool(pack), false};
@@ -114,6 +158,10 @@ TileDemand PackedContraction::getTileDemand() const {
   if (!column)
     return demand;
   demand.rows = shape[*getColumnDim()];
+  if (isFlat())
+    demand.rows = ShapedType::isDynamicShape(shape.drop_back())
+                      ? ShapedType::kDynamic
+                      : llvm::product_of(shape.drop_back());
   auto op = product;
   SmallVector<AffineExpr> exprs = getInputExprs();
   auto input = cast<RankedTensorType>(getInput().getType());

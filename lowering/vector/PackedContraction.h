@@ -75,6 +75,11 @@ struct PackedContraction {
   /// The result's dimensions of the other positions; those with panels of their
   /// own first, so that a panel is used for long.
   llvm::SmallVector<unsigned> getRowDims() const;
+  /// Whether the positions lie one after the other in the input, the result and
+  /// what the epilogue reads, as those of a 1x1 convolution do: they can be
+  /// counted in one number. An index of the last one may then go beyond its
+  /// dimension, into the next row.
+  bool isFlat() const;
   /// The loops of the sum, but for that through a group, in the order of the
   /// panels' dimensions.
   llvm::SmallVector<unsigned> getReductions() const;

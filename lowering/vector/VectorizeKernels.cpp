@@ -64,11 +64,20 @@ private:
   }
 
   SmallVector<OpFoldResult> getRowSizes(ArrayRef<OpFoldResult> sizes) const {
+    if (space.isFlat)
+      return {};
     return llvm::map_to_vector(contraction.getRowDims(),
                                [&](unsigned dim) { return sizes[dim]; });
   }
 
   OpFoldResult getColumnSize(ArrayRef<OpFoldResult> sizes) {
+    if (space.isFlat) {
+      AffineExpr count = builder.getAffineSymbolExpr(0);
+      for (OpFoldResult size : sizes.slice(1, sizes.size() - 2))
+        count = count * *getConstantIntValue(size);
+      return affine::makeComposedFoldedAffineApply(builder, loc, count,
+                                                   {sizes.front()});
+    }
     std::optional<unsigned> dim = contraction.getColumnDim();
     return dim ? sizes[*dim] : OpFoldResult(builder.getIndexAttr(1));
   }
@@ -85,7 +94,7 @@ private:
   void writeEntry(Block *entry) override {
     Value block = Executable::createWorkgroupId(builder, loc, 0);
     Value panel = Executable::createWorkgroupId(builder, loc, 1);
-    KernelMemory memory = getMemory(entry);
+    memory = getMemory(entry);
     std::unique_ptr<TileEmitter> emitter =
         TileEmitter::create(builder, contraction, space, memory, panel);
     TileEmitter &tiles = *emitter;
@@ -113,6 +122,11 @@ private:
   /// The position of a row and a column in the order of the result's
   /// dimensions.
   SmallVector<Value> getPosition(ValueRange row, Value column) {
+    if (space.isFlat)
+      return affine::AffineDelinearizeIndexOp::create(
+                 builder, loc, column,
+                 ArrayRef(memory.resultSizes).drop_back())
+          .getResults();
     SmallVector<Value> position(row.size() + 1, column);
     for (auto [dim, index] : llvm::zip(contraction.getRowDims(), row))
       position[dim] = index;
@@ -164,7 +178,7 @@ private:
   /// The tiles of the columns from `begin` to `end`.
   void writeColumns(TileEmitter &tiles, ValueRange row, Value begin,
                     Value end) {
-    int64_t size = result.getDimSize(*contraction.getColumnDim());
+    int64_t size = contraction.getTileDemand().rows;
     auto emit = [&](Value first, int64_t count) {
       tiles.emit(getPosition(row, first), {unsigned(count)});
     };
@@ -181,6 +195,7 @@ private:
   PackedContraction contraction;
   KernelSpace space;
   RankedTensorType result;
+  KernelMemory memory;
 };
 
 /// The executable of a kernel; fails where it is of no known kind.

@@ -13,7 +13,7 @@
 // CHECK: arith.uitofp %{{.*}} : vector<16xi8> to vector<16xf32>
 // CHECK: %[[F:.*]] = arith.sitofp %{{.*}} : vector<16xi32> to vector<16xf32>
 // CHECK: arith.mulf %[[F]]
-// CHECK: math.roundeven
+// CHECK: llvm.call_intrinsic "llvm.roundeven"
 // CHECK: %[[C:.*]] = arith.select
 // CHECK: %[[D:.*]] = arith.select {{.*}}, %[[C]], 
 // CHECK-NOT: arith.uitofp
@@ -22,7 +22,7 @@
 // CHECK: math.fma
 // CHECK: math.fma
 // CHECK: arith.cmpf ord
-// CHECK: math.roundeven
+// CHECK: llvm.call_intrinsic "llvm.roundeven"
 // CHECK: arith.fptosi
 // CHECK: arith.trunci %{{.*}} : vector<16xi32> to vector<16xi8>
 // CHECK: vector.store {{.*}} vector<16xi8>
