@@ -47,7 +47,8 @@ Value omb::buildQuantized(ImplicitLocOpBuilder &b, Value quotient,
   auto integer = dyn_cast<IntegerType>(type);
   if (integer)
     quotient = math::RoundEvenOp::create(s, quotient);
-  if (zeroPoint)
+  bool isShifted = zeroPoint && !(integer && matchPattern(zeroPoint, m_Zero()));
+  if (isShifted)
     quotient = s.add(quotient, buildCast(b, zeroPoint, type, wide));
   if (integer) {
     double range = std::ldexp(1.0, integer.getWidth());

@@ -50,22 +50,46 @@ static void collectProducts(linalg::GenericOp op,
   }
 }
 
+/// The products that `op` depends on, in the order in which they are computed.
+static SmallVector<Value> getProducts(linalg::GenericOp op) {
+  llvm::SmallSetVector<Value, 2> products;
+  collectProducts(op, products);
+  SmallVector<Value> sorted(products.begin(), products.end());
+  llvm::stable_sort(sorted, [](Value lhs, Value rhs) {
+    return lhs.getParentBlock() == rhs.getParentBlock() &&
+           lhs.getDefiningOp()->isBeforeInBlock(rhs.getDefiningOp());
+  });
+  return sorted;
+}
+
+/// Whether `op` makes wider elements of a tensor's, and nothing else.
+static bool widens(linalg::GenericOp op) {
+  auto getWidth = [](Value value) {
+    return getElementTypeOrSelf(value.getType()).getIntOrFloatBitWidth();
+  };
+  return op.getNumDpsInputs() == 1 && !readsProduct(op) &&
+         getWidth(op.getDpsInputs()[0]) < getWidth(op.getResult(0));
+}
+
+/// Whether `op` is read by what depends on a later product: there, it is better
+/// made wide than stored wide.
+static bool isWidenedLater(linalg::GenericOp op) {
+  if (!op->hasOneUse() || !widens(op))
+    return false;
+  auto user = dyn_cast<linalg::GenericOp>(*op->user_begin());
+  if (!user || !linalg::isElementwise(user))
+    return false;
+  SmallVector<Value> own = getProducts(op), all = getProducts(user);
+  return !own.empty() && !all.empty() && own.back() != all.back();
+}
+
 /// Whether `producer` depends on products, but not on the last of those that
 /// `consumer` depends on. As one op they would be the epilogue of one product,
 /// and the others' sums would be written to memory as they are.
 static bool isOfEarlierProduct(linalg::GenericOp producer,
                                linalg::GenericOp consumer) {
-  llvm::SmallSetVector<Value, 2> all, own;
-  collectProducts(consumer, all);
-  collectProducts(producer, own);
-  if (own.empty())
-    return false;
-  Value last = own.front();
-  for (Value product : all)
-    if (product.getParentBlock() == last.getParentBlock() &&
-        last.getDefiningOp()->isBeforeInBlock(product.getDefiningOp()))
-      last = product;
-  return !own.contains(last);
+  SmallVector<Value> all = getProducts(consumer), own = getProducts(producer);
+  return !own.empty() && !llvm::is_contained(own, all.back());
 }
 
 /// Whether `value` is a packed product, or what becomes part of its epilogue.
@@ -119,7 +143,8 @@ struct FuseAroundProduct : OpRewritePattern<linalg::GenericOp> {
       auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
       if (!producer || !producer->hasOneUse() ||
           !(readsProduct(consumer) || readsProduct(producer)) ||
-          isOfEarlierProduct(producer, consumer) ||
+          isWidenedLater(consumer) ||
+          (isOfEarlierProduct(producer, consumer) && !widens(producer)) ||
           !linalg::areElementwiseOpsFusable(operand))
         continue;
       FailureOr<linalg::ElementwiseOpFusionResult> fused =
