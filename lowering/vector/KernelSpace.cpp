@@ -89,9 +89,10 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
   TileDemand demand = contraction.getTileDemand();
   int64_t columns = demand.rows;
   KernelSpace space;
-  space.isFlat = contraction.isFlat();
+  space.basis = contraction.getFlatBasis();
+  space.hasGaps = !space.basis.empty() && contraction.hasGaps(space.basis);
   SmallVector<int64_t> rows;
-  if (!space.isFlat)
+  if (space.basis.empty())
     for (unsigned dim : contraction.getRowDims())
       rows.push_back(shape[dim]);
   space.lanes =

@@ -35,8 +35,10 @@ struct KernelSpace {
   bool convertsBFloats;
   /// The tile of a matrix unit; none where vectors are multiplied.
   std::optional<MatrixTile> matrix;
-  /// Whether all positions are columns.
-  bool isFlat;
+  /// By which all positions are counted, as columns; empty where there are rows.
+  llvm::SmallVector<int64_t> basis;
+  /// Whether some columns are no positions of the result.
+  bool hasGaps;
 
   static KernelSpace get(const PackedContraction &contraction,
                          const VectorUnit &unit);

@@ -209,12 +209,44 @@ void MatrixTileEmitter::emitResults(ArrayRef<Value> position,
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
   Value column = loop.getInductionVar();
+  Values at(position);
+  OpFoldResult step = column;
+  if (space.hasGaps) {
+    at = getGappedPosition(position, column);
+    step = builder.getIndexAttr(0);
+    auto branch = scf::IfOp::create(builder, loc, isInResult(at),
+                                    /*withElseRegion=*/false);
+    builder.setInsertionPointToStart(branch.thenBlock());
+  }
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
     Value sum = vec::LoadOp::create(
         builder, loc, type, buffer,
         ValueRange{column, constant(vector * space.lanes)});
-    Values at =
-        getResultIndices(position, column, builder.getIndexAttr(vector));
-    finish.emit(sum, at, getMask(at.back()));
+    Values place = getResultIndices(at, step, builder.getIndexAttr(vector));
+    finish.emit(sum, place, getMask(place.back()));
   }
+}
+
+MatrixTileEmitter::Values
+MatrixTileEmitter::getGappedPosition(ArrayRef<Value> position, Value column) {
+  ArrayRef<int64_t> basis = ArrayRef(space.basis).drop_front();
+  Value first = affine::AffineLinearizeIndexOp::create(builder, loc, position,
+                                                       basis);
+  Value number = arith::AddIOp::create(builder, loc, first, column);
+  return Values(affine::AffineDelinearizeIndexOp::create(
+                    builder, loc, number, basis, /*hasOuterBound=*/false)
+                    .getResults());
+}
+
+Value MatrixTileEmitter::isInResult(ArrayRef<Value> position) {
+  Value all;
+  ArrayRef<int64_t> shape = contraction.getResultType().getShape();
+  for (auto [index, size, base] : llvm::zip(position, shape, space.basis)) {
+    if (index == position.front() || size == base)
+      continue;
+    Value one = arith::CmpIOp::create(
+        builder, loc, arith::CmpIPredicate::ult, index, constant(size));
+    all = all ? arith::AndIOp::create(builder, loc, all, one).getResult() : one;
+  }
+  return all;
 }

@@ -27,6 +27,11 @@ private:
   void emitResults(llvm::ArrayRef<mlir::Value> position,
                    const TileColumns &columns, Values sums) override;
 
+  /// The position of a column of a tile with gaps, and whether it is one of the
+  /// result's.
+  Values getGappedPosition(llvm::ArrayRef<mlir::Value> position,
+                           mlir::Value column);
+  mlir::Value isInResult(llvm::ArrayRef<mlir::Value> position);
   /// The matrix of the input for the tile's columns from `first` on.
   mlir::Value loadInput(const Sum &sum, unsigned first);
   /// Copies what the input has for these columns, and zeros where they are

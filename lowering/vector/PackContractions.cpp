@@ -6,6 +6,7 @@
 #include "lowering/vector/ElementMap.h"
 #include "lowering/vector/Kernels.h"
 #include "lowering/vector/Outliner.h"
+#include "lowering/vector/PackedContraction.h"
 #include "lowering/vector/PackedWeights.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -177,8 +178,11 @@ struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
     Location loc = op.getLoc();
     Value start = op.getDpsInits()[0];
     Value input = createInput(rewriter, *contraction, factors);
-    Value packed = createPacked(rewriter, *contraction, input, *panels, panel,
-                                factors.group);
+    linalg::GenericOp product = createPacked(rewriter, *contraction, input,
+                                             *panels, panel, factors.group);
+    if (selectMatrix(*contraction, factors))
+      product->setAttr(kReadsPaddingAttrName, rewriter.getUnitAttr());
+    Value packed = product.getResult(0);
     SmallVector<OpFoldResult> sizes =
         tensor::getMixedSizes(rewriter, loc, start);
     auto type = cast<RankedTensorType>(start.getType());
@@ -254,16 +258,22 @@ private:
   int64_t getPanel(const ChannelContraction &contraction,
                    const Factors &factors) const {
     unsigned lanes = unit.getLanes(contraction.getElementBytes());
+    if (std::optional<MatrixTile> tile = selectMatrix(contraction, factors))
+      return lanes * tile->vectors;
     TileDemand demand = contraction.getTileDemand();
-    bool isByte = contraction.isInteger;
-    if (factors.group > 1 && (isByte ? unit.multipliesByteMatrices
-                                     : unit.multipliesBFloatMatrices)) {
-      int64_t summed = contraction.getSize(contraction.reductions.back());
-      if (std::optional<MatrixTile> tile = selectMatrixTile(
-              demand, llvm::divideCeil(summed, factors.group)))
-        return lanes * tile->vectors;
-    }
     return lanes * selectVectors(unit, lanes, demand);
+  }
+
+  /// The tile of a matrix unit; none where vectors are multiplied.
+  std::optional<MatrixTile> selectMatrix(const ChannelContraction &contraction,
+                                         const Factors &factors) const {
+    bool hasUnit = contraction.isInteger ? unit.multipliesByteMatrices
+                                         : unit.multipliesBFloatMatrices;
+    if (factors.group == 1 || !hasUnit)
+      return std::nullopt;
+    int64_t summed = contraction.getSize(contraction.reductions.back());
+    return selectMatrixTile(contraction.getTileDemand(),
+                            llvm::divideCeil(summed, factors.group));
   }
 
   /// The constant with an element for each channel that `start` repeats; null
@@ -335,9 +345,9 @@ private:
   /// The loops stay as they are, the channels' loop counts panels, and one more
   /// goes through a panel. Where values are in groups, the last loop of the
   /// sum counts these, and one more goes through a group.
-  static Value createPacked(OpBuilder &builder,
-                            const ChannelContraction &contraction, Value input,
-                            Value panels, int64_t panel, int64_t group) {
+  static linalg::GenericOp
+  createPacked(OpBuilder &builder, const ChannelContraction &contraction,
+               Value input, Value panels, int64_t panel, int64_t group) {
     linalg::LinalgOp op = contraction.op;
     Location loc = op.getLoc();
     MLIRContext *context = builder.getContext();
@@ -386,11 +396,9 @@ private:
         builder, loc, builder.getZeroAttr(type.getElementType()));
     Value fill = linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
     return linalg::GenericOp::create(
-               builder, loc, fill.getType(), ValueRange{input, panels}, fill,
-               maps, iterators,
-               contraction.isInteger ? buildUnsignedMultiplyAdd
-                                     : buildMultiplyAdd)
-        .getResult(0);
+        builder, loc, fill.getType(), ValueRange{input, panels}, fill, maps,
+        iterators,
+        contraction.isInteger ? buildUnsignedMultiplyAdd : buildMultiplyAdd);
   }
 
   VectorUnit unit;

@@ -63,6 +63,8 @@ Value PackedContraction::getInput() const {
 }
 
 tensor::PadOp PackedContraction::matchPadding() const {
+  if (auto op = product; op->hasAttr(kReadsPaddingAttrName))
+    return nullptr;
   auto padding = getInput().getDefiningOp<tensor::PadOp>();
   auto isRead = [](Operation *user) { return !isa<tensor::DimOp>(user); };
   if (!padding || llvm::count_if(padding->getUsers(), isRead) != 1)
@@ -119,36 +121,70 @@ static bool hasAllOrNone(AffineMap map, unsigned positions) {
   return found == 0 || found == positions;
 }
 
-bool PackedContraction::isFlat() const {
+/// Whether `input`, read at `exprs`, is read one position further where the last
+/// of `positions` is one larger, and a row of it further where that before is.
+static bool isReadInOrder(RankedTensorType input, ArrayRef<AffineExpr> exprs,
+                          ArrayRef<unsigned> positions,
+                          ArrayRef<int64_t> ranges) {
+  if (exprs.size() != positions.size() + 1)
+    return false;
+  for (auto [dim, expr] : llvm::enumerate(exprs)) {
+    SmallVector<int64_t> factors;
+    if (failed(getFlattenedAffineExpr(expr, ranges.size(), 0, &factors)) ||
+        factors.size() != ranges.size() + 1)
+      return false;
+    for (auto [place, loop] : llvm::enumerate(positions))
+      if (factors[loop] != (place == dim))
+        return false;
+    if (dim > 0 && dim < positions.size() &&
+        (input.isDynamicDim(dim) ||
+         ShapedType::isDynamic(ranges[positions[dim]])))
+      return false;
+  }
+  return true;
+}
+
+SmallVector<int64_t> PackedContraction::getFlatBasis() const {
+  // A tile's rows of its own would leave a register half empty.
+  constexpr int64_t mostColumns = 16;
   SmallVector<unsigned> positions = getPositions();
   if (getGroup() == 1 || pad || pack || positions.size() < 2 ||
       !getBatches().empty())
-    return false;
+    return {};
   auto op = product;
   auto input = cast<RankedTensorType>(getInput().getType());
-  ArrayRef<int64_t> shape = getResultType().getShape();
   SmallVector<int64_t> ranges = op.getStaticLoopRanges();
-  SmallVector<AffineExpr> exprs = getInputExprs(), loops;
-  if (exprs.size() != positions.size() + 1)
-    return false;
-  for (auto [loop, size] : llvm::enumerate(ranges))
-    loops.push_back(size == 1 && !llvm::is_contained(positions, loop)
-                        ? getAffineConstantExpr(0, op.getContext())
-                        : getAffineDimExpr(loop, op.getContext()));
-  for (auto [dim, loop] : llvm::enumerate(positions)) {
-    bool isKnown =
-        dim == 0 || (!input.isDynamicDim(dim) && !ShapedType::isDynamic(
-                                                     shape[dim]));
-    if (exprs[dim].replaceDims(loops) !=
-            getAffineDimExpr(loop, op.getContext()) ||
-        !isKnown || (dim > 0 && input.getDimSize(dim) != shape[dim]))
-      return false;
+  if (!isReadInOrder(input, getInputExprs(), positions, ranges))
+    return {};
+  SmallVector<int64_t> basis(input.getShape().take_front(positions.size()));
+  if (hasGaps(basis)) {
+    bool pays = op->hasAttr(kReadsPaddingAttrName) &&
+                ranges[positions.back()] <= mostColumns;
+    return pays ? basis : SmallVector<int64_t>();
   }
   auto last = epilogue;
-  return !last || llvm::all_of(last.getDpsInputOperands(), [&](OpOperand *each) {
-           return hasAllOrNone(last.getMatchingIndexingMap(each),
-                               positions.size());
-         });
+  bool isFlat =
+      !last || llvm::all_of(last.getDpsInputOperands(), [&](OpOperand *each) {
+        return hasAllOrNone(last.getMatchingIndexingMap(each),
+                            positions.size());
+      });
+  return isFlat ? basis : SmallVector<int64_t>();
+}
+
+bool PackedContraction::hasGaps(ArrayRef<int64_t> basis) const {
+  return basis.drop_front() !=
+         getResultType().getShape().take_front(basis.size()).drop_front();
+}
+
+/// The number of the last position of `shape`, counted in `basis`, plus one.
+static int64_t countFlatColumns(ArrayRef<int64_t> shape,
+                                ArrayRef<int64_t> basis) {
+  if (ShapedType::isDynamicShape(shape))
+    return ShapedType::kDynamic;
+  int64_t last = 0;
+  for (auto [size, base] : llvm::zip(shape, basis))
+    last = last * base + size - 1;
+  return last + 1;
 }
 
 TileDemand PackedContraction::getTileDemand() const {
@@ -157,11 +193,11 @@ TileDemand PackedContraction::getTileDemand() const {
   std::optional<unsigned> column = getColumn();
   if (!column)
     return demand;
-  demand.rows = shape[*getColumnDim()];
-  if (isFlat())
-    demand.rows = ShapedType::isDynamicShape(shape.drop_back())
-                      ? ShapedType::kDynamic
-                      : llvm::product_of(shape.drop_back());
+  SmallVector<int64_t> basis = getFlatBasis();
+  if (basis.empty())
+    demand.rows = shape[*getColumnDim()];
+  else
+    demand.rows = countFlatColumns(shape.drop_back(), basis);
   auto op = product;
   SmallVector<AffineExpr> exprs = getInputExprs();
   auto input = cast<RankedTensorType>(getInput().getType());

@@ -13,6 +13,10 @@ namespace omb::kernels {
 /// The most taps of a window for each of which there is code of its own.
 constexpr int64_t kMostWrittenTaps = 16;
 
+/// The attribute of products that are better done with an input that is padded
+/// in memory.
+constexpr llvm::StringLiteral kReadsPaddingAttrName = "omb.reads_padding";
+
 /// A dimension of an input that is padded with zeros: there, the input is read
 /// at position * stride + tap * dilation - low.
 struct PaddedWindow {
@@ -75,11 +79,13 @@ struct PackedContraction {
   /// The result's dimensions of the other positions; those with panels of their
   /// own first, so that a panel is used for long.
   llvm::SmallVector<unsigned> getRowDims() const;
-  /// Whether the positions lie one after the other in the input, the result and
-  /// what the epilogue reads, as those of a 1x1 convolution do: they can be
-  /// counted in one number. An index of the last one may then go beyond its
-  /// dimension, into the next row.
-  bool isFlat() const;
+  /// The input's dimensions of the positions, where all of these can be counted
+  /// in one number, by which the input is read from one position to the next: in
+  /// a 1x1 convolution, and in others whose input is padded in memory. There,
+  /// some numbers are no positions of the result (hasGaps). Else empty.
+  llvm::SmallVector<int64_t> getFlatBasis() const;
+  /// Whether the result has fewer positions than `basis`.
+  bool hasGaps(llvm::ArrayRef<int64_t> basis) const;
   /// The loops of the sum, but for that through a group, in the order of the
   /// panels' dimensions.
   llvm::SmallVector<unsigned> getReductions() const;

@@ -64,18 +64,20 @@ private:
   }
 
   SmallVector<OpFoldResult> getRowSizes(ArrayRef<OpFoldResult> sizes) const {
-    if (space.isFlat)
+    if (!space.basis.empty())
       return {};
     return llvm::map_to_vector(contraction.getRowDims(),
                                [&](unsigned dim) { return sizes[dim]; });
   }
 
   OpFoldResult getColumnSize(ArrayRef<OpFoldResult> sizes) {
-    if (space.isFlat) {
-      AffineExpr count = builder.getAffineSymbolExpr(0);
-      for (OpFoldResult size : sizes.slice(1, sizes.size() - 2))
-        count = count * *getConstantIntValue(size);
-      return affine::makeComposedFoldedAffineApply(builder, loc, count,
+    if (!space.basis.empty()) {
+      // The number of the last position, plus one.
+      AffineExpr last = builder.getAffineSymbolExpr(0) - 1;
+      for (auto [size, base] :
+           llvm::drop_begin(llvm::zip(sizes, space.basis)))
+        last = last * base + (*getConstantIntValue(size) - 1);
+      return affine::makeComposedFoldedAffineApply(builder, loc, last + 1,
                                                    {sizes.front()});
     }
     std::optional<unsigned> dim = contraction.getColumnDim();
@@ -122,10 +124,10 @@ private:
   /// The position of a row and a column in the order of the result's
   /// dimensions.
   SmallVector<Value> getPosition(ValueRange row, Value column) {
-    if (space.isFlat)
+    if (!space.basis.empty())
       return affine::AffineDelinearizeIndexOp::create(
-                 builder, loc, column,
-                 ArrayRef(memory.resultSizes).drop_back())
+                 builder, loc, column, ArrayRef(space.basis).drop_front(),
+                 /*hasOuterBound=*/false)
           .getResults();
     SmallVector<Value> position(row.size() + 1, column);
     for (auto [dim, index] : llvm::zip(contraction.getRowDims(), row))
