@@ -2,6 +2,7 @@
 
 #include "lowering/Passes.h"
 #include "lowering/vector/Kernels.h"
+#include "lowering/vector/ReadNarrowed.h"
 #include "lowering/vector/Winograd.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -60,6 +61,13 @@ static SmallVector<Value> getProducts(linalg::GenericOp op) {
            lhs.getDefiningOp()->isBeforeInBlock(rhs.getDefiningOp());
   });
   return sorted;
+}
+
+/// Whether `value` is what is done to a product. (What a normalization gives is
+/// kept as exact as it is.)
+static bool isOfProduct(Value value) {
+  auto op = value.getDefiningOp<linalg::GenericOp>();
+  return op && linalg::isElementwise(op) && !getProducts(op).empty();
 }
 
 /// Whether `op` makes wider elements of a tensor's, and nothing else.
@@ -162,6 +170,9 @@ struct FuseAroundProduct : OpRewritePattern<linalg::GenericOp> {
 
 struct FuseElementwise : omb::impl::FuseElementwiseBase<FuseElementwise> {
   void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (!function->hasAttr(omb::kernels::kKernelAttrName))
+        omb::kernels::readNarrowed(function, isOfProduct);
     // In the shapes that there are, then in those of the products.
     auto none = [](RewritePatternSet &patterns) {};
     auto collapse = [](RewritePatternSet &patterns) {
