@@ -325,6 +325,9 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
     the CPU has it: then the input becomes bf16, too, as a part of what computes
     it. Otherwise the weights become f32 again in registers.
 
+    With a matrix unit for such factors, a panel is one or two of its registers
+    wide, and the product says that it reads padding from memory.
+
     The panel's size follows from the registers of the CPU and the sizes of the
     output. A start of the sum other than zero is added afterwards. Transposed
     constants are read in the order that they have. Weights that aren't constant
@@ -353,6 +356,12 @@ def FuseElementwise : Pass<"omb-fuse-elementwise", "::mlir::ModuleOp"> {
     intermediate results have one use; what is done to the product after
     `tensor.expand_shape` or `tensor.collapse_shape` is done before. Other
     elementwise ops are left to IREE.
+
+    What joins several products becomes part of the last one. What is done to
+    the others stays theirs; if the last step of that makes their elements wider,
+    as a dequantization does, it moves behind the join, so that the narrow ones
+    are stored. What is made of a product and rounded to a narrower float, for
+    another one, is read rounded by all elementwise ops, if nothing else reads it.
   }];
   let dependentDialects = [
     "::mlir::affine::AffineDialect",
@@ -406,6 +415,13 @@ def VectorizeKernels : Pass<"omb-vectorize-kernels", "::mlir::ModuleOp">,
     skips the taps above and below the input; of the columns, whose number is
     known where padding is part of a kernel, tiles at the border skip the taps
     beside it.
+
+    With a matrix unit (AMX), the sums of a tile are in up to four of its
+    registers, each for up to 16 positions and 16 channels; a step loads up to 64
+    bytes for each of the positions and adds all their products. What is done to
+    the sums is done from memory. Positions that lie one after the other, row by
+    row, are counted through; in an image that is padded in memory some of these
+    are between rows, and are not stored. What a tile at the end lacks is copied.
 
     Of the transforms of omb-winograd-convolutions, a workgroup has a block of
     tiles, whose squares of vectors of channels are transformed in registers.

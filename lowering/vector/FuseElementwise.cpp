@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/WalkPatternRewriteDriver.h"
 
 using namespace mlir;
 
@@ -170,9 +171,16 @@ struct FuseAroundProduct : OpRewritePattern<linalg::GenericOp> {
 
 struct FuseElementwise : omb::impl::FuseElementwiseBase<FuseElementwise> {
   void runOnOperation() override {
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      if (!function->hasAttr(omb::kernels::kKernelAttrName))
-        omb::kernels::readNarrowed(function, isOfProduct);
+    MLIRContext *context = &getContext();
+    RewritePatternSet named(context);
+    named.add<GeneralizeElementwise>(context);
+    FrozenRewritePatternSet generalize(std::move(named));
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      if (function->hasAttr(omb::kernels::kKernelAttrName))
+        continue;
+      walkAndApplyPatterns(function, generalize);
+      omb::kernels::readNarrowed(function, isOfProduct);
+    }
     // In the shapes that there are, then in those of the products.
     auto none = [](RewritePatternSet &patterns) {};
     auto collapse = [](RewritePatternSet &patterns) {

@@ -86,3 +86,81 @@ func.func @product_of_product(%p: tensor<1x3x2x4xf32>, %w: tensor<8x5xf32>, %out
   %r = linalg.matmul ins(%x, %w : tensor<3x8xf32>, tensor<8x5xf32>) outs(%out : tensor<3x5xf32>) -> tensor<3x5xf32>
   return %r : tensor<3x5xf32>
 }
+
+// -----
+
+// Two quantized products are joined. What is done to the first stays its own,
+// and is stored as bytes; their conversion is part of the second's.
+// CHECK-LABEL: func.func @join
+// CHECK:         %[[A:.*]] = linalg.unpack
+// CHECK:         %[[F:.*]] = linalg.generic {{.*}} ins(%[[A]] : tensor<3x8xi32>) outs(%{{.*}} : tensor<3x8xi8>)
+// CHECK-NEXT:    ^bb0
+// CHECK-NEXT:      arith.trunci
+// CHECK:         %[[B:.*]] = linalg.unpack
+// CHECK:         %[[R:.*]] = linalg.generic {{.*}} ins(%[[F]], %[[B]] : tensor<3x8xi8>, tensor<3x8xi32>) outs(%{{.*}} : tensor<3x8xf32>)
+// CHECK-DAG:       arith.sitofp %{{.*}} : i8 to f32
+// CHECK-DAG:       arith.sitofp %{{.*}} : i32 to f32
+// CHECK:           arith.addf
+// CHECK-NOT:     linalg.generic
+// CHECK:         return %[[R]]
+
+#id = affine_map<(a, b) -> (a, b)>
+func.func @join(%p: tensor<3x2x4xi32>, %q: tensor<3x2x4xi32>) -> tensor<3x8xf32> {
+  %e = tensor.empty() : tensor<3x8xi32>
+  %a = linalg.unpack %p inner_dims_pos = [1] inner_tiles = [4] into %e : tensor<3x2x4xi32> -> tensor<3x8xi32>
+  %bytes = tensor.empty() : tensor<3x8xi8>
+  %n = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]} ins(%a : tensor<3x8xi32>) outs(%bytes : tensor<3x8xi8>) {
+  ^bb0(%in: i32, %out: i8):
+    %v = arith.trunci %in : i32 to i8
+    linalg.yield %v : i8
+  } -> tensor<3x8xi8>
+  %floats = tensor.empty() : tensor<3x8xf32>
+  %w = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]} ins(%n : tensor<3x8xi8>) outs(%floats : tensor<3x8xf32>) {
+  ^bb0(%in: i8, %out: f32):
+    %v = arith.sitofp %in : i8 to f32
+    linalg.yield %v : f32
+  } -> tensor<3x8xf32>
+  %b = linalg.unpack %q inner_dims_pos = [1] inner_tiles = [4] into %e : tensor<3x2x4xi32> -> tensor<3x8xi32>
+  %c = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]} ins(%b : tensor<3x8xi32>) outs(%floats : tensor<3x8xf32>) {
+  ^bb0(%in: i32, %out: f32):
+    %v = arith.sitofp %in : i32 to f32
+    linalg.yield %v : f32
+  } -> tensor<3x8xf32>
+  %r = linalg.add ins(%w, %c : tensor<3x8xf32>, tensor<3x8xf32>) outs(%floats : tensor<3x8xf32>) -> tensor<3x8xf32>
+  return %r : tensor<3x8xf32>
+}
+
+// -----
+
+// What is rounded for another product is read rounded by the sum, too: one tensor is stored.
+// CHECK-LABEL: func.func @residual
+// CHECK:         %[[A:.*]] = linalg.unpack
+// CHECK:         %[[N:.*]] = linalg.generic {{.*}} ins(%[[A]] : tensor<3x8xf32>) outs(%{{.*}} : tensor<3x8xbf16>)
+// CHECK-NEXT:    ^bb0
+// CHECK-NEXT:      arith.mulf
+// CHECK-NEXT:      arith.truncf
+// CHECK:         %[[B:.*]] = linalg.unpack
+// CHECK:         %[[R:.*]] = linalg.generic {{.*}} ins(%[[N]], %[[B]] : tensor<3x8xbf16>, tensor<3x8xf32>)
+// CHECK-NEXT:    ^bb0
+// CHECK-NEXT:      arith.extf
+// CHECK-NEXT:      arith.addf
+// CHECK:         return %[[N]], %[[R]]
+#id = affine_map<(a, b) -> (a, b)>
+func.func @residual(%p: tensor<3x2x4xf32>, %q: tensor<3x2x4xf32>) -> (tensor<3x8xbf16>, tensor<3x8xf32>) {
+  %e = tensor.empty() : tensor<3x8xf32>
+  %a = linalg.unpack %p inner_dims_pos = [1] inner_tiles = [4] into %e : tensor<3x2x4xf32> -> tensor<3x8xf32>
+  %s = linalg.mul ins(%a, %a : tensor<3x8xf32>, tensor<3x8xf32>) outs(%e : tensor<3x8xf32>) -> tensor<3x8xf32>
+  %narrow = tensor.empty() : tensor<3x8xbf16>
+  %n = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]} ins(%s : tensor<3x8xf32>) outs(%narrow : tensor<3x8xbf16>) {
+  ^bb0(%in: f32, %out: bf16):
+    %v = arith.truncf %in : f32 to bf16
+    linalg.yield %v : bf16
+  } -> tensor<3x8xbf16>
+  %b = linalg.unpack %q inner_dims_pos = [1] inner_tiles = [4] into %e : tensor<3x2x4xf32> -> tensor<3x8xf32>
+  %r = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]} ins(%s, %b : tensor<3x8xf32>, tensor<3x8xf32>) outs(%e : tensor<3x8xf32>) {
+  ^bb0(%in: f32, %in2: f32, %out: f32):
+    %v = arith.addf %in, %in2 : f32
+    linalg.yield %v : f32
+  } -> tensor<3x8xf32>
+  return %n, %r : tensor<3x8xbf16>, tensor<3x8xf32>
+}
