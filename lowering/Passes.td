@@ -291,6 +291,51 @@ def WinogradConvolutions
   ];
 }
 
+def DensifyConstants : Pass<"omb-densify-constants", "::mlir::ModuleOp"> {
+  let summary = "Make sparse constants of linalg dense";
+  let description = [{
+    Replaces every `arith.constant` of a type with a `#sparse_tensor.encoding`
+    by one of the ordinary type, with all of its elements. Products take both.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
+def PackSparseContractions
+    : Pass<"omb-pack-sparse-contractions", "::mlir::ModuleOp">,
+      VectorUnitOptions {
+  let summary = "Put sparse weights and rows into the order of kernels";
+  let description = [{
+    Takes products of rows and a constant matrix of f32 of a sparse type, which
+    is assembled of the constants that kernels read: where each channel's
+    elements start, their coordinates (of 16 bits where these fit), and they.
+
+    Where the encoding has each channel for itself, rows are packed in tiles, so
+    that vectors have elements of several rows, which are multiplied with one of
+    the weights:
+
+        tiles = linalg.pack rows
+        weights = sparse_tensor.assemble (positions, coordinates), values
+        packed[t, n, v] += tiles[t, k, v] * weights[k, n]
+        out = linalg.unpack packed
+
+    A tile of one row stands for no packing: there, elements of the row are
+    gathered. Where the encoding has blocks of channels, vectors are of these:
+
+        packed[m, j, v] += rows[m, k] * weights[k, j * block + v]
+        out = linalg.unpack packed
+  }];
+  let options = vectorUnit # [
+    Option<"explain", "explain", "bool", /*default=*/"false",
+           "Remark of each sum of sparse weights that isn't packed why it isn't">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect",
+    "::mlir::sparse_tensor::SparseTensorDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
                        VectorUnitOptions {
   let summary = "Put weights into the order in which kernels read them";

@@ -1,0 +1,281 @@
+//===- SparsifyConstants.cpp - onnx-sparsify-constants --------------------===//
+
+#include "dialect/ir/Constants.h"
+#include "dialect/ir/SparseTypes.h"
+#include "dialect/ir/ops/Constant.h"
+#include "dialect/ir/ops/DataMovement.h"
+#include "dialect/ir/ops/Matmul.h"
+#include "dialect/transforms/Passes.h"
+#include "dialect/transforms/SparseConstants.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/DenseMap.h"
+
+using namespace mlir;
+using namespace mlir::sparse_tensor;
+using namespace omb::onnx;
+
+namespace omb::onnx {
+#define GEN_PASS_DEF_SPARSIFYCONSTANTS
+#include "dialect/transforms/Passes.h.inc"
+} // namespace omb::onnx
+
+namespace {
+
+/// A matrix of f32 of which the elements that aren't zero are known, in the
+/// order of rows.
+struct Matrix {
+  int64_t rows, columns;
+  /// Pairs of row and column.
+  SmallVector<int64_t> coordinates;
+  SmallVector<float> values;
+
+  int64_t getCount() const { return values.size(); }
+  double getDensity() const {
+    return double(getCount()) / (double(rows) * double(columns));
+  }
+  /// The share of blocks of kBlockChannels columns of one row that have a value;
+  /// 1 where blocks don't fit.
+  double getBlockDensity() const;
+  Matrix getTransposed() const;
+};
+
+} // namespace
+
+double Matrix::getBlockDensity() const {
+  if (columns % kBlockChannels != 0)
+    return 1;
+  int64_t blocks = 0;
+  int64_t last = -1;
+  for (int64_t at = 0; at < getCount(); ++at) {
+    int64_t block = (coordinates[2 * at] * columns + coordinates[2 * at + 1]) /
+                    kBlockChannels;
+    blocks += block != last;
+    last = block;
+  }
+  return double(blocks) * kBlockChannels / (double(rows) * double(columns));
+}
+
+Matrix Matrix::getTransposed() const {
+  Matrix turned{columns, rows, {}, {}};
+  SmallVector<int64_t> starts(columns + 1, 0);
+  for (int64_t at = 0; at < getCount(); ++at)
+    ++starts[coordinates[2 * at + 1] + 1];
+  for (int64_t column = 0; column < columns; ++column)
+    starts[column + 1] += starts[column];
+  turned.coordinates.resize(coordinates.size());
+  turned.values.resize(values.size());
+  for (int64_t at = 0; at < getCount(); ++at) {
+    int64_t to = starts[coordinates[2 * at + 1]]++;
+    turned.coordinates[2 * to] = coordinates[2 * at + 1];
+    turned.coordinates[2 * to + 1] = coordinates[2 * at];
+    turned.values[to] = values[at];
+  }
+  return turned;
+}
+
+/// The elements of a dense constant of f32, without a copy; empty where they
+/// aren't bytes.
+static ArrayRef<float> getDenseElements(ElementsAttr elements) {
+  ArrayRef<char> bytes;
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(elements)) {
+    if (const AsmResourceBlob *blob = resource.getRawHandle().getBlob())
+      bytes = blob->getData();
+  } else if (auto dense = dyn_cast<DenseElementsAttr>(elements)) {
+    if (!dense.isSplat())
+      bytes = dense.getRawData();
+  }
+  if (int64_t(bytes.size()) != elements.getNumElements() * int64_t(sizeof(float)))
+    return {};
+  return ArrayRef(reinterpret_cast<const float *>(bytes.data()),
+                  elements.getNumElements());
+}
+
+/// The matrix that a constant is; none where its elements aren't known.
+static std::optional<Matrix> getMatrix(ElementsAttr elements) {
+  ArrayRef<int64_t> shape = elements.getShapedType().getShape();
+  Matrix matrix{shape[0], shape[1], {}, {}};
+  if (auto sparse = dyn_cast<SparseElementsAttr>(elements)) {
+    SmallVector<std::pair<std::pair<int64_t, int64_t>, float>> entries;
+    auto at = sparse.getIndices().value_begin<uint64_t>();
+    for (float value : sparse.getValues().getValues<float>()) {
+      int64_t row = *at++, column = *at++;
+      entries.push_back({{row, column}, value});
+    }
+    if (!llvm::is_sorted(entries, llvm::less_first()))
+      llvm::stable_sort(entries, llvm::less_first());
+    for (auto [place, value] : entries) {
+      if (value == 0)
+        continue;
+      matrix.coordinates.append({place.first, place.second});
+      matrix.values.push_back(value);
+    }
+    return matrix;
+  }
+  ArrayRef<float> all = getDenseElements(elements);
+  if (all.empty())
+    return std::nullopt;
+  for (auto [at, value] : llvm::enumerate(all)) {
+    if (value == 0)
+      continue;
+    matrix.coordinates.append({int64_t(at) / shape[1], int64_t(at) % shape[1]});
+    matrix.values.push_back(value);
+  }
+  return matrix;
+}
+
+/// The share of zeros, where it can be counted.
+static double getZeroShare(ElementsAttr elements) {
+  if (auto sparse = dyn_cast<SparseElementsAttr>(elements))
+    return 1 - double(sparse.getValues().getNumElements()) /
+                   double(sparse.getNumElements());
+  ArrayRef<float> all = getDenseElements(elements);
+  return all.empty() ? 0 : double(llvm::count(all, 0.0f)) / double(all.size());
+}
+
+//===----------------------------------------------------------------------===//
+// Which format
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// How long a product takes in a format, as a share of the dense one: what is
+/// measured (docs/performance.md) of kernels of 128 rows with AVX-512.
+struct Cost {
+  double fixed, ofDensity;
+  double get(double density) const { return fixed + ofDensity * density; }
+};
+
+constexpr Cost kChannelCost{0.06, 2.4};
+constexpr Cost kBlockCost{0.06, 1.3};
+
+/// A sparse product must be expected to take less than this: estimates are off
+/// by some percent.
+constexpr double kWorthIt = 0.85;
+
+/// The format of `matrix` that is expected to be the fastest, and the share of
+/// the dense time.
+std::pair<SparseTensorEncodingAttr, double> chooseFormat(MLIRContext *context,
+                                                         const Matrix &matrix) {
+  double channels = kChannelCost.get(matrix.getDensity());
+  double blocks = matrix.columns % kBlockChannels == 0
+                      ? kBlockCost.get(matrix.getBlockDensity())
+                      : channels;
+  if (blocks < channels)
+    return {getBlockEncoding(context), blocks};
+  return {getChannelEncoding(context), channels};
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+/// A constant and whether it is read transposed.
+struct Source {
+  ConstantOp constant;
+  bool isTransposed;
+};
+
+struct SparsifyConstants
+    : omb::onnx::impl::SparsifyConstantsBase<SparsifyConstants> {
+  using SparsifyConstantsBase::SparsifyConstantsBase;
+
+  void runOnOperation() override {
+    if (mode != "off" && mode != "auto" && mode != "on") {
+      getOperation().emitError()
+          << "mode is off, auto or on, not " << std::string(mode);
+      return signalPassFailure();
+    }
+    if (mode == "off")
+      return;
+    getOperation().walk([&](Operation *op) {
+      if (isa<MatMulOp, GemmOp>(op) && mayBeSparse(op->getOpOperand(1)))
+        sparsify(op);
+    });
+    for (auto &each : made)
+      each.clear();
+  }
+
+private:
+  /// The constant that the second factor is; null where it is computed.
+  static Source getSource(Operation *op) {
+    Value value = op->getOperand(1);
+    auto gemm = dyn_cast<GemmOp>(op);
+    bool isTransposed = gemm && gemm.getTransB();
+    while (Operation *from = value.getDefiningOp()) {
+      if (auto constant = dyn_cast<ConstantOp>(from))
+        return {constant, isTransposed};
+      if (isa<TransposeOp>(from)) {
+        auto perm = cast<TransposeOp>(from).getPerm();
+        // Without a permutation the dimensions are reversed.
+        isTransposed ^= !perm || *perm == ArrayRef<int64_t>{1, 0};
+      } else if (!isa<IdentityOp>(from)) {
+        break;
+      }
+      value = from->getOperand(0);
+    }
+    return {nullptr, false};
+  }
+
+  void sparsify(Operation *op) {
+    Source source = getSource(op);
+    ElementsAttr elements;
+    if (!source.constant ||
+        !matchPattern(source.constant.getResult(), m_Constant(&elements)))
+      return;
+    auto type = cast<RankedTensorType>(op->getOperand(1).getType());
+    if (isSparse(type) && isLoweredSparse(op->getOpOperand(1)))
+      return;
+    // What several products read is made once; equal constants are merged.
+    auto [found, isNew] =
+        made[source.isTransposed].try_emplace(elements, nullptr);
+    if (isNew)
+      found->second = encode(elements, source.isTransposed);
+    if (!found->second)
+      return;
+    OpBuilder builder(op);
+    Value sparse =
+        createConstant(builder, source.constant.getLoc(), found->second);
+    op->setOperand(1, sparse);
+    if (auto gemm = dyn_cast<GemmOp>(op))
+      gemm.setTransB(0);
+  }
+
+  /// What `elements` become; null where they stay as they are.
+  SparseElementsAttr encode(ElementsAttr elements, bool isTransposed) {
+    // Most weights have no zeros: a count of them is enough.
+    if (mode == "auto" && getZeroShare(elements) < threshold)
+      return nullptr;
+    std::optional<Matrix> matrix = getMatrix(elements);
+    if (!matrix)
+      return nullptr;
+    if (isTransposed)
+      matrix = matrix->getTransposed();
+    MLIRContext *context = elements.getContext();
+    auto [encoding, cost] = chooseFormat(context, *matrix);
+    if (mode == "auto" && cost > kWorthIt)
+      return nullptr;
+    if (mode == "on" && matrix->getDensity() > 1 - threshold &&
+        !isSparse(elements.getType()))
+      return nullptr;
+    int64_t count = matrix->getCount();
+    auto type = RankedTensorType::get({matrix->rows, matrix->columns},
+                                      elements.getElementType(), encoding);
+    auto places = RankedTensorType::get({count, 2},
+                                        IntegerType::get(context, 64));
+    auto values = RankedTensorType::get(count, elements.getElementType());
+    return SparseElementsAttr::get(
+        type,
+        cast<DenseIntElementsAttr>(
+            DenseElementsAttr::get(places, ArrayRef(matrix->coordinates))),
+        DenseElementsAttr::get(values, ArrayRef(matrix->values)));
+  }
+
+  /// By constant: what it becomes as it is, and transposed; null where it stays.
+  std::array<llvm::DenseMap<Attribute, SparseElementsAttr>, 2> made;
+};
+
+} // namespace
