@@ -154,7 +154,7 @@ private:
   /// The rows in tiles, with zeros after the last one.
   static Value pack(OpBuilder &builder, Location loc, Value rows,
                     int64_t tile) {
-    ArrayRef<int64_t> dims{0};
+    SmallVector<int64_t> dims{0};
     SmallVector<OpFoldResult> tiles{builder.getIndexAttr(tile)};
     Type element = getElementTypeOrSelf(rows.getType());
     Value empty = tensor::EmptyOp::create(

@@ -57,7 +57,7 @@ private:
   void writeEntry(Block *entry) override {
     Value block = Executable::createWorkgroupId(builder, loc, 0);
     tile = Executable::createWorkgroupId(builder, loc, 1);
-    memory = signature.createMemory(builder, entry);
+    memory = signature.createMemory(builder, entry, getViews());
     rowCount = asValue(getResultSizes(entry)[0]);
     prepare();
     auto [begin, end] =
@@ -68,6 +68,10 @@ private:
   }
 
   virtual void prepare() = 0;
+  /// What is read as a tensor of another shape.
+  virtual llvm::SmallDenseMap<Value, RankedTensorType> getViews() const {
+    return {};
+  }
 
 protected:
   Value tile, rowCount;
@@ -188,6 +192,13 @@ private:
 
   void prepare() override { sums = createBuffer({lanes, lanes}); }
 
+  /// All rows in one dimension: IREE 3.13 can't lower a gather from two.
+  llvm::SmallDenseMap<Value, RankedTensorType> getViews() const override {
+    return {{contraction.getInput(),
+             RankedTensorType::get(getRows() * contraction.getInner(),
+                                   type.getElementType())}};
+  }
+
   void writeGroup(Value tile, Value firstChannel) override {
     emitLoop(constant(0), constant(lanes), 1, [&](Value channel) {
       Value sum = getSum(add(firstChannel, channel));
@@ -242,7 +253,7 @@ private:
                                  true));
     Value row = vec::GatherOp::create(
         builder, loc, type, getMemory(contraction.getInput()),
-        ValueRange{tile, constant(0)}, k, all, getZeros());
+        multiply(tile, contraction.getInner()), k, all, getZeros());
     Value weights = read(getMemory(contraction.getValues()), at, mask, type);
     return vec::FMAOp::create(builder, loc, weights, row, sum);
   }
