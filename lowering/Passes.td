@@ -318,8 +318,8 @@ def PackSparseContractions
         packed[t, n, v] += tiles[t, k, v] * weights[k, n]
         out = linalg.unpack packed
 
-    A tile of one row stands for no packing: there, elements of the row are
-    gathered. Where the encoding has blocks of channels, vectors are of these:
+    Tiles of one row stand for no packing: a few rows are read where they are.
+    Where the encoding has blocks of channels, vectors are of these:
 
         packed[m, j, v] += rows[m, k] * weights[k, j * block + v]
         out = linalg.unpack packed
@@ -463,6 +463,7 @@ def VectorizeKernels : Pass<"omb-vectorize-kernels", "::mlir::ModuleOp">,
     "::mlir::arith::ArithDialect",
     "::mlir::func::FuncDialect",
     "::mlir::LLVM::LLVMDialect",
+    "::mlir::math::MathDialect",
     "::mlir::memref::MemRefDialect",
     "::mlir::scf::SCFDialect",
     "::mlir::vector::VectorDialect",

@@ -15,9 +15,9 @@ namespace omb::kernels {
 ///   packed[t, n, v] += tiles[t, k, v] * weights[k, n]
 ///   out = linalg.unpack packed
 ///
-/// with m = t * `tile` + v: the rows of a tile are lanes of vectors. A tile of
-/// a single row isn't packed; then lanes are the values of a channel. Where
-/// blocks of channels are stored, these are lanes, and the rows stay:
+/// with m = t * `tile` + v: the rows of a tile are lanes of vectors. Tiles of a
+/// single row, of which there are few, aren't packed. Where blocks of channels
+/// are stored, these are lanes, and the rows stay:
 ///
 ///   packed[m, j, v] += rows[m, k] * weights[k, j * `block` + v]
 ///   out = linalg.unpack packed

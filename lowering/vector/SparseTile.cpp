@@ -8,8 +8,7 @@
 using namespace mlir;
 using namespace omb::kernels;
 
-/// As few rows take less time one by one: an instruction that gathers reads the
-/// elements of several values at once, while lanes without rows are for
+/// As few rows take less time one by one than in lanes most of which are for
 /// nothing.
 static constexpr int64_t kMostSingleRows = 3;
 
@@ -19,7 +18,7 @@ static constexpr int64_t kTileBytes = 1 << 20;
 
 SparseTile SparseTile::get(const VectorUnit &unit, int64_t rows,
                            int64_t inner) {
-  constexpr int64_t elementBytes = 4, mostVectors = 8;
+  constexpr int64_t elementBytes = 4, mostVectors = 4;
   bool isDynamic = ShapedType::isDynamic(rows);
   if (!isDynamic && rows <= kMostSingleRows)
     return {1, 1};

@@ -8,8 +8,8 @@
 namespace omb::kernels {
 
 /// How a product with weights whose channels are stored one by one goes through
-/// its rows: `vectors` of `lanes` rows at a time, or, where `lanes` is 1, row by
-/// row.
+/// its rows: `vectors` of `lanes` rows at a time, or, where `lanes` is 1, number
+/// by number.
 struct SparseTile {
   unsigned lanes;
   unsigned vectors;

@@ -39,8 +39,9 @@ void SparseWriter::emitLoop(Value begin, Value end, int64_t step,
 }
 
 SparseWriter::Values
-SparseWriter::emitSums(Value begin, Value end, unsigned count,
+SparseWriter::emitSums(Value begin, Value end, Values zeros,
                        function_ref<Values(Value, Values)> emit) {
+  unsigned count = zeros.size();
   // An addition takes four cycles, in which others begin.
   constexpr unsigned enough = 4;
   unsigned copies = std::max(enough / count, 1u);
@@ -58,14 +59,16 @@ SparseWriter::emitSums(Value begin, Value end, unsigned count,
     scf::YieldOp::create(builder, loc, next);
     return Values(op.getResults());
   };
-  Values zeros(count, getZeros());
   if (copies == 1)
     return loop(begin, end, 1, zeros);
   Value left = arith::RemUIOp::create(
       builder, loc, arith::SubIOp::create(builder, loc, end, begin),
       constant(copies));
   Value full = arith::SubIOp::create(builder, loc, end, left);
-  Values all = loop(begin, full, copies, Values(copies * count, getZeros()));
+  Values copied;
+  for (unsigned copy = 0; copy < copies; ++copy)
+    llvm::append_range(copied, zeros);
+  Values all = loop(begin, full, copies, copied);
   Values sums(all.begin(), all.begin() + count);
   for (unsigned at = count; at < all.size(); ++at)
     sums[at % count] =

@@ -42,9 +42,9 @@ protected:
   /// A loop from `begin` to `end` whose body `emit` writes.
   void emitLoop(mlir::Value begin, mlir::Value end, int64_t step,
                 llvm::function_ref<void(mlir::Value)> emit);
-  /// The sums of what `emit` adds for each value of a segment. There are
+  /// `zeros` plus what `emit` adds for each value of a segment. There are
   /// several sums to add to in turn where one would wait for itself.
-  Values emitSums(mlir::Value begin, mlir::Value end, unsigned count,
+  Values emitSums(mlir::Value begin, mlir::Value end, Values zeros,
                   llvm::function_ref<Values(mlir::Value at, Values)> emit);
   mlir::Value add(mlir::Value lhs, mlir::Value rhs);
   mlir::Value add(mlir::Value lhs, int64_t rhs);

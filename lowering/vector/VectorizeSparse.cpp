@@ -10,6 +10,7 @@
 #include "lowering/vector/Transpose.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
@@ -57,7 +58,7 @@ private:
   void writeEntry(Block *entry) override {
     Value block = Executable::createWorkgroupId(builder, loc, 0);
     tile = Executable::createWorkgroupId(builder, loc, 1);
-    memory = signature.createMemory(builder, entry, getViews());
+    memory = signature.createMemory(builder, entry);
     rowCount = asValue(getResultSizes(entry)[0]);
     prepare();
     auto [begin, end] =
@@ -68,10 +69,6 @@ private:
   }
 
   virtual void prepare() = 0;
-  /// What is read as a tensor of another shape.
-  virtual llvm::SmallDenseMap<Value, RankedTensorType> getViews() const {
-    return {};
-  }
 
 protected:
   Value tile, rowCount;
@@ -147,7 +144,7 @@ private:
     Value tiles = getMemory(contraction.getInput());
     auto [begin, end] = getSegment(channel, contraction.getChannels());
     Values found =
-        emitSums(begin, end, vectors, [&](Value at, Values into) {
+        emitSums(begin, end, Values(vectors, getZeros()), [&](Value at, Values into) {
           Value k = loadIndex(coordinates, at);
           Value weight =
               toVector(memref::LoadOp::create(builder, loc, weights, at));
@@ -179,92 +176,54 @@ private:
   Value firstRow, left;
 };
 
-/// Lanes are values of one channel, whose elements of the row are gathered.
-class GatherWriter : public ChannelsWriter {
+/// A few rows, number by number: a vector of elements of a row, which are
+/// anywhere in it, takes longer to put together than to do without. The sums of
+/// a group become a vector for what follows.
+class FewRowsWriter : public ChannelsWriter {
 public:
-  GatherWriter(OpBuilder &builder, func::FuncOp kernel,
-               const SparseContraction &contraction, const VectorUnit &unit,
-               unsigned lanes)
+  FewRowsWriter(OpBuilder &builder, func::FuncOp kernel,
+                const SparseContraction &contraction, const VectorUnit &unit,
+                unsigned lanes)
       : ChannelsWriter(builder, kernel, contraction, unit, lanes) {}
 
 private:
-  int64_t getTileRows() const override { return 1; }
+  int64_t getTileRows() const override { return getRows(); }
 
-  void prepare() override { sums = createBuffer({lanes, lanes}); }
+  void prepare() override { sums = createBuffer({getRows(), lanes}); }
 
-  /// All rows in one dimension: IREE 3.13 can't lower a gather from two.
-  llvm::SmallDenseMap<Value, RankedTensorType> getViews() const override {
-    return {{contraction.getInput(),
-             RankedTensorType::get(getRows() * contraction.getInner(),
-                                   type.getElementType())}};
-  }
-
-  void writeGroup(Value tile, Value firstChannel) override {
+  void writeGroup(Value, Value firstChannel) override {
     emitLoop(constant(0), constant(lanes), 1, [&](Value channel) {
-      Value sum = getSum(add(firstChannel, channel));
-      vec::StoreOp::create(builder, loc, sum, sums,
-                           ValueRange{channel, constant(0)});
+      Values found = getSums(add(firstChannel, channel));
+      for (auto [row, sum] : llvm::enumerate(found))
+        memref::StoreOp::create(builder, loc, sum, sums,
+                                ValueRange{constant(row), channel});
     });
-    Values square;
-    for (unsigned lane = 0; lane < lanes; ++lane)
-      square.push_back(load(sums, {constant(lane), constant(0)}));
-    square = transposeSquare(builder, loc, square);
-    for (unsigned count = lanes / 2; count > 0; count /= 2)
-      for (unsigned lane = 0; lane < count; ++lane)
-        square[lane] = arith::AddFOp::create(builder, loc, square[lane],
-                                             square[lane + count]);
-    getEpilogue().emit(square[0], {tile, firstChannel},
-                       getChannelMask(firstChannel));
+    Value mask = getChannelMask(firstChannel);
+    emitLoop(constant(0), constant(getRows()), 1, [&](Value row) {
+      getEpilogue().emit(load(sums, {row, constant(0)}), {row, firstChannel},
+                         mask);
+    });
   }
 
-  /// The products of the channel's values, added up in each lane.
-  Value getSum(Value channel) {
-    auto [begin, end] = getSegment(channel, contraction.getChannels());
-    Value count = arith::SubIOp::create(builder, loc, end, begin);
-    Value left =
-        arith::RemUIOp::create(builder, loc, count, constant(lanes));
-    Value full = arith::SubIOp::create(builder, loc, end, left);
-    auto loop = scf::ForOp::create(builder, loc, begin, full, constant(lanes),
-                                   getZeros());
-    {
-      OpBuilder::InsertionGuard guard(builder);
-      builder.setInsertionPointToStart(loop.getBody());
-      Value sum = addProducts(loop.getInductionVar(), nullptr,
-                              loop.getRegionIterArgs()[0]);
-      scf::YieldOp::create(builder, loc, sum);
-    }
-    return addProducts(full, getMask(left), loop.getResult(0));
-  }
-
-  /// Adds those of the values from `at` on; of those in `mask`, if there is one.
-  Value addProducts(Value at, Value mask, Value sum) {
+  /// The sums of a channel, one for each row.
+  Values getSums(Value channel) {
     Value coordinates = getMemory(contraction.getCoordinates());
-    auto narrow =
-        VectorType::get(lanes, getElementTypeOrSelf(coordinates.getType()));
-    auto wide = VectorType::get(lanes, builder.getI32Type());
-    Value k = read(coordinates, at, mask, narrow);
-    if (narrow != wide)
-      k = arith::ExtUIOp::create(builder, loc, wide, k);
-    Value all = mask;
-    if (!all)
-      all = arith::ConstantOp::create(
-          builder, loc,
-          DenseElementsAttr::get(VectorType::get(lanes, builder.getI1Type()),
-                                 true));
-    Value row = vec::GatherOp::create(
-        builder, loc, type, getMemory(contraction.getInput()),
-        multiply(tile, contraction.getInner()), k, all, getZeros());
-    Value weights = read(getMemory(contraction.getValues()), at, mask, type);
-    return vec::FMAOp::create(builder, loc, weights, row, sum);
-  }
-
-  Value read(Value from, Value at, Value mask, VectorType vector) {
-    if (!mask)
-      return vec::LoadOp::create(builder, loc, vector, from, at);
-    Value zeros = arith::ConstantOp::create(builder, loc,
-                                            builder.getZeroAttr(vector));
-    return vec::MaskedLoadOp::create(builder, loc, vector, from, at, mask,
-                                     zeros);
+    Value weights = getMemory(contraction.getValues());
+    Value input = getMemory(contraction.getInput());
+    auto [begin, end] = getSegment(channel, contraction.getChannels());
+    Value zero = arith::ConstantOp::create(
+        builder, loc, builder.getZeroAttr(type.getElementType()));
+    return emitSums(
+        begin, end, Values(getRows(), zero), [&](Value at, Values into) {
+          Value k = loadIndex(coordinates, at);
+          Value weight = memref::LoadOp::create(builder, loc, weights, at);
+          for (auto [row, sum] : llvm::enumerate(into)) {
+            Value element = memref::LoadOp::create(
+                builder, loc, input, ValueRange{constant(row), k});
+            sum = math::FmaOp::create(builder, loc, weight, element, sum);
+          }
+          return into;
+        });
   }
 
   Value sums;
@@ -336,7 +295,8 @@ private:
     Value input = getMemory(contraction.getInput());
     auto [begin, end] = getSegment(outer, getOuter());
     Values sums = emitSums(
-        begin, end, rows * vectors, [&](Value at, Values into) {
+        begin, end, Values(rows * vectors, getZeros()),
+        [&](Value at, Values into) {
           Value k = loadIndex(coordinates, at);
           Value start = multiply(at, contraction.getTile());
           Values block;
@@ -495,7 +455,7 @@ Executable omb::kernels::vectorizeSparse(OpBuilder &builder,
                         std::min<int64_t>(most, contraction.getTile()))
         .write();
   if (contraction.getTile() == 1)
-    return GatherWriter(builder, kernel, contraction, unit, most).write();
+    return FewRowsWriter(builder, kernel, contraction, unit, most).write();
   int64_t rows = contraction.getResultType().getDimSize(0);
   SparseTile tile = SparseTile::get(unit, rows, contraction.getInner());
   return RowLanesWriter(builder, kernel, contraction, unit, tile.lanes).write();
