@@ -19,6 +19,9 @@ struct ToLinalgOptions : mlir::PassPipelineOptions<ToLinalgOptions> {
       *this, "sparse",
       llvm::cl::desc("Which weights get sparse types: off, auto or on"),
       llvm::cl::init("auto")};
+  Option<double> zeros{*this, "zeros",
+                       llvm::cl::desc("The share of zeros that they have"),
+                       llvm::cl::init(0.5)};
 };
 
 /// Adds `omb-to-linalg`: omb-simplify and convert-onnx-to-linalg.

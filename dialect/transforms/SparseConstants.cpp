@@ -44,7 +44,9 @@ bool omb::onnx::isSecondFactor(OpOperand &operand) {
 
 bool omb::onnx::mayBeSparse(OpOperand &operand) {
   Operation *op = operand.getOwner();
-  if (!isa<MatMulOp, GemmOp>(op) || !isSecondFactor(operand))
+  auto gemm = dyn_cast<GemmOp>(op);
+  if (!isa<MatMulOp, GemmOp>(op) || !isSecondFactor(operand) ||
+      (gemm && gemm.getTransA()))
     return false;
   auto other = dyn_cast<RankedTensorType>(op->getOperand(0).getType());
   return other && other.getRank() >= 2 && other.getElementType().isF32();

@@ -149,12 +149,41 @@ struct Cost {
   double get(double density) const { return fixed + ofDensity * density; }
 };
 
-constexpr Cost kChannelCost{0.06, 2.4};
-constexpr Cost kBlockCost{0.06, 1.3};
+constexpr Cost kChannelCost{0.05, 2.3};
+constexpr Cost kBlockCost{0.05, 1.45};
 
 /// A sparse product must be expected to take less than this: estimates are off
 /// by some percent.
 constexpr double kWorthIt = 0.85;
+
+/// A constant in a sparse format, and the share of the dense time that a product
+/// with it is expected to take.
+struct Encoded {
+  SparseElementsAttr value;
+  double cost = 1;
+};
+
+/// The multiplications that must be saved: what packs the rows takes some
+/// microseconds more, as many as it takes to do these.
+constexpr double kFewestSaved = 4e6;
+
+/// The elements that a matrix must have: the others are read from a cache.
+constexpr int64_t kFewestElements = 1 << 16;
+
+/// Whether the product `op` gains enough. An unknown number of rows is a usual
+/// one.
+bool isWorthIt(Operation *op, const Encoded &encoded) {
+  constexpr int64_t usualRows = 128, fewRows = 3;
+  auto type = cast<RankedTensorType>(op->getOperand(0).getType());
+  auto [value, cost] = encoded;
+  double elements = value.getType().getNumElements();
+  double rows = 1;
+  for (int64_t size : type.getShape().drop_back())
+    rows *= ShapedType::isDynamic(size) ? usualRows : size;
+  if (cost > kWorthIt || elements < kFewestElements)
+    return false;
+  return rows <= fewRows || (1 - cost) * rows * elements >= kFewestSaved;
+}
 
 /// The format of `matrix` that is expected to be the fastest, and the share of
 /// the dense time.
@@ -195,6 +224,7 @@ struct SparsifyConstants
       if (isa<MatMulOp, GemmOp>(op) && mayBeSparse(op->getOpOperand(1)))
         sparsify(op);
     });
+    zeros.clear();
     for (auto &each : made)
       each.clear();
   }
@@ -229,53 +259,58 @@ private:
     auto type = cast<RankedTensorType>(op->getOperand(1).getType());
     if (isSparse(type) && isLoweredSparse(op->getOpOperand(1)))
       return;
-    // What several products read is made once; equal constants are merged.
-    auto [found, isNew] =
-        made[source.isTransposed].try_emplace(elements, nullptr);
+    // Most weights have no zeros: a count of them is enough.
+    auto [count, isNew] = zeros.try_emplace(elements, 0.0);
     if (isNew)
+      count->second = getZeroShare(elements);
+    bool mustBe = mode == "on" && isa<SparseElementsAttr>(elements);
+    if (!mustBe && count->second < threshold)
+      return;
+    // What several products read is made once; equal constants are merged.
+    auto [found, isFirst] =
+        made[source.isTransposed].try_emplace(elements);
+    if (isFirst)
       found->second = encode(elements, source.isTransposed);
-    if (!found->second)
+    const Encoded &encoded = found->second;
+    if (!encoded.value ||
+        (mode == "auto" && !isWorthIt(op, encoded)))
       return;
     OpBuilder builder(op);
     Value sparse =
-        createConstant(builder, source.constant.getLoc(), found->second);
+        createConstant(builder, source.constant.getLoc(), encoded.value);
     op->setOperand(1, sparse);
     if (auto gemm = dyn_cast<GemmOp>(op))
       gemm.setTransB(0);
   }
 
-  /// What `elements` become; null where they stay as they are.
-  SparseElementsAttr encode(ElementsAttr elements, bool isTransposed) {
-    // Most weights have no zeros: a count of them is enough.
-    if (mode == "auto" && getZeroShare(elements) < threshold)
-      return nullptr;
+  /// What `elements` become, in the format that is expected to be the fastest;
+  /// null where they aren't known.
+  static Encoded encode(ElementsAttr elements, bool isTransposed) {
     std::optional<Matrix> matrix = getMatrix(elements);
     if (!matrix)
-      return nullptr;
+      return {};
     if (isTransposed)
       matrix = matrix->getTransposed();
     MLIRContext *context = elements.getContext();
     auto [encoding, cost] = chooseFormat(context, *matrix);
-    if (mode == "auto" && cost > kWorthIt)
-      return nullptr;
-    if (mode == "on" && matrix->getDensity() > 1 - threshold &&
-        !isSparse(elements.getType()))
-      return nullptr;
     int64_t count = matrix->getCount();
     auto type = RankedTensorType::get({matrix->rows, matrix->columns},
                                       elements.getElementType(), encoding);
-    auto places = RankedTensorType::get({count, 2},
-                                        IntegerType::get(context, 64));
+    auto places =
+        RankedTensorType::get({count, 2}, IntegerType::get(context, 64));
     auto values = RankedTensorType::get(count, elements.getElementType());
-    return SparseElementsAttr::get(
+    auto value = SparseElementsAttr::get(
         type,
         cast<DenseIntElementsAttr>(
             DenseElementsAttr::get(places, ArrayRef(matrix->coordinates))),
         DenseElementsAttr::get(values, ArrayRef(matrix->values)));
+    return {value, cost};
   }
 
-  /// By constant: what it becomes as it is, and transposed; null where it stays.
-  std::array<llvm::DenseMap<Attribute, SparseElementsAttr>, 2> made;
+  /// The share of zeros of each constant.
+  llvm::DenseMap<Attribute, double> zeros;
+  /// What each becomes as it is, and transposed.
+  std::array<llvm::DenseMap<Attribute, Encoded>, 2> made;
 };
 
 } // namespace

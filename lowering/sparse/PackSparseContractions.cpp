@@ -20,9 +20,18 @@ namespace omb {
 #include "lowering/Passes.h.inc"
 } // namespace omb
 
-/// The product of rows [m, k] and a sparse constant [k, n] of f32 that `op` is;
-/// fails with the reason where it is something else.
-static FailureOr<ChannelContraction>
+namespace {
+
+/// A product of rows [m, k] and a sparse constant [k, n] of f32.
+struct SparseProduct {
+  ChannelContraction contraction;
+  SparseWeights weights;
+};
+
+} // namespace
+
+/// The product that `op` is; fails with the reason where it is something else.
+static FailureOr<SparseProduct>
 matchSparse(linalg::LinalgOp op, function_ref<void(const Twine &)> why) {
   auto fail = [&](const Twine &reason) {
     why(reason);
@@ -31,7 +40,8 @@ matchSparse(linalg::LinalgOp op, function_ref<void(const Twine &)> why) {
   FailureOr<ChannelContraction> found = ChannelContraction::match(op, why);
   if (failed(found))
     return failure();
-  if (!getSparseElements(found->weights->get()))
+  SparseElementsAttr elements = getSparseElements(found->weights->get());
+  if (!elements)
     return fail("has no sparse constant as its weights");
   if (found->positions.size() != 1 || found->reductions.size() != 1 ||
       !found->batches.empty())
@@ -50,7 +60,10 @@ matchSparse(linalg::LinalgOp op, function_ref<void(const Twine &)> why) {
     return fail("isn't of f32");
   if (!isZeroFill(op.getDpsInits()[0]))
     return fail("doesn't start at zero");
-  return found;
+  FailureOr<SparseWeights> weights = SparseWeights::get(elements);
+  if (failed(weights))
+    return fail("has weights in a format without a kernel");
+  return SparseProduct{*found, *weights};
 }
 
 namespace {
@@ -66,23 +79,19 @@ struct PackSparseContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
 
   LogicalResult matchAndRewrite(linalg::LinalgOp op,
                                 PatternRewriter &rewriter) const override {
-    FailureOr<ChannelContraction> found =
-        matchSparse(op, [&](const Twine &why) {
-          (void)rewriter.notifyMatchFailure(op, why);
-        });
+    FailureOr<SparseProduct> found = matchSparse(op, [&](const Twine &why) {
+      (void)rewriter.notifyMatchFailure(op, why);
+    });
     if (failed(found))
       return failure();
-    FailureOr<SparseWeights> weights =
-        SparseWeights::get(getSparseElements(found->weights->get()));
-    if (failed(weights))
-      return rewriter.notifyMatchFailure(
-          op, "has weights in a format without a kernel");
-    auto type = cast<RankedTensorType>(found->weights->get().getType());
-    Value assembled = weights->assemble(rewriter, op.getLoc(), type);
-    rewriter.replaceOp(op, weights->block > 1
-                               ? multiplyBlocks(rewriter, *found, assembled,
-                                                weights->block)
-                               : multiplyChannels(rewriter, *found, assembled));
+    const auto &[contraction, weights] = *found;
+    auto type = cast<RankedTensorType>(contraction.weights->get().getType());
+    Value assembled = weights.assemble(rewriter, op.getLoc(), type);
+    rewriter.replaceOp(
+        op, weights.block > 1
+                ? multiplyBlocks(rewriter, contraction, assembled,
+                                 weights.block)
+                : multiplyChannels(rewriter, contraction, assembled));
     return success();
   }
 

@@ -197,6 +197,7 @@ void omb::buildToLinalgPipeline(OpPassManager &passes,
   onnx::buildSimplifyPipeline(passes);
   onnx::SparsifyConstantsOptions sparse;
   sparse.mode = options.sparse;
+  sparse.threshold = options.zeros;
   passes.addPass(onnx::createSparsifyConstants(sparse));
   passes.addPass(onnx::createDensifyConstants());
   passes.addPass(onnx::createDecomposeSequences());

@@ -2,6 +2,7 @@
 
 #include "python/bindings/CAPI.h"
 
+#include "mlir-c/BuiltinAttributes.h"
 #include "mlir/Bindings/Python/NanobindAdaptors.h"
 
 #include <nanobind/ndarray.h>
@@ -45,6 +46,13 @@ getSparseElements(MlirType type,
   return elements;
 }
 
+static nb::object getStoredElements(MlirAttribute elements) {
+  if (!mlirAttributeIsASparseElements(elements))
+    return nb::none();
+  return nb::int_(mlirElementsAttrGetNumElements(
+      mlirSparseElementsAttrGetValues(elements)));
+}
+
 NB_MODULE(_omb, module) {
   module.doc() = "The onnx dialect and the passes of this project.";
   module.def("register_dialects", &ombRegisterDialects, nb::arg("registry"),
@@ -60,5 +68,8 @@ NB_MODULE(_omb, module) {
              "A sparse elements attribute of `type`, whose encoding is kept: "
              "int64 coordinates of [values, rank], and the values' bytes, "
              "which are copied.");
+  module.def("stored_elements", &getStoredElements, nb::arg("elements"),
+             "How many elements a sparse elements attribute stores; None of "
+             "another one.");
   ombRegisterPasses();
 }

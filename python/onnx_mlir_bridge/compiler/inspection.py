@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from onnx_mlir_bridge.compiler import diagnostics, placement, source, specialization
+from onnx_mlir_bridge.compiler.options import CompileOptions
 from onnx_mlir_bridge.errors import OmbError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def inspect(model: ModelSource) -> Inspection:
         prepared = prepare(model)
         specialized = tuple(map(str, specialization.reasons(prepared)))
         if not specialized:
-            placed = placement.place(prepared, "host")
+            placed = placement.place(prepared, CompileOptions())
             parts = len(placed.parts)
             for node in placed.host_nodes:
                 on_host.update(node.operators)

@@ -181,6 +181,4 @@ def _settle_tensors(loaded: LoadedModel, files: ExternalFiles) -> None:
             payloads.attach(tensor, np.frombuffer(packed.raw_data, dtype=np.uint8))
 
     each_tensor(loaded.proto, settle)
-    sparse_tensors.each_sparse(
-        loaded.proto, lambda sparse: sparse_tensors.check(sparse, payloads)
-    )
+    sparse_tensors.each_sparse(loaded.proto, lambda sparse: sparse_tensors.check(sparse, payloads))
