@@ -318,7 +318,8 @@ def PackSparseContractions
         packed[t, n, v] += tiles[t, k, v] * weights[k, n]
         out = linalg.unpack packed
 
-    Tiles of one row stand for no packing: a few rows are read where they are.
+    Tiles of one row stand for no packing: a few rows are read where they are,
+    and zeros make the number of each channel's values a multiple of four.
     Where the encoding has blocks of channels, vectors are of these:
 
         packed[m, j, v] += rows[m, k] * weights[k, j * block + v]

@@ -143,14 +143,16 @@ static double getZeroShare(ElementsAttr elements) {
 namespace {
 
 /// How long a product takes in a format, as a share of the dense one: what is
-/// measured (docs/performance.md) of kernels of 128 rows with AVX-512.
+/// measured (docs/sparsity.md) of kernels of 128 rows with AVX-512.
 struct Cost {
   double fixed, ofDensity;
   double get(double density) const { return fixed + ofDensity * density; }
 };
 
-constexpr Cost kChannelCost{0.05, 2.3};
-constexpr Cost kBlockCost{0.05, 1.45};
+constexpr Cost kChannelCost{0.05, 2.4};
+constexpr Cost kBlockCost{0.02, 1.6};
+/// The same of few rows, where weights that are read from a cache decide.
+constexpr Cost kFewRowsCost{0.1, 6.5};
 
 /// A sparse product must be expected to take less than this: estimates are off
 /// by some percent.
@@ -161,6 +163,15 @@ constexpr double kWorthIt = 0.85;
 struct Encoded {
   SparseElementsAttr value;
   double cost = 1;
+
+  double getDensity() const {
+    return double(value.getValues().getNumElements()) /
+           double(value.getNumElements());
+  }
+  bool isBlocked() const {
+    return getSparseTensorEncoding(value.getType()) ==
+           getBlockEncoding(value.getContext());
+  }
 };
 
 /// The multiplications that must be saved: what packs the rows takes some
@@ -171,15 +182,18 @@ constexpr double kFewestSaved = 4e6;
 constexpr int64_t kFewestElements = 1 << 16;
 
 /// Whether the product `op` gains enough. An unknown number of rows is a usual
-/// one.
+/// one, but one row mustn't take longer either.
 bool isWorthIt(Operation *op, const Encoded &encoded) {
   constexpr int64_t usualRows = 128, fewRows = 3;
   auto type = cast<RankedTensorType>(op->getOperand(0).getType());
-  auto [value, cost] = encoded;
-  double elements = value.getType().getNumElements();
+  double cost = encoded.cost;
+  double elements = encoded.value.getNumElements();
   double rows = 1;
   for (int64_t size : type.getShape().drop_back())
     rows *= ShapedType::isDynamic(size) ? usualRows : size;
+  bool mayBeFew = !type.hasStaticShape() || rows <= fewRows;
+  if (mayBeFew && !encoded.isBlocked())
+    cost = std::max(cost, kFewRowsCost.get(encoded.getDensity()));
   if (cost > kWorthIt || elements < kFewestElements)
     return false;
   return rows <= fewRows || (1 - cost) * rows * elements >= kFewestSaved;

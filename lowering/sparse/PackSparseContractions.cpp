@@ -84,8 +84,13 @@ struct PackSparseContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
     });
     if (failed(found))
       return failure();
-    const auto &[contraction, weights] = *found;
+    auto &[contraction, weights] = *found;
     auto type = cast<RankedTensorType>(contraction.weights->get().getType());
+    ArrayRef<int64_t> rows =
+        cast<RankedTensorType>(contraction.input->get().getType()).getShape();
+    SparseTile tile = SparseTile::get(unit, rows[0], rows[1]);
+    if (weights.block == 1)
+      weights.pad(tile.getMultiple(), rows[1]);
     Value assembled = weights.assemble(rewriter, op.getLoc(), type);
     rewriter.replaceOp(
         op, weights.block > 1

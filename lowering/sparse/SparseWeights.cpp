@@ -94,6 +94,35 @@ omb::SparseWeights::get(SparseElementsAttr elements) {
   return weights;
 }
 
+void omb::SparseWeights::pad(int64_t count, int64_t inner) {
+  SparseWeights padded;
+  padded.positions.push_back(0);
+  for (size_t outer = 0; outer + 1 < positions.size(); ++outer) {
+    int64_t at = positions[outer], end = positions[outer + 1];
+    int64_t left =
+        std::min<int64_t>(llvm::alignTo(end - at, count), inner) - (end - at);
+    // The first of those that have no values, in their order.
+    for (int64_t k = 0; at < end || left > 0; ++k) {
+      bool isStored = at < end && coordinates[at] == k;
+      if (!isStored && left == 0)
+        std::tie(k, isStored) = std::pair<int64_t, bool>(coordinates[at], true);
+      padded.coordinates.push_back(k);
+      if (!isStored) {
+        padded.values.append(block, 0.0f);
+        --left;
+        continue;
+      }
+      padded.values.append(values.begin() + at * block,
+                           values.begin() + (at + 1) * block);
+      ++at;
+    }
+    padded.positions.push_back(padded.coordinates.size());
+  }
+  positions = std::move(padded.positions);
+  coordinates = std::move(padded.coordinates);
+  values = std::move(padded.values);
+}
+
 /// A constant of these numbers, one at least, as `T`.
 template <typename T, typename From>
 static Value createNumbers(OpBuilder &builder, Location loc, Type element,

@@ -28,6 +28,10 @@ struct SparseWeights {
   /// them. Fails where it says another one.
   static llvm::FailureOr<SparseWeights> get(mlir::SparseElementsAttr elements);
 
+  /// Stores zeros, too, so that each channel, or block of channels, has a
+  /// multiple of `count` values, as far as there are that many k of `inner`.
+  void pad(int64_t count, int64_t inner);
+
   /// A tensor that is assembled of constants for positions, coordinates and
   /// values. How many values there are isn't part of the types, so that
   /// kernels can be shared.

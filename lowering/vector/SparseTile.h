@@ -14,6 +14,9 @@ struct SparseTile {
   unsigned lanes;
   unsigned vectors;
 
+  /// How many values of a channel are multiplied at once: as many that sums of
+  /// few rows don't wait for themselves.
+  int64_t getMultiple() const { return lanes == 1 ? 4 : 1; }
   int64_t getRows() const { return int64_t(lanes) * vectors; }
 
   /// Of `rows` rows, which may be dynamic, of `inner` elements of f32.

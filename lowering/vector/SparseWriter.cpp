@@ -44,7 +44,7 @@ SparseWriter::emitSums(Value begin, Value end, Values zeros,
   unsigned count = zeros.size();
   // An addition takes four cycles, in which others begin.
   constexpr unsigned enough = 4;
-  unsigned copies = std::max(enough / count, 1u);
+  unsigned copies = llvm::PowerOf2Ceil(llvm::divideCeil(enough, count));
   auto loop = [&](Value from, Value to, unsigned step, Values sums) {
     auto op =
         scf::ForOp::create(builder, loc, from, to, constant(step), sums);

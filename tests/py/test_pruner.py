@@ -288,3 +288,11 @@ def test_inspect_says_the_form(run: Callable[..., tuple[int, str]], tmp_path: Pa
         path = tmp_path / "p.onnx"
         omb.prune(model, sparsity=0.9, pattern=pattern).save(path)
         assert f"90.0% zeros  compiled {form}" in run("inspect", path)[1]
+
+
+def test_quantized_afterwards():
+    # The quantizer finds weights that are stored sparse.
+    pruned = omb.prune(network(), sparsity=0.9).model
+    assert pruned.graph.sparse_initializer
+    made = omb.quantize(pruned, method="dynamic")
+    assert [layer.name for layer in made.layers] == ["first", "second"]

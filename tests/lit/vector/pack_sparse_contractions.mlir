@@ -55,11 +55,14 @@ func.func @dynamic_and_empty(%x: tensor<?x65536xf32>, %n: index) -> tensor<?x3xf
 
 #CHANNELS = #sparse_tensor.encoding<{ map = (k, n) -> (n : dense, k : compressed) }>
 
-// One more coordinate takes 32 bits; a few rows are tiles of one.
+// One more coordinate takes 32 bits; a few rows are tiles of one, for which channels that have values have a multiple of
+// 4, with zeros at the first coordinates without one.
 // CHECK-LABEL: func.func @wide
 // CHECK:         sparse_tensor.assemble {{.*}} : (tensor<4xi32>, tensor<?xi32>), tensor<?xf32>
 // CHECK:         linalg.pack {{.*}} inner_tiles = [1] into %{{.*}} : tensor<3x65537xf32> -> tensor<3x65537x1xf32>
-// CHECK-DAG:   coordinates: "0x4000000000000100"
+// CHECK-DAG:   coordinates: "0x4000000000000000010000000200000000000100"
+// CHECK-DAG:   positions: "0x4000000000000000000000000400000004000000"
+// CHECK-DAG:   values: "0x400000000000000000000000000000000000803F"
 func.func @wide(%x: tensor<3x65537xf32>) -> tensor<3x3xf32> {
   %w = arith.constant sparse<[[65536, 1]], [1.0]> : tensor<65537x3xf32, #CHANNELS>
   %zero = arith.constant 0.0 : f32
