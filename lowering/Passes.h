@@ -14,8 +14,19 @@ namespace omb {
 #define GEN_PASS_REGISTRATION
 #include "lowering/Passes.h.inc"
 
+struct ToLinalgOptions : mlir::PassPipelineOptions<ToLinalgOptions> {
+  Option<std::string> sparse{
+      *this, "sparse",
+      llvm::cl::desc("Which weights get sparse types: off, auto or on"),
+      llvm::cl::init("auto")};
+  Option<double> zeros{*this, "zeros",
+                       llvm::cl::desc("The share of zeros that they have"),
+                       llvm::cl::init(0.5)};
+};
+
 /// Adds `omb-to-linalg`: omb-simplify and convert-onnx-to-linalg.
-void buildToLinalgPipeline(mlir::OpPassManager &passes);
+void buildToLinalgPipeline(mlir::OpPassManager &passes,
+                           const ToLinalgOptions &options);
 
 /// The vector registers of the CPU that omb-to-vector generates code for.
 struct ToVectorOptions : mlir::PassPipelineOptions<ToVectorOptions> {

@@ -295,6 +295,52 @@ def WinogradConvolutions
   ];
 }
 
+def DensifyConstants : Pass<"omb-densify-constants", "::mlir::ModuleOp"> {
+  let summary = "Make sparse constants of linalg dense";
+  let description = [{
+    Replaces every `arith.constant` of a type with a `#sparse_tensor.encoding`
+    by one of the ordinary type, with all of its elements. Products take both.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
+def PackSparseContractions
+    : Pass<"omb-pack-sparse-contractions", "::mlir::ModuleOp">,
+      VectorUnitOptions {
+  let summary = "Put sparse weights and rows into the order of kernels";
+  let description = [{
+    Takes products of rows and a constant matrix of f32 of a sparse type, which
+    is assembled of the constants that kernels read: where each channel's
+    elements start, their coordinates (of 16 bits where these fit), and they.
+
+    Where the encoding has each channel for itself, rows are packed in tiles, so
+    that vectors have elements of several rows, which are multiplied with one of
+    the weights:
+
+        tiles = linalg.pack rows
+        weights = sparse_tensor.assemble (positions, coordinates), values
+        packed[t, n, v] += tiles[t, k, v] * weights[k, n]
+        out = linalg.unpack packed
+
+    Tiles of one row stand for no packing: a few rows are read where they are,
+    and zeros make the number of each channel's values a multiple of four.
+    Where the encoding has blocks of channels, vectors are of these:
+
+        packed[m, j, v] += rows[m, k] * weights[k, j * block + v]
+        out = linalg.unpack packed
+  }];
+  let options = vectorUnit # [
+    Option<"explain", "explain", "bool", /*default=*/"false",
+           "Remark of each sum of sparse weights that isn't packed why it isn't">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect",
+    "::mlir::sparse_tensor::SparseTensorDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
                        VectorUnitOptions {
   let summary = "Put weights into the order in which kernels read them";
@@ -438,6 +484,7 @@ def VectorizeKernels : Pass<"omb-vectorize-kernels", "::mlir::ModuleOp">,
     "::mlir::arith::ArithDialect",
     "::mlir::func::FuncDialect",
     "::mlir::LLVM::LLVMDialect",
+    "::mlir::math::MathDialect",
     "::mlir::memref::MemRefDialect",
     "::mlir::scf::SCFDialect",
     "::mlir::vector::VectorDialect",

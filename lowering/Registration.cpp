@@ -52,7 +52,7 @@ void omb::registerPasses() {
       "omb-simplify",
       "onnx to onnx: infer shapes, fold, canonicalize, remove duplicates",
       onnx::buildSimplifyPipeline);
-  PassPipelineRegistration<>(
+  PassPipelineRegistration<ToLinalgOptions>(
       "omb-to-linalg", "onnx to linalg: omb-simplify, then lower every op",
       buildToLinalgPipeline);
   PassPipelineRegistration<ToVectorOptions>(

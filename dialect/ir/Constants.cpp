@@ -10,8 +10,9 @@ using namespace omb::onnx;
 
 Value omb::onnx::createConstant(OpBuilder &builder, Location loc,
                                 ElementsAttr value) {
+  StringRef name = isa<SparseElementsAttr>(value) ? "sparse_value" : "value";
   return ConstantOp::create(builder, loc, TypeRange{value.getType()},
-                            ValueRange{}, builder.getNamedAttr("value", value));
+                            ValueRange{}, builder.getNamedAttr(name, value));
 }
 
 Value omb::onnx::createConstant(OpBuilder &builder, Location loc,

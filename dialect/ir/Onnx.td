@@ -31,6 +31,7 @@ def Onnx_Dialect : Dialect {
     bool is `i1`. A tensor type's encoding `#onnx.dims<"batch", ?>` names its
     dynamic dimensions.
   }];
+  let dependentDialects = ["::mlir::sparse_tensor::SparseTensorDialect"];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
   let hasConstantMaterializer = 1;

@@ -7,6 +7,7 @@
 #include "dialect/ir/ops/Constant.h"
 #include "dialect/shape/ShapeInference.h"
 
+#include "mlir/Dialect/SparseTensor/IR/SparseTensor.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/IR/OpImplementation.h"
@@ -51,8 +52,9 @@ Operation *OnnxDialect::materializeConstant(OpBuilder &builder, Attribute value,
   auto elements = dyn_cast<ElementsAttr>(value);
   if (!elements)
     return nullptr;
+  StringRef name = isa<SparseElementsAttr>(elements) ? "sparse_value" : "value";
   return ConstantOp::create(builder, loc, TypeRange{type}, ValueRange{},
-                            builder.getNamedAttr("value", elements));
+                            builder.getNamedAttr(name, elements));
 }
 
 //===----------------------------------------------------------------------===//

@@ -4,6 +4,7 @@
 
 #include "dialect/ir/OnnxDialect.h"
 #include "dialect/ir/QuantizedTypes.h"
+#include "dialect/ir/SparseTypes.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -363,6 +364,8 @@ LogicalResult omb::onnx::verifyTypeVariables(Operation *op,
                                 SmallVector<Type>(op->getResultTypes())))
     if (std::string why = findQuantizationObstacle(type); !why.empty())
       return op->emitOpError("has the type ") << type << ", which " << why;
+  if (std::string why = findSparsityObstacle(op); !why.empty())
+    return op->emitOpError("can't be sparse: ") << why;
   for (auto [index, parameter] : llvm::enumerate(signature.operands))
     if (failed(bind(parameter, getOperandGroup(op, signature, index))))
       return failure();

@@ -102,4 +102,47 @@ def QuantToQdq : Pass<"onnx-quant-to-qdq", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::quant::QuantDialect"];
 }
 
+def SparsifyConstants : Pass<"onnx-sparsify-constants", "::mlir::ModuleOp"> {
+  let summary = "Give weights that are mostly zeros a sparse type";
+  let description = [{
+    A constant matrix of f32 that is the second factor of a `MatMul` or `Gemm`,
+    dense or sparse in whatever form, transposed or not, becomes a constant of
+    one of the types that have kernels, which only store what isn't zero:
+
+        // each channel for itself
+        (k, n) -> (n : dense, k : compressed)
+        // for a k, 16 channels next to each other
+        (k, n) -> (n floordiv 16 : dense, k : compressed, n mod 16 : dense)
+
+    The mode "auto" does that where an estimate, of measured times, says that
+    the product becomes faster; "on" does it to all that is sparse already or
+    has at least `threshold` zeros; "off" to nothing. Of infinities and numbers
+    that are no numbers, products with zeros aren't computed then.
+  }];
+  let options = [
+    Option<"mode", "mode", "std::string", /*default=*/"\"auto\"",
+           "off, auto or on">,
+    Option<"threshold", "threshold", "double", /*default=*/"0.5",
+           "The share of zeros that weights have at least">
+  ];
+}
+
+def DensifyConstants : Pass<"onnx-densify-constants", "::mlir::ModuleOp"> {
+  let summary = "Make sparse constants dense where nothing takes them sparse";
+  let description = [{
+    Gives every op that has no sparse lowering the ordinary tensor in place of a
+    constant of a type with a `#sparse_tensor.encoding`. What is left sparse are
+    the second operands of `MatMul` and `Gemm`, in the forms that
+    `onnx-sparsify-constants` chooses. One constant becomes one dense one,
+    however many ops read it.
+
+    With `keep-factors`, matrices that may be given such a form stay as they
+    are: what other constants hold, passes look for in dense ones.
+  }];
+  let options = [
+    Option<"keepFactors", "keep-factors", "bool", /*default=*/"false",
+           "Leave second factors of products sparse in any form">
+  ];
+}
+
 #endif // OMB_DIALECT_TRANSFORMS_PASSES_TD

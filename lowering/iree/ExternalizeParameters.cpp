@@ -134,6 +134,7 @@ struct ExternalizeParameters
 } // namespace
 
 void omb::buildToIREEPipeline(OpPassManager &passes) {
+  passes.addPass(createDensifyConstants());
   passes.addPass(createFlattenElements());
   passes.addPass(createIsolateCarriedTensors());
   passes.addPass(createCarrySizes());

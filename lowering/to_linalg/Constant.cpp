@@ -1,5 +1,6 @@
 //===- Constant.cpp - Lowering of constants and of shapes -----------------===//
 
+#include "dialect/ir/SparseTypes.h"
 #include "dialect/ir/ops/Constant.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
@@ -33,7 +34,7 @@ struct ConstantToArith : OpConversionPattern<ConstantOp> {
     if (!type)
       return rewriter.notifyMatchFailure(op, "the element type has no storage");
     type = RankedTensorType::get(elements.getShapedType().getShape(),
-                                 type.getElementType());
+                                 type.getElementType(), type.getEncoding());
     TypedAttr signless = withType(elements, type);
     if (!signless)
       return rewriter.notifyMatchFailure(op, "the value has no known storage");
@@ -43,9 +44,11 @@ struct ConstantToArith : OpConversionPattern<ConstantOp> {
 
   /// The elements as a tensor of type `type`.
   static TypedAttr withType(ElementsAttr elements, RankedTensorType type) {
-    if (auto sparse = dyn_cast<SparseElementsAttr>(elements))
-      elements = DenseElementsAttr::get(
-          sparse.getType(), llvm::to_vector(sparse.getValues<Attribute>()));
+    if (auto sparse = dyn_cast<SparseElementsAttr>(elements)) {
+      if (sparse.getType() == type && omb::onnx::isSparse(type))
+        return sparse;
+      elements = omb::onnx::makeDense(sparse);
+    }
     if (omb::isSubByte(elements.getElementType()))
       return omb::widenSubByte(elements);
     if (auto dense = dyn_cast<DenseElementsAttr>(elements))

@@ -192,8 +192,14 @@ static std::unique_ptr<Pass> createSafeCanonicalizer() {
                               "(anonymous namespace)::ForOpTensorCastFolder"});
 }
 
-void omb::buildToLinalgPipeline(OpPassManager &passes) {
+void omb::buildToLinalgPipeline(OpPassManager &passes,
+                                const ToLinalgOptions &options) {
   onnx::buildSimplifyPipeline(passes);
+  onnx::SparsifyConstantsOptions sparse;
+  sparse.mode = options.sparse;
+  sparse.threshold = options.zeros;
+  passes.addPass(onnx::createSparsifyConstants(sparse));
+  passes.addPass(onnx::createDensifyConstants());
   passes.addPass(onnx::createDecomposeSequences());
   passes.addPass(onnx::createQdqToQuant());
   onnx::QuantToQdqOptions quantized;

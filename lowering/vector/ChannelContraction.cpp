@@ -184,6 +184,10 @@ ChannelContraction::match(linalg::LinalgOp op,
         return isa<RankedTensorType>(input.getType());
       }))
     return fail("isn't a product of two tensors");
+  for (Value input : op.getDpsInputs())
+    if (cast<RankedTensorType>(input.getType()).getEncoding() &&
+        !matchPattern(input, m_Constant()))
+      return fail("has sparse weights, in the order of kernels");
   Type sums = getElementTypeOrSelf(op.getDpsInits()[0].getType());
   bool isInteger = sums.isInteger(32);
   Type element = isInteger ? IntegerType::get(op.getContext(), 8) : sums;

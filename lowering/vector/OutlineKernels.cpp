@@ -4,6 +4,7 @@
 #include "lowering/vector/Outliner.h"
 #include "lowering/vector/PackedContraction.h"
 #include "lowering/vector/RowKernel.h"
+#include "lowering/vector/SparseContraction.h"
 #include "lowering/vector/Winograd.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -126,6 +127,90 @@ static void outline(Outliner &outliner, const PackedContraction &contraction) {
 }
 
 //===----------------------------------------------------------------------===//
+// Products with sparse weights
+//===----------------------------------------------------------------------===//
+
+static void clonePack(OpBuilder &builder, linalg::PackOp pack, IRMapping &map) {
+  if (Value padding = pack.getPaddingValue())
+    builder.clone(*padding.getDefiningOp(), map);
+  builder.clone(*pack, map);
+}
+
+static void cloneProduct(OpBuilder &builder,
+                         const SparseContraction &contraction, IRMapping &map,
+                         ValueRange sizes) {
+  auto weights = contraction.weights;
+  auto pack = contraction.pack;
+  auto fill = contraction.fill;
+  auto product = contraction.product;
+  auto unpack = contraction.unpack;
+  builder.clone(*weights, map);
+  // A pack that stays is of single rows, as many as the result has.
+  if (pack) {
+    mapEmpty(builder, pack.getDest(), sizes, map);
+    clonePack(builder, pack, map);
+  }
+  // The result's rows, or the tiles of them.
+  SmallVector<Value> first;
+  if (cast<RankedTensorType>(fill.output().getType()).isDynamicDim(0))
+    first.push_back(tensor::DimOp::create(
+        builder, product.getLoc(), map.lookup(product.getDpsInputs()[0]), 0));
+  mapEmpty(builder, fill.output(), first, map);
+  cloneConstants(builder, fill, map);
+  builder.clone(*fill, map);
+  builder.clone(*product, map);
+  mapEmpty(builder, unpack.getDest(), sizes, map);
+  builder.clone(*unpack, map);
+  cloneEpilogue(builder, contraction.epilogue, map, sizes);
+}
+
+static void outline(Outliner &outliner, const SparseContraction &contraction) {
+  auto unpack = contraction.unpack;
+  auto product = contraction.product;
+  auto weights = contraction.weights;
+  auto pack = contraction.pack;
+  auto epilogue = contraction.epilogue;
+  Value result = contraction.getResult();
+  SmallVector<Value> tensors{
+      contraction.getInput(), contraction.getPositions(),
+      contraction.getCoordinates(), contraction.getValues()};
+  addOthers(epilogue, unpack.getResult(), tensors);
+  KernelSource source{
+      product->getLoc(),
+      tensors,
+      /*indices=*/{},
+      result,
+      getSizes(result.getDefiningOp(), unpack.getDest()),
+      [&](OpBuilder &builder, IRMapping &map, ValueRange sizes) {
+        cloneProduct(builder, contraction, map, sizes);
+      }};
+  outliner.outline(source);
+  for (Operation *op : {epilogue.getOperation(), unpack.getOperation(),
+                        product.getOperation()})
+    if (op)
+      op->erase();
+  for (Operation *op : {weights.getOperation(), pack.getOperation()})
+    if (op && op->use_empty())
+      op->erase();
+}
+
+/// Tiles of rows, which several products may read.
+static void outline(Outliner &outliner, linalg::PackOp pack) {
+  KernelSource source{
+      pack.getLoc(),
+      {pack.getSource()},
+      /*indices=*/{},
+      pack.getResult(),
+      getSizes(pack, pack.getDest()),
+      [&](OpBuilder &builder, IRMapping &map, ValueRange sizes) {
+        mapEmpty(builder, pack.getDest(), sizes, map);
+        clonePack(builder, pack, map);
+      }};
+  outliner.outline(source);
+  pack.erase();
+}
+
+//===----------------------------------------------------------------------===//
 // Transforms
 //===----------------------------------------------------------------------===//
 
@@ -238,6 +323,8 @@ struct OutlineKernels : omb::impl::OutlineKernelsBase<OutlineKernels> {
 
   void runOnOperation() override {
     Outliner outliner(getOperation());
+    outlineLanes(outliner);
+    outlineAll<SparseContraction, linalg::UnPackOp>(outliner);
     outlineAll<PackedContraction, linalg::UnPackOp>(outliner);
     outlineAll<WinogradInput, linalg::WinogradInputTransformOp>(outliner);
     outlineAll<WinogradOutput, linalg::WinogradOutputTransformOp>(outliner);
@@ -268,6 +355,17 @@ private:
       if (succeeded(kernel))
         outline(outliner, *kernel);
     }
+  }
+
+  /// What packs rows for products with sparse weights.
+  void outlineLanes(Outliner &outliner) {
+    SmallVector<linalg::PackOp> packs;
+    getOperation().walk([&](linalg::PackOp op) {
+      if (!isInKernel(op) && packsLanes(op))
+        packs.push_back(op);
+    });
+    for (linalg::PackOp op : packs)
+      outline(outliner, op);
   }
 
   /// The last ops first, since each takes what is before it.

@@ -37,6 +37,7 @@ FailureOr<PackedContraction> PackedContraction::match(linalg::UnPackOp unpack) {
   auto type = dyn_cast<RankedTensorType>(unpack.getDest().getType());
   if (!type || !found.product || !found.product->hasOneUse() ||
       found.product.getNumDpsInputs() != 2 ||
+      found.getPanelsType().getEncoding() ||
       unpack.getInnerDimsPos() != ArrayRef<int64_t>{type.getRank() - 1} ||
       !unpack.getOuterDimsPerm().empty())
     return failure();

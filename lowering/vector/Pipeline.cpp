@@ -10,6 +10,11 @@ using namespace mlir;
 
 void omb::buildToVectorPipeline(OpPassManager &passes,
                                 const ToVectorOptions &options) {
+  PackSparseContractionsOptions sparse;
+  sparse.vectorBytes = options.vectorBytes;
+  sparse.vectorRegisters = options.vectorRegisters;
+  passes.addPass(createPackSparseContractions(sparse));
+  passes.addPass(createDensifyConstants());
   passes.addPass(createConvertLayout());
   // Sizes of results are uses of them.
   passes.addPass(memref::createResolveShapedTypeResultDimsPass());

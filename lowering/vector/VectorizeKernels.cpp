@@ -8,6 +8,7 @@
 #include "lowering/vector/TileEmitter.h"
 #include "lowering/vector/VectorizeAttention.h"
 #include "lowering/vector/VectorizeRows.h"
+#include "lowering/vector/VectorizeSparse.h"
 #include "lowering/vector/VectorizeWinograd.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -204,6 +205,10 @@ private:
 FailureOr<Executable> vectorize(OpBuilder &builder, func::FuncOp kernel,
                                 const VectorUnit &unit) {
   if (auto unpacks = kernel.getOps<linalg::UnPackOp>(); !unpacks.empty()) {
+    FailureOr<SparseContraction> sparse =
+        SparseContraction::match(*unpacks.begin());
+    if (succeeded(sparse))
+      return vectorizeSparse(builder, kernel, *sparse, unit);
     FailureOr<PackedContraction> contraction =
         PackedContraction::match(*unpacks.begin());
     if (failed(contraction))
@@ -224,13 +229,15 @@ FailureOr<Executable> vectorize(OpBuilder &builder, func::FuncOp kernel,
       return failure();
     return vectorizeWinogradOutput(builder, kernel, *output, unit);
   }
+  Operation *last = kernel.front().getTerminator();
+  if (auto pack = last->getOperand(0).getDefiningOp<linalg::PackOp>())
+    return vectorizeLanes(builder, kernel, pack, unit);
   for (auto product : kernel.getOps<linalg::LinalgOp>()) {
     FailureOr<Attention> attention =
         Attention::match(product, [](const Twine &) {});
     if (succeeded(attention))
       return vectorizeAttention(builder, kernel, *attention, unit);
   }
-  Operation *last = kernel.front().getTerminator();
   auto root = last->getOperand(0).getDefiningOp<linalg::GenericOp>();
   FailureOr<RowKernel> rows = root
                                   ? RowKernel::match(root, [](const Twine &) {})

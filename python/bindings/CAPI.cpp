@@ -52,3 +52,21 @@ MlirStringRef ombElementsGetRawData(MlirAttribute elements) {
       return wrapBytes(blob->getData());
   return mlirStringRefCreate(nullptr, 0);
 }
+
+MlirAttribute ombSparseElementsGet(MlirType type, size_t count,
+                                   const int64_t *coordinates,
+                                   const void *values, size_t valueBytes) {
+  auto tensor = cast<RankedTensorType>(unwrap(type));
+  auto size = static_cast<int64_t>(count);
+  auto valueType = RankedTensorType::get(size, tensor.getElementType());
+  ArrayRef<char> bytes(static_cast<const char *>(values), valueBytes);
+  bool isSplat;
+  if (!DenseElementsAttr::isValidRawBuffer(valueType, bytes, isSplat))
+    return MlirAttribute{nullptr};
+  auto coordinateType = RankedTensorType::get(
+      {size, tensor.getRank()}, IntegerType::get(tensor.getContext(), 64));
+  auto at = cast<DenseIntElementsAttr>(DenseElementsAttr::get(
+      coordinateType, ArrayRef(coordinates, count * tensor.getRank())));
+  return wrap(SparseElementsAttr::get(
+      tensor, at, DenseElementsAttr::getFromRawBuffer(valueType, bytes)));
+}

@@ -25,6 +25,13 @@ MLIR_CAPI_EXPORTED void ombForEachLoweredOperator(MlirStringCallback callback,
 /// the resource is gone. A splat has the bytes of one element.
 MLIR_CAPI_EXPORTED MlirStringRef ombElementsGetRawData(MlirAttribute elements);
 
+/// The sparse elements attribute of `type`, whose encoding is kept, with
+/// `count` values at coordinates of as many i64 each as the type has
+/// dimensions. Null where `valueBytes` aren't those of so many values.
+MLIR_CAPI_EXPORTED MlirAttribute
+ombSparseElementsGet(MlirType type, size_t count, const int64_t *coordinates,
+                     const void *values, size_t valueBytes);
+
 #ifdef __cplusplus
 }
 #endif

@@ -2,8 +2,10 @@
 
 #include "python/bindings/CAPI.h"
 
+#include "mlir-c/BuiltinAttributes.h"
 #include "mlir/Bindings/Python/NanobindAdaptors.h"
 
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -28,6 +30,29 @@ static nb::object getElementsData(MlirAttribute elements) {
                                            bytes.length, PyBUF_READ));
 }
 
+static MlirAttribute
+getSparseElements(MlirType type,
+                  nb::ndarray<const int64_t, nb::ndim<2>, nb::c_contig,
+                              nb::device::cpu>
+                      coordinates,
+                  nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig,
+                              nb::device::cpu>
+                      values) {
+  MlirAttribute elements =
+      ombSparseElementsGet(type, coordinates.shape(0), coordinates.data(),
+                           values.data(), values.shape(0));
+  if (mlirAttributeIsNull(elements))
+    throw nb::value_error("not as many values as coordinates");
+  return elements;
+}
+
+static nb::object getStoredElements(MlirAttribute elements) {
+  if (!mlirAttributeIsASparseElements(elements))
+    return nb::none();
+  return nb::int_(mlirElementsAttrGetNumElements(
+      mlirSparseElementsAttrGetValues(elements)));
+}
+
 NB_MODULE(_omb, module) {
   module.doc() = "The onnx dialect and the passes of this project.";
   module.def("register_dialects", &ombRegisterDialects, nb::arg("registry"),
@@ -38,5 +63,13 @@ NB_MODULE(_omb, module) {
              "A read-only memoryview of the bytes of a dense or dense_resource "
              "elements attribute, valid while its context lives; None where it "
              "holds none. A splat gives one element's bytes.");
+  module.def("sparse_elements", &getSparseElements, nb::arg("type"),
+             nb::arg("coordinates"), nb::arg("values"),
+             "A sparse elements attribute of `type`, whose encoding is kept: "
+             "int64 coordinates of [values, rank], and the values' bytes, "
+             "which are copied.");
+  module.def("stored_elements", &getStoredElements, nb::arg("elements"),
+             "How many elements a sparse elements attribute stores; None of "
+             "another one.");
   ombRegisterPasses();
 }

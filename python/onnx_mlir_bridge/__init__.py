@@ -9,6 +9,7 @@
     session = omb.load("model.omb")
 
     omb.quantize("model.onnx", "calibration.npz").save("quantized.onnx")
+    omb.prune("model.onnx", sparsity=0.9).save("pruned.onnx")
 
 Every failure that the user can cause is an OmbError, whose message is one line; a FallbackWarning
 lists what runs on the host because no device can do it.
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from onnx_mlir_bridge.importer import import_model
     from onnx_mlir_bridge.importer.compositions.custom import register_op, unregister_op
     from onnx_mlir_bridge.onnx_backend import BridgeBackend as backend  # noqa: N813
+    from onnx_mlir_bridge.pruner import prune
+    from onnx_mlir_bridge.pruner.result import PrunedModel
     from onnx_mlir_bridge.quantizer import quantize
     from onnx_mlir_bridge.quantizer.result import QuantizedModel
     from onnx_mlir_bridge.runtime.devices import Device, devices
@@ -41,6 +44,7 @@ __all__ = [
     "FallbackWarning",
     "InferenceSession",
     "OmbError",
+    "PrunedModel",
     "QuantizedModel",
     "backend",
     "compile",
@@ -48,6 +52,7 @@ __all__ = [
     "import_model",
     "ir",
     "load",
+    "prune",
     "quantize",
     "register_op",
     "unregister_op",
@@ -59,6 +64,7 @@ _LAZY = {
     "CompiledModel": ("onnx_mlir_bridge.compiler.compiled_model", "CompiledModel"),
     "Device": ("onnx_mlir_bridge.runtime.devices", "Device"),
     "InferenceSession": ("onnx_mlir_bridge.runtime.session", "InferenceSession"),
+    "PrunedModel": ("onnx_mlir_bridge.pruner.result", "PrunedModel"),
     "QuantizedModel": ("onnx_mlir_bridge.quantizer.result", "QuantizedModel"),
     "backend": ("onnx_mlir_bridge.onnx_backend", "BridgeBackend"),
     "compile": ("onnx_mlir_bridge.compiler", "compile"),
@@ -66,6 +72,7 @@ _LAZY = {
     "import_model": ("onnx_mlir_bridge.importer", "import_model"),
     "ir": ("onnx_mlir_bridge._mlir.ir", ""),
     "load": ("onnx_mlir_bridge.runtime.session", "load"),
+    "prune": ("onnx_mlir_bridge.pruner", "prune"),
     "quantize": ("onnx_mlir_bridge.quantizer", "quantize"),
     "register_op": ("onnx_mlir_bridge.importer.compositions.custom", "register_op"),
     "unregister_op": ("onnx_mlir_bridge.importer.compositions.custom", "unregister_op"),

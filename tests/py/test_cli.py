@@ -23,7 +23,7 @@ from interrupts import interruptible
 from onnx import TensorProto, helper
 from onnx_mlir_bridge import cli
 from onnx_mlir_bridge.cli import commands, running, values
-from onnx_mlir_bridge.compiler.options import FALLBACKS, PRECISIONS
+from onnx_mlir_bridge.compiler.options import FALLBACKS, PRECISIONS, SPARSE
 from onnx_mlir_bridge.compiler.stages import STAGES
 from onnx_mlir_bridge.runtime.devices import PROVIDERS
 from onnx_mlir_bridge.runtime.signature import TensorInfo
@@ -117,6 +117,7 @@ def test_choices_are_those_of_the_package() -> None:
     assert commands.STAGES == STAGES
     assert commands.FALLBACKS == FALLBACKS
     assert commands.PRECISIONS == PRECISIONS
+    assert commands.SPARSE == SPARSE
     assert sorted(commands.TARGETS) == sorted(PROVIDERS)
 
 

@@ -15,6 +15,7 @@ from host_models import BOOL, FLOAT, INT64, STRING, UINT8, kinds, node, same, se
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 from onnx_mlir_bridge.compiler import placement
+from onnx_mlir_bridge.compiler.options import CompileOptions
 from small_models import tensor
 
 # --- what runs on the host ------------------------------------------------------------------------
@@ -160,8 +161,10 @@ def test_equal_nodes_move_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     rounds = []
     lower = placement.pipeline.to_linalg
-    monkeypatch.setattr(placement.pipeline, "to_linalg", lambda m: rounds.append(m) or lower(m))
-    placed = placement.place(model, "host")
+    monkeypatch.setattr(
+        placement.pipeline, "to_linalg", lambda m, p: rounds.append(m) or lower(m, p)
+    )
+    placed = placement.place(model, CompileOptions())
     assert len(placed.host_nodes) == len(nodes)
     assert len(rounds) <= 2
 

@@ -13,6 +13,8 @@ TARGETS = ("cpu", "vulkan", "cuda")
 STAGES = ("onnx", "linalg", "vector", "iree", "vmfb")
 FALLBACKS = ("host", "error")
 PRECISIONS = ("f32", "bf16", "f16")
+SPARSE = ("off", "auto", "on")
+PRUNE_SCOPES = ("layer", "global")
 QUANTIZE_METHODS = ("static", "dynamic", "weight-only")
 CALIBRATIONS = ("min-max", "percentile", "entropy", "mse")
 ACTIVATIONS = ("u8", "i8")
@@ -45,6 +47,14 @@ _WINOGRAD = click.option(
     default=True,
     show_default=True,
     help="Whether 3x3 convolutions on a CPU may save multiplications, and round more.",
+)
+_SPARSE = click.option(
+    "--sparse",
+    type=click.Choice(SPARSE),
+    default="auto",
+    show_default=True,
+    help="Which weights of products on a CPU are used without their zeros: none, those where that "
+    "is faster, or all.",
 )
 _FALLBACK = click.option(
     "--fallback",
@@ -186,6 +196,7 @@ def _refuse_for_saved(context: click.Context, model: Path, names: Sequence[str])
 @_OPT_LEVEL
 @_PRECISION
 @_WINOGRAD
+@_SPARSE
 @_FALLBACK
 @_CACHE_DIR
 @click.pass_context
@@ -204,7 +215,7 @@ def run(
     from onnx_mlir_bridge.cli import running
 
     _refuse_for_saved(
-        context, model, ("opt_level", "precision", "winograd", "fallback", "cache_dir")
+        context, model, ("opt_level", "precision", "winograd", "sparse", "fallback", "cache_dir")
     )
     running.run(model, inputs, **options)
 
@@ -247,6 +258,7 @@ def run(
 @_OPT_LEVEL
 @_PRECISION
 @_WINOGRAD
+@_SPARSE
 @_FALLBACK
 @_CPU
 @_VULKAN
@@ -267,7 +279,9 @@ def profile(
     from onnx_mlir_bridge.cli import profiling
 
     _refuse_for_saved(
-        context, model, ("opt_level", "precision", "winograd", "fallback", "cpu", "vulkan", "cuda")
+        context,
+        model,
+        ("opt_level", "precision", "winograd", "sparse", "fallback", "cpu", "vulkan", "cuda"),
     )
     profiling.profile(model, inputs, **options)
 
@@ -310,6 +324,7 @@ def profile(
 @_OPT_LEVEL
 @_PRECISION
 @_WINOGRAD
+@_SPARSE
 @_FALLBACK
 def compile(
     model: Path,
@@ -525,6 +540,71 @@ def quantize(
     from onnx_mlir_bridge.cli import quantizing
 
     quantizing.quantize(model, output, top, report, plot, given)
+
+
+@omb.command(short_help="Make zeros of a model's smallest weights.")
+@_MODEL
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    required=True,
+    help="The ONNX file to write.",
+)
+@click.option(
+    "--sparsity",
+    type=float,
+    metavar="S",
+    help="The share of weights that become zero, such as 0.9.",
+)
+@click.option(
+    "--pattern",
+    metavar="PATTERN",
+    help="Which become zero together: blocks of 1x16 or RxC inputs and output channels; or all but "
+    "2 of 4 (2:4), or n of m, inputs of each channel, which needs no --sparsity.",
+)
+@click.option(
+    "--scope",
+    type=click.Choice(PRUNE_SCOPES),
+    default="layer",
+    show_default=True,
+    help="Whether each layer has this sparsity, or all of them together.",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="NAME",
+    help="A node that stays as it is, by its name or that of its first output; * stands for any "
+    "characters. May be given several times.",
+)
+@click.option(
+    "--exclude-op",
+    "exclude_ops",
+    multiple=True,
+    metavar="TYPE",
+    help="An operator that stays as it is. May be given several times.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what is printed to FILE as JSON.",
+)
+def prune(
+    model: Path,
+    output: Path,
+    report: Path | None,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Make zeros of the smallest weights of MODEL, an ONNX model of float32, and save it as OUT.
+
+    Weights become sparse initializers where that is smaller. How well the model still does its work
+    is for you to measure.
+    """
+    from onnx_mlir_bridge.cli import pruning
+
+    pruning.prune(model, output, report, options)
 
 
 @omb.command("import", short_help="Print a model in the onnx dialect.")

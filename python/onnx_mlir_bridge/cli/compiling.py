@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -45,6 +46,19 @@ def check_output(model: Path, output: str) -> None:
         return
     if same:
         raise OmbError(f"'{output}' is the model itself; choose another name for the output")
+
+
+def check_writable(path: Path) -> None:
+    """OmbError, before all work, where a file can't be written."""
+    if path.is_dir():
+        raise OmbError(f"'{path}' can't be written: it is a directory")
+    if path.exists() and not path.is_file():
+        return  # a device
+    try:
+        with tempfile.TemporaryFile(dir=path.absolute().parent):
+            pass
+    except OSError as error:
+        raise OmbError(f"'{path}' can't be written: {error.strerror or error}") from None
 
 
 def save(model: Path, output: str, target: str, options: dict[str, Any]) -> None:

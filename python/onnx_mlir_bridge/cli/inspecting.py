@@ -69,6 +69,13 @@ def _print(found: Inspection) -> None:
         f"parameters: {sum(p.values for p in parameters):,}, {total}",
         [(p.element, f"{p.values:,}", text.size(p.bytes), _tensors(p.tensors)) for p in parameters],
     )
+    _section(
+        f"sparse weights: {len(found.sparse)}",
+        [
+            (printable(w.name), text.shape(w.shape), f"{w.zeros:.1%} zeros", f"compiled {w.form}")
+            for w in found.sparse
+        ],
+    )
     _section("warnings", [(printable(warning),) for warning in found.warnings])
     _section(f"on the host ({found.parts} parts in all)", _first(found.host))
     _section(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from onnx_mlir_bridge.cli import text
-from onnx_mlir_bridge.cli.compiling import check_output, write
-from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.cli.compiling import check_output, check_writable, write
 from onnx_mlir_bridge.quantizer import quantize as quantize_model
 from onnx_mlir_bridge.quantizer.plot import check_plot
 from onnx_mlir_bridge.quantizer.plot import plot as draw
@@ -32,7 +30,7 @@ def quantize(
         check_plot(plot)
     for path in filter(None, (output, report, plot)):
         check_output(model, str(path))
-        _check_writable(path)
+        check_writable(path)
     options = dict(given)
     if plot is not None or (report is not None and options.get("method", "static") == "static"):
         options["sensitivity"] = True
@@ -47,19 +45,6 @@ def quantize(
     if plot is not None:
         draw(made.sensitivities, plot)
         print(f"wrote {text.printable(str(plot))}")
-
-
-def _check_writable(path: Path) -> None:
-    """OmbError, before all work, where a file can't be written."""
-    if path.is_dir():
-        raise OmbError(f"'{path}' can't be written: it is a directory")
-    if path.exists() and not path.is_file():
-        return  # a device
-    try:
-        with tempfile.TemporaryFile(dir=path.absolute().parent):
-            pass
-    except OSError as error:
-        raise OmbError(f"'{path}' can't be written: {error.strerror or error}") from None
 
 
 def _print(made: QuantizedModel, top: int) -> None:

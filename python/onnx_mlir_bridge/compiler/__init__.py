@@ -69,7 +69,7 @@ def emit(
     with reporting(checked.progress) as report:
         report("Importing")
         bound = specialization.settled(model, checked.constants)
-        placed = placement.place(bound, checked.fallback, report)
+        placed = placement.place(bound, checked, report)
         resolved = targets.resolve(target, checked.cpu, checked.vulkan, checked.cuda)
         if stage in stages.SOURCE_STAGES:
             return stages.emit_source(placed, stage, resolved, checked)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from onnx_mlir_bridge.compiler import diagnostics, placement, source, specialization
+from onnx_mlir_bridge.compiler.options import CompileOptions
+from onnx_mlir_bridge.compiler.parts import DevicePart, PlacedModel
 from onnx_mlir_bridge.errors import OmbError
 
 if TYPE_CHECKING:
@@ -40,6 +44,19 @@ class Parameters:
 
 
 @dataclass(frozen=True)
+class Weight:
+    """A constant matrix, or one of more dimensions, of float32 with many zeros.
+
+    zeros: their share. form: how it is compiled for a CPU: "dense", "by channels" or "in blocks".
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    zeros: float
+    form: str
+
+
+@dataclass(frozen=True)
 class Inspection:
     """What inspect() finds.
 
@@ -47,8 +64,9 @@ class Inspection:
     opset and the inlining of the model's functions, the most frequent first. parts: how many it is
     cut into, for the device and the host in turn. host: which nodes run on the host, and why, a
     line each. specialized: why it is compiled at the first run, and anew for each value of an
-    input, a line each; parts, host and problems are known only then. problems: why the model can't
-    be compiled, a line each; none: its lowerings succeed.
+    input, a line each; parts, host, problems and forms of weights are known only then. sparse: the
+    weights that are stored sparse or are a tenth zeros. problems: why the model can't be compiled,
+    a line each; none: its lowerings succeed.
     """
 
     opset: int
@@ -58,6 +76,7 @@ class Inspection:
     outputs: tuple[ValueInfo, ...]
     operators: tuple[Operator, ...]
     parameters: tuple[Parameters, ...]
+    sparse: tuple[Weight, ...]
     warnings: tuple[str, ...]
     parts: int
     host: tuple[str, ...]
@@ -74,13 +93,15 @@ def inspect(model: ModelSource) -> Inspection:
     failing: Counter[str] = Counter()
     on_host: Counter[str] = Counter()
     host, problems, parts = [], [], 0
+    forms: dict[str, str] = {}
     specialized: tuple[str, ...] = ()
     try:
         prepared = prepare(model)
         specialized = tuple(map(str, specialization.reasons(prepared)))
         if not specialized:
-            placed = placement.place(prepared, "host")
+            placed = placement.place(prepared, CompileOptions())
             parts = len(placed.parts)
+            forms = _forms(placed)
             for node in placed.host_nodes:
                 on_host.update(node.operators)
                 host.append(f"{node.name}: {node.reason}")
@@ -103,12 +124,42 @@ def inspect(model: ModelSource) -> Inspection:
         outputs=imported.outputs,
         operators=tuple(sorted(operators, key=lambda op: (-op.count, op.name))),
         parameters=tuple(nodes.parameters()),
+        sparse=tuple(replace(w, form=forms.get(w.name, w.form)) for w in nodes.sparse),
         warnings=imported.warnings,
         parts=parts,
         host=tuple(host),
         specialized=specialized,
         problems=tuple(dict.fromkeys(problems)),
     )
+
+
+_FEWEST_ZEROS = 0.1
+
+
+def _forms(placed: PlacedModel) -> dict[str, str]:
+    """The forms of the weights that are compiled sparse, by their names."""
+    from onnx_mlir_bridge._mlir import ir
+
+    found: dict[str, str] = {}
+
+    def visit(operation: ir.Operation) -> ir.WalkResult:
+        if operation.name == "arith.constant" and "#sparse_tensor" in str(
+            operation.results[0].type
+        ):
+            is_blocked = "floordiv" in str(operation.results[0].type)
+            name = _constant_name(operation)
+            found[name] = "in blocks" if is_blocked else "by channels"
+        return ir.WalkResult.ADVANCE
+
+    for part in placed.parts:
+        if isinstance(part, DevicePart):
+            part.take_linalg().walk(visit)
+    return found
+
+
+def _constant_name(operation: ir.Operation) -> str:
+    """The name of the initializer, or of the node, that a constant is."""
+    return diagnostics.location_name(operation.location).rpartition(" (")[0]
 
 
 class _Nodes:
@@ -118,6 +169,7 @@ class _Nodes:
         from onnx_mlir_bridge._mlir import ir
 
         self.counts: Counter[str] = Counter()
+        self.sparse: list[Weight] = []
         self._constants: dict[str, list[int]] = {}
         self._owners: dict[str, str] = {}
 
@@ -147,9 +199,34 @@ class _Nodes:
             return
         values = math.prod(result.shape)
         element, bits = source.element(result.element_type)
+        stored = self._add_sparse(operation, result)
+        # Those of a sparse tensor have an index each.
+        size = (values * bits + 7) // 8 if stored is None else stored * ((bits + 7) // 8 + 8)
         sums = self._constants.setdefault(element, [0, 0, 0])
-        for index, amount in enumerate((1, values, (values * bits + 7) // 8)):
+        for index, amount in enumerate((1, values, size)):
             sums[index] += amount
+
+    def _add_sparse(self, operation: ir.Operation, kind: ir.RankedTensorType) -> int | None:
+        """How many elements a sparse tensor stores; None of a dense one."""
+        from onnx_mlir_bridge._mlir import ir
+        from onnx_mlir_bridge._mlir._mlir_libs import _omb
+
+        attributes, values = operation.attributes, math.prod(kind.shape)
+        stored = None
+        if "sparse_value" in attributes:
+            stored = _omb.stored_elements(attributes["sparse_value"])
+        if len(kind.shape) < 2 or not isinstance(kind.element_type, ir.F32Type) or not values:
+            return stored
+        kept = stored
+        if stored is None:
+            data = _omb.elements_data(attributes["value"]) if "value" in attributes else None
+            if data is None or len(data) != 4 * values:
+                return None
+            kept = int(np.count_nonzero(np.frombuffer(data, dtype=np.float32)))
+        zeros = 1 - kept / values
+        if stored is not None or zeros >= _FEWEST_ZEROS:
+            self.sparse.append(Weight(_constant_name(operation), tuple(kind.shape), zeros, "dense"))
+        return stored
 
     def operator_of(self, described: str) -> str:
         """The operator of the node that a diagnostic names, "" if it isn't one of the model's."""

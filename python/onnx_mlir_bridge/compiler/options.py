@@ -15,6 +15,7 @@ from onnx_mlir_bridge.runtime.devices import check_threads
 OPT_LEVELS = (0, 1, 2, 3)
 FALLBACKS = ("host", "error")
 PRECISIONS = ("f32", "bf16", "f16")
+SPARSE = ("off", "auto", "on")
 
 Progress = bool | Callable[[str], None]
 
@@ -33,6 +34,10 @@ class CompileOptions:
     F(2 x 2, 3 x 3) and F(4 x 4, 3 x 3), where that is faster and the size of the images is known.
     Rounding errors of such a convolution are up to ten times those of a sum of products: 2.5e-6
     (relative, norm) was measured, and 3e-7 without.
+    sparse: which weights of matrix products of f32 are stored and multiplied without their zeros,
+    on CPUs with AVX2 or AVX-512: "auto" those where that is expected to be faster, "on" all that
+    the model stores as sparse tensors or half of which are zeros, "off" none. A zero then isn't
+    multiplied with an infinity or NaN.
     fallback: what becomes of nodes that no device can run, such as those on strings; "host": they
     run on the host, by onnx's reference evaluator, with a FallbackWarning; "error" refuses the
     model.
@@ -53,6 +58,7 @@ class CompileOptions:
     threads: int | None = None
     precision: str = "f32"
     winograd: bool = True
+    sparse: str = "auto"
     fallback: str = "host"
     opt_level: int = 1
     cpu: str = "host"
@@ -73,6 +79,8 @@ class CompileOptions:
             raise OmbError(f"precision must be 'f32', 'bf16' or 'f16', not {checked.precision!r}")
         if not isinstance(checked.winograd, bool):
             raise OmbError(f"winograd must be True or False, not {checked.winograd!r}")
+        if checked.sparse not in SPARSE:
+            raise OmbError(f"sparse must be 'off', 'auto' or 'on', not {checked.sparse!r}")
         if checked.fallback not in FALLBACKS:
             raise OmbError(f"fallback must be 'host' or 'error', not {checked.fallback!r}")
         if type(checked.opt_level) is not int or checked.opt_level not in OPT_LEVELS:

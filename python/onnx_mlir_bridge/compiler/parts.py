@@ -30,9 +30,10 @@ class HostNode:
 class DevicePart:
     """A part of a model that is compiled, or all of it."""
 
-    def __init__(self, part: Source, linalg: ir.Operation | None = None) -> None:
-        """`linalg`: the lowered module, where it is known already."""
+    def __init__(self, part: Source, passes: str, linalg: ir.Operation | None = None) -> None:
+        """`passes`: from the onnx dialect to linalg. `linalg`: what they give, if it is known."""
         self.source = part
+        self._passes = passes
         self._linalg = linalg
 
     @property
@@ -43,7 +44,9 @@ class DevicePart:
     def take_linalg(self) -> ir.Operation:
         """The module lowered to linalg, for the caller to change."""
         linalg, self._linalg = self._linalg, None
-        return pipeline.to_linalg(self.source.module.operation) if linalg is None else linalg
+        if linalg is None:
+            return pipeline.to_linalg(self.source.module.operation, self._passes)
+        return linalg
 
 
 @dataclass(frozen=True)

@@ -56,13 +56,25 @@ def run_passes(module: ir.Operation, pipeline: str) -> None:
             raise diagnostics.lowering_error(error.error_diagnostics, str(error)) from None
 
 
-def to_linalg(module: ir.Operation) -> ir.Operation:
-    """A lowered copy of a module of the onnx dialect; the weights are shared.
+# Where products of dense factors take half the time, fewer zeros are worth nothing.
+_BF16_ZEROS = 0.85
+
+
+def lowering(options: CompileOptions) -> str:
+    """The pipeline from the onnx dialect to linalg."""
+    sparse = options.sparse if options.opt_level > 0 else "off"
+    if options.precision == "bf16" and sparse == "auto":
+        return f"{TO_LINALG}{{sparse={sparse} zeros={_BF16_ZEROS}}}"
+    return f"{TO_LINALG}{{sparse={sparse}}}"
+
+
+def to_linalg(module: ir.Operation, passes: str) -> ir.Operation:
+    """A copy of a module of the onnx dialect after `passes`; the weights are shared.
 
     LoweringError, which names the nodes, if it can't be lowered.
     """
     lowered = module.clone().operation
-    run_passes(lowered, TO_LINALG)
+    run_passes(lowered, passes)
     return lowered
 
 

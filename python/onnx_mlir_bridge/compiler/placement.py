@@ -35,6 +35,7 @@ from onnx_mlir_bridge.runtime import host
 from onnx_mlir_bridge.runtime.signature import Signature, TensorInfo
 
 if TYPE_CHECKING:
+    from onnx_mlir_bridge.compiler.options import CompileOptions
     from onnx_mlir_bridge.compiler.source import ModelSource
     from onnx_mlir_bridge.importer import ImportedModel, ValueInfo
     from onnx_mlir_bridge.importer.load import LoadedModel
@@ -44,35 +45,37 @@ Stage = Callable[[str], None]
 
 
 def place(
-    model: ModelSource | PreparedModel, fallback: str, stage: Stage = lambda name: None
+    model: ModelSource | PreparedModel, options: CompileOptions, stage: Stage = lambda name: None
 ) -> PlacedModel:
     """The parts of a model; with the fallback "error", and of a module, a single one.
 
-    `model`: one that was prepared may be changed. `stage` is called with the name of each stage of
-    the work. OmbError, which names the node, where a node is wrong, or neither can be compiled nor
-    run on the host.
+    `model`: one that was prepared may be changed. `options`: how it is compiled. `stage` is called
+    with the name of each stage of the work. OmbError, which names the node, where a node is wrong,
+    or neither can be compiled nor run on the host.
     """
     from onnx_mlir_bridge._mlir import ir
 
+    passes = pipeline.lowering(options)
     if isinstance(model, ir.Module):
         whole = source.of_module(model)
         stage("Lowering to linalg")
-        return _single(whole)
+        return _single(whole, passes)
     if isinstance(model, PreparedModel):
         prepared = model
     else:
         stage("Importing")
         prepared = importer.prepare(model)
-    if fallback == "error":
+    if options.fallback == "error":
         module = importer.emit_module(prepared.loaded, source.lowered_operators())
         whole = source.of_import(prepared.imported(module, prepared.loaded))
         stage("Lowering to linalg")
-        return _single(whole)
-    return _Placer(prepared, stage).place()
+        return _single(whole, passes)
+    return _Placer(prepared, passes, stage).place()
 
 
-def _single(whole: Source) -> PlacedModel:
-    return PlacedModel(whole.signature, whole.metadata, whole.warnings, (DevicePart(whole),))
+def _single(whole: Source, passes: str) -> PlacedModel:
+    part = DevicePart(whole, passes)
+    return PlacedModel(whole.signature, whole.metadata, whole.warnings, (part,))
 
 
 _ROWS = ("CastMap", "DictVectorizer")
@@ -80,9 +83,10 @@ _ROWS = ("CastMap", "DictVectorizer")
 
 
 class _Placer:
-    def __init__(self, prepared: PreparedModel, stage: Stage) -> None:
+    def __init__(self, prepared: PreparedModel, passes: str, stage: Stage) -> None:
         separate_labels(prepared.loaded)
         self._prepared = prepared
+        self._passes = passes
         self._stage = stage
         self._graph = Graph(prepared.loaded)
         for node in self._graph.nodes:
@@ -209,7 +213,7 @@ class _Placer:
         try:
             module = importer.emit_module(loaded, source.lowered_operators())
             self._stage("Lowering to linalg")
-            linalg = pipeline.to_linalg(module.operation)
+            linalg = pipeline.to_linalg(module.operation, self._passes)
         except UnsupportedError as error:
             if not self._move(numbers, [(error.node, error.why)]):
                 raise
@@ -219,7 +223,8 @@ class _Placer:
             if not self._move(numbers, unsupported):
                 raise
             return None
-        return DevicePart(source.of_import(prepared.imported(module, loaded)), linalg)
+        imported = prepared.imported(module, loaded)
+        return DevicePart(source.of_import(imported), self._passes, linalg)
 
     def _move(self, numbers: Sequence[int], unsupported: Iterable[tuple[str, str]]) -> bool:
         """Moves nodes, named with their reasons, to the host; whether they were found."""

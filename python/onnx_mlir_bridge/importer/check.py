@@ -12,6 +12,7 @@ from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.importer import graph as graphs
 from onnx_mlir_bridge.importer.compositions import registry
 from onnx_mlir_bridge.importer.load import LoadedModel
+from onnx_mlir_bridge.importer.sparse import each_sparse
 from onnx_mlir_bridge.importer.tensors import each_tensor
 from onnx_mlir_bridge.importer.types import spell
 
@@ -251,7 +252,14 @@ def _run_checker(loaded: LoadedModel) -> None:
             del tensor.dims[:]
             tensor.dims.append(0)
 
+    def empty_sparse(sparse: onnx.SparseTensorProto) -> None:
+        # Checked already; the checker wants as many indices as values, of which either may be gone.
+        for tensor in (sparse.values, sparse.indices):
+            emptied = onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=[0])
+            tensor.CopyFrom(emptied)
+
     each_tensor(model, empty)
+    each_sparse(model, empty_sparse)
     _hide_from_checker(model)
     # Outputs of unknown rank are common in exported models; the checker wants a shape.
     for value in (*model.graph.input, *model.graph.output):

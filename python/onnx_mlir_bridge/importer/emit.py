@@ -109,7 +109,22 @@ class _Emitter:
             values[tensor.name] = self._initializer(tensor)
         for node in graph.node:
             self._node(node, values, types)
-        return [values[output.name] for output in graph.output]
+        return [self._output(output.name, values, types) for output in graph.output]
+
+    def _output(
+        self, name: str, values: dict[str, ir.Value], types: dict[str, TypeProto]
+    ) -> ir.Value:
+        """What a graph gives: a sparse constant as an ordinary tensor."""
+        ir = self._ir
+        value = values[name]
+        if "sparse_value" not in getattr(value.owner, "attributes", ()):
+            return value
+        return ir.Operation.create(
+            "onnx.Identity",
+            results=[self._build.type(types[name], f"the output '{name}'")],
+            operands=[value],
+            loc=self._location(f"{name} (output)"),
+        ).result
 
     def _initializer(self, tensor: TensorProto) -> ir.Value:
         where = f"the initializer '{tensor.name}'"
@@ -144,7 +159,11 @@ class _Emitter:
         regions = _region_names(node.domain, node.op_type)
         operation = ir.Operation.create(
             _OP_PREFIX[node.domain] + node.op_type,
-            results=[build.type(self._type(n, types, where), f"the value '{n}'") for n in outputs],
+            results=(
+                [attributes["sparse_value"].type]
+                if "sparse_value" in attributes
+                else [build.type(self._type(n, types, where), f"the value '{n}'") for n in outputs]
+            ),
             operands=[values[name] for name in node.input if name],
             attributes=attributes,
             regions=len(regions),

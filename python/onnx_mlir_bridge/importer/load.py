@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 
 from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.importer import sparse as sparse_tensors
 from onnx_mlir_bridge.importer import wire
 from onnx_mlir_bridge.importer.external_data import ExternalFiles
 from onnx_mlir_bridge.importer.tensors import Payloads, byte_size, each_tensor
@@ -180,3 +181,4 @@ def _settle_tensors(loaded: LoadedModel, files: ExternalFiles) -> None:
             payloads.attach(tensor, np.frombuffer(packed.raw_data, dtype=np.uint8))
 
     each_tensor(loaded.proto, settle)
+    sparse_tensors.each_sparse(loaded.proto, lambda sparse: sparse_tensors.check(sparse, payloads))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from onnx import AttributeProto, SparseTensorProto, TensorProto, TypeProto
 
 from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.importer import sparse as sparse_tensors
 from onnx_mlir_bridge.importer.tensors import ELEMENT_TYPES, Payloads, byte_size, describe
 from onnx_mlir_bridge.importer.wire import PAYLOAD_THRESHOLD
 
@@ -126,8 +126,7 @@ class MlirBuilder:
         with ir.Location.unknown(self._context):
             shape_type = ir.RankedTensorType.get(list(tensor.dims), element)
         if tensor.data_type == TensorProto.STRING:
-            literal = _nested(self._payloads.array(tensor).tolist()) if 0 not in tensor.dims else ""
-            return ir.Attribute.parse(f"dense<{literal}> : {shape_type}", self._context)
+            return self._strings(self._payloads.array(tensor), element)
         data = self._bytes(tensor)
         # The Python bindings have no class for dense complex elements.
         if byte_size(tensor) > PAYLOAD_THRESHOLD or tensor.data_type in _COMPLEX:
@@ -148,28 +147,31 @@ class MlirBuilder:
         return data if bits >= 8 else data & ((1 << bits) - 1)
 
     def sparse(self, sparse: SparseTensorProto) -> ir.Attribute:
-        """A sparse tensor's value; `indices` may be linear or one row for every value."""
+        """A sparse tensor's value, of a type with a sparse encoding; of strings, a dense one."""
+        ir = self._ir
         values, dims = sparse.values, list(sparse.dims)
         where = describe(values)
-        indices = self._payloads.array(sparse.indices)
-        if indices.ndim == 1:
-            if indices.size and not 0 <= indices.min() <= indices.max() < math.prod(dims):
-                raise OmbError(f"the indices of the sparse {where} are outside of its dimensions")
-            indices = np.stack(np.unravel_index(indices, dims), axis=-1)
-        if indices.shape != (math.prod(values.dims), len(dims)) or (
-            indices.size and ((indices < 0) | (indices >= dims)).any()
-        ):
-            raise OmbError(f"the indices of the sparse {where} do not fit its dimensions {dims}")
         element = self.element(values.data_type, where)
+        if values.data_type == TensorProto.STRING:
+            return self._strings(sparse_tensors.dense(sparse, self._payloads), element)
+        encoding = ir.Attribute.parse(sparse_tensors.spell_encoding(len(dims)), self._context)
+        with ir.Location.unknown(self._context):
+            shape_type = ir.RankedTensorType.get(dims, element, encoding)
+        indices = sparse_tensors.coordinates(self._payloads.array(sparse.indices), dims)
+        if not indices.size:
+            return ir.Attribute.parse(f"sparse<> : {shape_type}", self._context)
+        data = self._bytes(values)
+        if values.data_type == TensorProto.BOOL:
+            data = np.packbits(data, bitorder="little")
+        from onnx_mlir_bridge._mlir._mlir_libs import _omb
+
+        return _omb.sparse_elements(shape_type, indices, np.ascontiguousarray(data))
+
+    def _strings(self, array: np.ndarray, element: ir.Type) -> ir.Attribute:
         with self._ir.Location.unknown(self._context):
-            shape_type = self._ir.RankedTensorType.get(dims, element)
-        literal = ""
-        if indices.size:
-            data = self._bytes(values)
-            if values.data_type == TensorProto.BOOL:
-                data = np.packbits(data, bitorder="little")
-            literal = f'{indices.tolist()}, "0x{data.tobytes().hex()}"'
-        return self._ir.Attribute.parse(f"sparse<{literal}> : {shape_type}", self._context)
+            shape_type = self._ir.RankedTensorType.get(array.shape, element)
+        literal = _nested(array.tolist()) if array.size else ""
+        return self._ir.Attribute.parse(f"dense<{literal}> : {shape_type}", self._context)
 
     def attribute(self, attribute: AttributeProto, where: str) -> ir.Attribute:
         """An ONNX attribute that isn't a graph."""

@@ -43,7 +43,7 @@ def _sparse_initializers_to_nodes(graph: GraphProto) -> None:
     if not graph.sparse_initializer:
         return
     nodes = [
-        onnx.helper.make_node("Constant", [], [s.values.name], sparse_value=s)
+        onnx.helper.make_node("Constant", [], [s.values.name], s.values.name, sparse_value=s)
         for s in graph.sparse_initializer
     ]
     nodes += [NodeProto.FromString(n.SerializeToString()) for n in graph.node]

@@ -18,6 +18,7 @@ from onnx import ModelProto, NodeProto, TensorProto, TypeProto, numpy_helper
 from onnx_mlir_bridge.errors import OmbError, describe_node
 from onnx_mlir_bridge.importer import check, functions, normalize_model, types
 from onnx_mlir_bridge.importer import graph as graphs
+from onnx_mlir_bridge.importer import sparse as sparse_tensors
 from onnx_mlir_bridge.importer.load import LoadedModel, ModelSource
 from onnx_mlir_bridge.importer.load import load as load_source
 from onnx_mlir_bridge.importer.tensors import constant_tensor, each_tensor
@@ -173,6 +174,7 @@ def load(source: ModelSource, opset: int) -> Model:
     check.check(loaded)
     _refuse_quantized(loaded.proto)
     notices = list(loaded.warnings)
+    _make_dense(loaded)
     _drop_inputs_with_values(loaded.proto)
     _constants_to_initializers(loaded)
     _raise_opset(loaded, opset, notices)
@@ -229,6 +231,15 @@ def _refuse_quantized(proto: ModelProto) -> None:
                 f"the model is quantized already: it has '{describe_node(node)}'; give the float "
                 "model that it was made of"
             )
+
+
+def _make_dense(loaded: LoadedModel) -> None:
+    """Makes ordinary initializers of sparse ones."""
+    graph = loaded.proto.graph
+    for sparse in graph.sparse_initializer:
+        array = sparse_tensors.dense(sparse, loaded.payloads)
+        graph.initializer.append(numpy_helper.from_array(array, sparse.values.name))
+    del graph.sparse_initializer[:]
 
 
 def _drop_inputs_with_values(proto: ModelProto) -> None:

@@ -1,0 +1,37 @@
+//===- SparseConstants.h - Formats of sparse weights ------------*- C++ -*-===//
+
+#ifndef OMB_DIALECT_TRANSFORMS_SPARSECONSTANTS_H
+#define OMB_DIALECT_TRANSFORMS_SPARSECONSTANTS_H
+
+#include "mlir/Dialect/SparseTensor/IR/SparseTensor.h"
+#include "mlir/IR/Operation.h"
+
+namespace omb::onnx {
+
+/// The channels of a block: of a vector of f32 with AVX-512, of two with AVX2.
+constexpr int64_t kBlockChannels = 16;
+
+/// The encoding of weights of [k, n] whose channels n store the elements that
+/// aren't zero each for itself, in the order of k.
+mlir::sparse_tensor::SparseTensorEncodingAttr
+getChannelEncoding(mlir::MLIRContext *context);
+
+/// The same for blocks of kBlockChannels channels, of which all are stored for
+/// a k where one isn't zero.
+mlir::sparse_tensor::SparseTensorEncodingAttr
+getBlockEncoding(mlir::MLIRContext *context);
+
+/// Whether `operand` is lowered as it is: sparse, in one of these formats.
+bool isLoweredSparse(mlir::OpOperand &operand);
+
+/// Whether `operand` is a matrix of f32 whose only use is, as it is or
+/// transposed, as the second factor of products.
+bool isSecondFactor(mlir::OpOperand &operand);
+
+/// Whether `operand` can be lowered sparse: the second factor of a product of
+/// matrices of f32.
+bool mayBeSparse(mlir::OpOperand &operand);
+
+} // namespace omb::onnx
+
+#endif // OMB_DIALECT_TRANSFORMS_SPARSECONSTANTS_H

@@ -1,0 +1,330 @@
+//===- SparsifyConstants.cpp - onnx-sparsify-constants --------------------===//
+
+#include "dialect/ir/Constants.h"
+#include "dialect/ir/SparseTypes.h"
+#include "dialect/ir/ops/Constant.h"
+#include "dialect/ir/ops/DataMovement.h"
+#include "dialect/ir/ops/Matmul.h"
+#include "dialect/transforms/Passes.h"
+#include "dialect/transforms/SparseConstants.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/DenseMap.h"
+
+using namespace mlir;
+using namespace mlir::sparse_tensor;
+using namespace omb::onnx;
+
+namespace omb::onnx {
+#define GEN_PASS_DEF_SPARSIFYCONSTANTS
+#include "dialect/transforms/Passes.h.inc"
+} // namespace omb::onnx
+
+namespace {
+
+/// A matrix of f32 of which the elements that aren't zero are known, in the
+/// order of rows.
+struct Matrix {
+  int64_t rows, columns;
+  /// Pairs of row and column.
+  SmallVector<int64_t> coordinates;
+  SmallVector<float> values;
+
+  int64_t getCount() const { return values.size(); }
+  double getDensity() const {
+    return double(getCount()) / (double(rows) * double(columns));
+  }
+  /// The share of blocks of kBlockChannels columns of one row that have a value;
+  /// 1 where blocks don't fit.
+  double getBlockDensity() const;
+  Matrix getTransposed() const;
+};
+
+} // namespace
+
+double Matrix::getBlockDensity() const {
+  if (columns % kBlockChannels != 0)
+    return 1;
+  int64_t blocks = 0;
+  int64_t last = -1;
+  for (int64_t at = 0; at < getCount(); ++at) {
+    int64_t block = (coordinates[2 * at] * columns + coordinates[2 * at + 1]) /
+                    kBlockChannels;
+    blocks += block != last;
+    last = block;
+  }
+  return double(blocks) * kBlockChannels / (double(rows) * double(columns));
+}
+
+Matrix Matrix::getTransposed() const {
+  Matrix turned{columns, rows, {}, {}};
+  SmallVector<int64_t> starts(columns + 1, 0);
+  for (int64_t at = 0; at < getCount(); ++at)
+    ++starts[coordinates[2 * at + 1] + 1];
+  for (int64_t column = 0; column < columns; ++column)
+    starts[column + 1] += starts[column];
+  turned.coordinates.resize(coordinates.size());
+  turned.values.resize(values.size());
+  for (int64_t at = 0; at < getCount(); ++at) {
+    int64_t to = starts[coordinates[2 * at + 1]]++;
+    turned.coordinates[2 * to] = coordinates[2 * at + 1];
+    turned.coordinates[2 * to + 1] = coordinates[2 * at];
+    turned.values[to] = values[at];
+  }
+  return turned;
+}
+
+/// The elements of a dense constant of f32, without a copy; empty where they
+/// aren't bytes.
+static ArrayRef<float> getDenseElements(ElementsAttr elements) {
+  ArrayRef<char> bytes;
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(elements)) {
+    if (const AsmResourceBlob *blob = resource.getRawHandle().getBlob())
+      bytes = blob->getData();
+  } else if (auto dense = dyn_cast<DenseElementsAttr>(elements)) {
+    if (!dense.isSplat())
+      bytes = dense.getRawData();
+  }
+  if (int64_t(bytes.size()) != elements.getNumElements() * int64_t(sizeof(float)))
+    return {};
+  return ArrayRef(reinterpret_cast<const float *>(bytes.data()),
+                  elements.getNumElements());
+}
+
+/// The matrix that a constant is; none where its elements aren't known.
+static std::optional<Matrix> getMatrix(ElementsAttr elements) {
+  ArrayRef<int64_t> shape = elements.getShapedType().getShape();
+  Matrix matrix{shape[0], shape[1], {}, {}};
+  if (auto sparse = dyn_cast<SparseElementsAttr>(elements)) {
+    SmallVector<std::pair<std::pair<int64_t, int64_t>, float>> entries;
+    auto at = sparse.getIndices().value_begin<uint64_t>();
+    for (float value : sparse.getValues().getValues<float>()) {
+      int64_t row = *at++, column = *at++;
+      entries.push_back({{row, column}, value});
+    }
+    if (!llvm::is_sorted(entries, llvm::less_first()))
+      llvm::stable_sort(entries, llvm::less_first());
+    for (auto [place, value] : entries) {
+      if (value == 0)
+        continue;
+      matrix.coordinates.append({place.first, place.second});
+      matrix.values.push_back(value);
+    }
+    return matrix;
+  }
+  ArrayRef<float> all = getDenseElements(elements);
+  if (all.empty())
+    return std::nullopt;
+  for (auto [at, value] : llvm::enumerate(all)) {
+    if (value == 0)
+      continue;
+    matrix.coordinates.append({int64_t(at) / shape[1], int64_t(at) % shape[1]});
+    matrix.values.push_back(value);
+  }
+  return matrix;
+}
+
+/// The share of zeros, where it can be counted.
+static double getZeroShare(ElementsAttr elements) {
+  if (auto sparse = dyn_cast<SparseElementsAttr>(elements))
+    return 1 - double(sparse.getValues().getNumElements()) /
+                   double(sparse.getNumElements());
+  ArrayRef<float> all = getDenseElements(elements);
+  return all.empty() ? 0 : double(llvm::count(all, 0.0f)) / double(all.size());
+}
+
+//===----------------------------------------------------------------------===//
+// Which format
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// How long a product takes in a format, as a share of the dense one: what is
+/// measured (docs/sparsity.md) of kernels of 128 rows with AVX-512.
+struct Cost {
+  double fixed, ofDensity;
+  double get(double density) const { return fixed + ofDensity * density; }
+};
+
+constexpr Cost kChannelCost{0.05, 2.4};
+constexpr Cost kBlockCost{0.02, 1.6};
+/// The same of few rows, where weights that are read from a cache decide.
+constexpr Cost kFewRowsCost{0.1, 6.5};
+
+/// A sparse product must be expected to take less than this: estimates are off
+/// by some percent.
+constexpr double kWorthIt = 0.85;
+
+/// A constant in a sparse format, and the share of the dense time that a product
+/// with it is expected to take.
+struct Encoded {
+  SparseElementsAttr value;
+  double cost = 1;
+
+  double getDensity() const {
+    return double(value.getValues().getNumElements()) /
+           double(value.getNumElements());
+  }
+  bool isBlocked() const {
+    return getSparseTensorEncoding(value.getType()) ==
+           getBlockEncoding(value.getContext());
+  }
+};
+
+/// The multiplications that must be saved: what packs the rows takes some
+/// microseconds more, as many as it takes to do these.
+constexpr double kFewestSaved = 4e6;
+
+/// The elements that a matrix must have: the others are read from a cache.
+constexpr int64_t kFewestElements = 1 << 16;
+
+/// Whether the product `op` gains enough. An unknown number of rows is a usual
+/// one, but one row mustn't take longer either.
+bool isWorthIt(Operation *op, const Encoded &encoded) {
+  constexpr int64_t usualRows = 128, fewRows = 3;
+  auto type = cast<RankedTensorType>(op->getOperand(0).getType());
+  double cost = encoded.cost;
+  double elements = encoded.value.getNumElements();
+  double rows = 1;
+  for (int64_t size : type.getShape().drop_back())
+    rows *= ShapedType::isDynamic(size) ? usualRows : size;
+  bool mayBeFew = !type.hasStaticShape() || rows <= fewRows;
+  if (mayBeFew && !encoded.isBlocked())
+    cost = std::max(cost, kFewRowsCost.get(encoded.getDensity()));
+  if (cost > kWorthIt || elements < kFewestElements)
+    return false;
+  return rows <= fewRows || (1 - cost) * rows * elements >= kFewestSaved;
+}
+
+/// The format of `matrix` that is expected to be the fastest, and the share of
+/// the dense time.
+std::pair<SparseTensorEncodingAttr, double> chooseFormat(MLIRContext *context,
+                                                         const Matrix &matrix) {
+  double channels = kChannelCost.get(matrix.getDensity());
+  double blocks = matrix.columns % kBlockChannels == 0
+                      ? kBlockCost.get(matrix.getBlockDensity())
+                      : channels;
+  if (blocks < channels)
+    return {getBlockEncoding(context), blocks};
+  return {getChannelEncoding(context), channels};
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+/// A constant and whether it is read transposed.
+struct Source {
+  ConstantOp constant;
+  bool isTransposed;
+};
+
+struct SparsifyConstants
+    : omb::onnx::impl::SparsifyConstantsBase<SparsifyConstants> {
+  using SparsifyConstantsBase::SparsifyConstantsBase;
+
+  void runOnOperation() override {
+    if (mode != "off" && mode != "auto" && mode != "on") {
+      getOperation().emitError()
+          << "mode is off, auto or on, not " << std::string(mode);
+      return signalPassFailure();
+    }
+    if (mode == "off")
+      return;
+    getOperation().walk([&](Operation *op) {
+      if (isa<MatMulOp, GemmOp>(op) && mayBeSparse(op->getOpOperand(1)))
+        sparsify(op);
+    });
+    zeros.clear();
+    for (auto &each : made)
+      each.clear();
+  }
+
+private:
+  /// The constant that the second factor is; null where it is computed.
+  static Source getSource(Operation *op) {
+    Value value = op->getOperand(1);
+    auto gemm = dyn_cast<GemmOp>(op);
+    bool isTransposed = gemm && gemm.getTransB();
+    while (Operation *from = value.getDefiningOp()) {
+      if (auto constant = dyn_cast<ConstantOp>(from))
+        return {constant, isTransposed};
+      if (isa<TransposeOp>(from)) {
+        auto perm = cast<TransposeOp>(from).getPerm();
+        // Without a permutation the dimensions are reversed.
+        isTransposed ^= !perm || *perm == ArrayRef<int64_t>{1, 0};
+      } else if (!isa<IdentityOp>(from)) {
+        break;
+      }
+      value = from->getOperand(0);
+    }
+    return {nullptr, false};
+  }
+
+  void sparsify(Operation *op) {
+    Source source = getSource(op);
+    ElementsAttr elements;
+    if (!source.constant ||
+        !matchPattern(source.constant.getResult(), m_Constant(&elements)))
+      return;
+    auto type = cast<RankedTensorType>(op->getOperand(1).getType());
+    if (isSparse(type) && isLoweredSparse(op->getOpOperand(1)))
+      return;
+    // Most weights have no zeros: a count of them is enough.
+    auto [count, isNew] = zeros.try_emplace(elements, 0.0);
+    if (isNew)
+      count->second = getZeroShare(elements);
+    bool mustBe = mode == "on" && isa<SparseElementsAttr>(elements);
+    if (!mustBe && count->second < threshold)
+      return;
+    // What several products read is made once; equal constants are merged.
+    auto [found, isFirst] =
+        made[source.isTransposed].try_emplace(elements);
+    if (isFirst)
+      found->second = encode(elements, source.isTransposed);
+    const Encoded &encoded = found->second;
+    if (!encoded.value ||
+        (mode == "auto" && !isWorthIt(op, encoded)))
+      return;
+    OpBuilder builder(op);
+    Value sparse =
+        createConstant(builder, source.constant.getLoc(), encoded.value);
+    op->setOperand(1, sparse);
+    if (auto gemm = dyn_cast<GemmOp>(op))
+      gemm.setTransB(0);
+  }
+
+  /// What `elements` become, in the format that is expected to be the fastest;
+  /// null where they aren't known.
+  static Encoded encode(ElementsAttr elements, bool isTransposed) {
+    std::optional<Matrix> matrix = getMatrix(elements);
+    if (!matrix)
+      return {};
+    if (isTransposed)
+      matrix = matrix->getTransposed();
+    MLIRContext *context = elements.getContext();
+    auto [encoding, cost] = chooseFormat(context, *matrix);
+    int64_t count = matrix->getCount();
+    auto type = RankedTensorType::get({matrix->rows, matrix->columns},
+                                      elements.getElementType(), encoding);
+    auto places =
+        RankedTensorType::get({count, 2}, IntegerType::get(context, 64));
+    auto values = RankedTensorType::get(count, elements.getElementType());
+    auto value = SparseElementsAttr::get(
+        type,
+        cast<DenseIntElementsAttr>(
+            DenseElementsAttr::get(places, ArrayRef(matrix->coordinates))),
+        DenseElementsAttr::get(values, ArrayRef(matrix->values)));
+    return {value, cost};
+  }
+
+  /// The share of zeros of each constant.
+  llvm::DenseMap<Attribute, double> zeros;
+  /// What each becomes as it is, and transposed.
+  std::array<llvm::DenseMap<Attribute, Encoded>, 2> made;
+};
+
+} // namespace

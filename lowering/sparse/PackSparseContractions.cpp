@@ -1,0 +1,215 @@
+//===- PackSparseContractions.cpp - omb-pack-sparse-contractions ----------===//
+
+#include "lowering/Passes.h"
+#include "lowering/sparse/SparseWeights.h"
+#include "lowering/vector/ChannelContraction.h"
+#include "lowering/vector/Outliner.h"
+#include "lowering/vector/SparseTile.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Transforms/WalkPatternRewriteDriver.h"
+
+using namespace mlir;
+using namespace omb;
+using namespace omb::kernels;
+
+namespace omb {
+#define GEN_PASS_DEF_PACKSPARSECONTRACTIONS
+#include "lowering/Passes.h.inc"
+} // namespace omb
+
+namespace {
+
+/// A product of rows [m, k] and a sparse constant [k, n] of f32.
+struct SparseProduct {
+  ChannelContraction contraction;
+  SparseWeights weights;
+};
+
+} // namespace
+
+/// The product that `op` is; fails with the reason where it is something else.
+static FailureOr<SparseProduct>
+matchSparse(linalg::LinalgOp op, function_ref<void(const Twine &)> why) {
+  auto fail = [&](const Twine &reason) {
+    why(reason);
+    return failure();
+  };
+  FailureOr<ChannelContraction> found = ChannelContraction::match(op, why);
+  if (failed(found))
+    return failure();
+  SparseElementsAttr elements = getSparseElements(found->weights->get());
+  if (!elements)
+    return fail("has no sparse constant as its weights");
+  if (found->positions.size() != 1 || found->reductions.size() != 1 ||
+      !found->batches.empty())
+    return fail("isn't a product of matrices");
+  MLIRContext *context = op.getContext();
+  AffineExpr row = getAffineDimExpr(found->positions[0], context),
+             inner = getAffineDimExpr(found->reductions[0], context),
+             channel = getAffineDimExpr(found->channel, context);
+  if (op.getMatchingIndexingMap(found->input).getResults() !=
+      ArrayRef<AffineExpr>{row, inner})
+    return fail("has rows that aren't next to each other");
+  if (op.getMatchingIndexingMap(found->weights).getResults() !=
+      ArrayRef<AffineExpr>{inner, channel})
+    return fail("has transposed sparse weights");
+  if (!getElementTypeOrSelf(op.getDpsInits()[0].getType()).isF32())
+    return fail("isn't of f32");
+  if (!isZeroFill(op.getDpsInits()[0]))
+    return fail("doesn't start at zero");
+  FailureOr<SparseWeights> weights = SparseWeights::get(elements);
+  if (failed(weights))
+    return fail("has weights in a format without a kernel");
+  return SparseProduct{*found, *weights};
+}
+
+namespace {
+
+/// Makes of
+///
+///   out[m, n] += rows[m, k] * weights[k, n]
+///
+/// with constant weights what lowering/vector/SparseContraction.h says.
+struct PackSparseContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
+  PackSparseContraction(MLIRContext *context, VectorUnit unit)
+      : OpInterfaceRewritePattern(context), unit(unit) {}
+
+  LogicalResult matchAndRewrite(linalg::LinalgOp op,
+                                PatternRewriter &rewriter) const override {
+    FailureOr<SparseProduct> found = matchSparse(op, [&](const Twine &why) {
+      (void)rewriter.notifyMatchFailure(op, why);
+    });
+    if (failed(found))
+      return failure();
+    auto &[contraction, weights] = *found;
+    auto type = cast<RankedTensorType>(contraction.weights->get().getType());
+    ArrayRef<int64_t> rows =
+        cast<RankedTensorType>(contraction.input->get().getType()).getShape();
+    SparseTile tile = SparseTile::get(unit, rows[0], rows[1]);
+    if (weights.block == 1)
+      weights.pad(tile.getMultiple(), rows[1]);
+    Value assembled = weights.assemble(rewriter, op.getLoc(), type);
+    rewriter.replaceOp(
+        op, weights.block > 1
+                ? multiplyBlocks(rewriter, contraction, assembled,
+                                 weights.block)
+                : multiplyChannels(rewriter, contraction, assembled));
+    return success();
+  }
+
+private:
+  Value multiplyChannels(OpBuilder &builder, const ChannelContraction &found,
+                         Value weights) const {
+    Location loc = found.op->getLoc();
+    Value rows = found.input->get();
+    ArrayRef<int64_t> shape = cast<RankedTensorType>(rows.getType()).getShape();
+    int64_t tile = SparseTile::get(unit, shape[0], shape[1]).getRows();
+    Value tiles = pack(builder, loc, rows, tile);
+    AffineExpr t, n, k, v;
+    bindDims(builder.getContext(), t, n, k, v);
+    SmallVector<OpFoldResult> sizes{
+        tensor::getMixedSize(builder, loc, tiles, 0),
+        tensor::getMixedSize(builder, loc, weights, 1),
+        builder.getIndexAttr(tile)};
+    return multiply(builder, found, tiles, weights, sizes,
+                    {{t, k, v}, {k, n}, {t, n, v}}, /*dim=*/0, tile);
+  }
+
+  static Value multiplyBlocks(OpBuilder &builder,
+                              const ChannelContraction &found, Value weights,
+                              int64_t block) {
+    Location loc = found.op->getLoc();
+    Value rows = found.input->get();
+    AffineExpr m, j, k, v;
+    bindDims(builder.getContext(), m, j, k, v);
+    int64_t channels =
+        cast<RankedTensorType>(weights.getType()).getDimSize(1);
+    SmallVector<OpFoldResult> sizes{
+        tensor::getMixedSize(builder, loc, rows, 0),
+        builder.getIndexAttr(channels / block), builder.getIndexAttr(block)};
+    return multiply(builder, found, rows, weights, sizes,
+                    {{m, k}, {k, j * block + v}, {m, j, v}}, /*dim=*/1, block);
+  }
+
+  /// A product of `sizes`, whose last dimension becomes a part of `dim`.
+  static Value multiply(OpBuilder &builder, const ChannelContraction &found,
+                        Value rows, Value weights,
+                        ArrayRef<OpFoldResult> sizes,
+                        ArrayRef<ArrayRef<AffineExpr>> exprs, int64_t dim,
+                        int64_t tile) {
+    Location loc = found.op->getLoc();
+    auto product = found.op;
+    Type element = builder.getF32Type();
+    using utils::IteratorType;
+    Value zero =
+        arith::ConstantOp::create(builder, loc, builder.getZeroAttr(element));
+    Value empty = tensor::EmptyOp::create(builder, loc, sizes, element);
+    Value fill = linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
+    Value packed =
+        linalg::GenericOp::create(
+            builder, loc, fill.getType(), ValueRange{rows, weights}, fill,
+            AffineMap::inferFromExprList(exprs, builder.getContext()),
+            ArrayRef{IteratorType::parallel, IteratorType::parallel,
+                     IteratorType::reduction, IteratorType::parallel},
+            buildMultiplyAdd)
+            .getResult(0);
+    Value out = tensor::EmptyOp::create(
+        builder, loc,
+        tensor::getMixedSizes(builder, loc, product.getDpsInits()[0]), element);
+    return linalg::UnPackOp::create(
+               builder, loc, packed, out, ArrayRef<int64_t>{dim},
+               ArrayRef<OpFoldResult>{builder.getIndexAttr(tile)})
+        ->getResult(0);
+  }
+
+  /// The rows in tiles, with zeros after the last one.
+  static Value pack(OpBuilder &builder, Location loc, Value rows,
+                    int64_t tile) {
+    SmallVector<int64_t> dims{0};
+    SmallVector<OpFoldResult> tiles{builder.getIndexAttr(tile)};
+    Type element = getElementTypeOrSelf(rows.getType());
+    Value empty = tensor::EmptyOp::create(
+        builder, loc,
+        linalg::PackOp::getResultShape(
+            builder, loc, tensor::getMixedSizes(builder, loc, rows), tiles,
+            dims, /*outerDimsPerm=*/{}),
+        element);
+    Value zero =
+        arith::ConstantOp::create(builder, loc, builder.getZeroAttr(element));
+    return linalg::PackOp::create(builder, loc, rows, empty, dims, tiles, zero)
+        ->getResult(0);
+  }
+
+  VectorUnit unit;
+};
+
+struct PackSparseContractions
+    : omb::impl::PackSparseContractionsBase<PackSparseContractions> {
+  using PackSparseContractionsBase::PackSparseContractionsBase;
+
+  void runOnOperation() override {
+    if (explain)
+      remarkOthers();
+    RewritePatternSet patterns(&getContext());
+    patterns.add<PackSparseContraction>(
+        &getContext(), VectorUnit{vectorBytes, vectorRegisters, vectorDotBytes,
+                                  vectorDotBFloats});
+    FrozenRewritePatternSet frozen(std::move(patterns));
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      walkAndApplyPatterns(function, frozen);
+  }
+
+private:
+  /// Says of each sum with sparse weights that isn't packed why it isn't.
+  void remarkOthers() {
+    getOperation().walk([&](linalg::LinalgOp op) {
+      if (llvm::any_of(op.getDpsInputs(), getSparseElements))
+        (void)matchSparse(op, [&](const Twine &why) { op->emitRemark() << why; });
+    });
+  }
+};
+
+} // namespace

@@ -1,0 +1,170 @@
+//===- SparseWeights.cpp - Constants as their stored elements -------------===//
+
+#include "lowering/sparse/SparseWeights.h"
+
+#include "lowering/ConstantBytes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+
+#include <limits>
+#include <numeric>
+
+using namespace mlir;
+using namespace mlir::sparse_tensor;
+
+SparseElementsAttr omb::getSparseElements(Value value) {
+  SparseElementsAttr elements;
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || !getSparseTensorEncoding(type) ||
+      !matchPattern(value, m_Constant(&elements)))
+    return nullptr;
+  return elements;
+}
+
+/// The channels of a block of the encoding of [k, n]; 1 of single channels, 0
+/// of another format.
+static int64_t getBlockSize(SparseTensorEncodingAttr encoding) {
+  ArrayRef<LevelType> levels = encoding.getLvlTypes();
+  AffineMap map = encoding.getDimToLvl();
+  AffineExpr k, n;
+  bindDims(encoding.getContext(), k, n);
+  auto isDense = [](LevelType level) { return isDenseLT(level); };
+  auto isCompressed = [](LevelType level) {
+    return isCompressedLT(level) && isUniqueLT(level) && isOrderedLT(level);
+  };
+  if (levels.size() < 2 || map.getNumDims() != 2 || map.getResult(1) != k ||
+      !isDense(levels[0]) || !isCompressed(levels[1]))
+    return 0;
+  if (levels.size() == 2)
+    return map.getResult(0) == n ? 1 : 0;
+  auto inBlock = dyn_cast<AffineBinaryOpExpr>(map.getResult(2));
+  auto size = inBlock ? dyn_cast<AffineConstantExpr>(inBlock.getRHS())
+                      : AffineConstantExpr();
+  if (levels.size() != 3 || !isDense(levels[2]) || !size ||
+      map.getResult(0) != n.floorDiv(size.getValue()) ||
+      map.getResult(2) != n % size.getValue())
+    return 0;
+  return size.getValue();
+}
+
+FailureOr<omb::SparseWeights>
+omb::SparseWeights::get(SparseElementsAttr elements) {
+  auto type = cast<RankedTensorType>(elements.getType());
+  SparseWeights weights;
+  if (type.getRank() != 2 || !type.getElementType().isF32() ||
+      (weights.block = getBlockSize(getSparseTensorEncoding(type))) == 0 ||
+      type.getDimSize(1) % weights.block != 0)
+    return failure();
+  // A coordinate and a position are numbers of 32 bits.
+  constexpr int64_t most = std::numeric_limits<int32_t>::max();
+  int64_t count = elements.getValues().getNumElements();
+  if (type.getDimSize(0) > most || count > most / weights.block)
+    return failure();
+  weights.isNarrow =
+      type.getDimSize(0) <= 1 + std::numeric_limits<uint16_t>::max();
+
+  auto indices = llvm::to_vector(elements.getIndices().getValues<uint64_t>());
+  auto numbers = llvm::to_vector(elements.getValues().getValues<float>());
+  auto getKey = [&](int64_t at) {
+    return std::pair(indices[2 * at + 1] / weights.block, indices[2 * at]);
+  };
+  SmallVector<int64_t> order(count);
+  std::iota(order.begin(), order.end(), 0);
+  // Of elements with the same coordinates, the last one counts.
+  llvm::stable_sort(order, [&](int64_t lhs, int64_t rhs) {
+    return getKey(lhs) < getKey(rhs);
+  });
+  weights.positions.assign(type.getDimSize(1) / weights.block + 1, 0);
+  std::optional<std::pair<uint64_t, uint64_t>> last;
+  for (int64_t at : order) {
+    auto key = getKey(at);
+    if (last != key) {
+      weights.coordinates.push_back(key.second);
+      weights.values.append(weights.block, 0.0f);
+      ++weights.positions[key.first + 1];
+      last = key;
+    }
+    weights.values[weights.values.size() - weights.block +
+                   indices[2 * at + 1] % weights.block] = numbers[at];
+  }
+  std::partial_sum(weights.positions.begin(), weights.positions.end(),
+                   weights.positions.begin());
+  return weights;
+}
+
+void omb::SparseWeights::pad(int64_t count, int64_t inner) {
+  SparseWeights padded;
+  padded.positions.push_back(0);
+  for (size_t outer = 0; outer + 1 < positions.size(); ++outer) {
+    int64_t at = positions[outer], end = positions[outer + 1];
+    int64_t left =
+        std::min<int64_t>(llvm::alignTo(end - at, count), inner) - (end - at);
+    // The first of those that have no values, in their order.
+    for (int64_t k = 0; at < end || left > 0; ++k) {
+      bool isStored = at < end && coordinates[at] == k;
+      if (!isStored && left == 0)
+        std::tie(k, isStored) = std::pair<int64_t, bool>(coordinates[at], true);
+      padded.coordinates.push_back(k);
+      if (!isStored) {
+        padded.values.append(block, 0.0f);
+        --left;
+        continue;
+      }
+      padded.values.append(values.begin() + at * block,
+                           values.begin() + (at + 1) * block);
+      ++at;
+    }
+    padded.positions.push_back(padded.coordinates.size());
+  }
+  positions = std::move(padded.positions);
+  coordinates = std::move(padded.coordinates);
+  values = std::move(padded.values);
+}
+
+/// A constant of these numbers, one at least, as `T`.
+template <typename T, typename From>
+static Value createNumbers(OpBuilder &builder, Location loc, Type element,
+                           StringRef name, ArrayRef<From> numbers) {
+  int64_t size = std::max<int64_t>(numbers.size(), 1);
+  auto type = RankedTensorType::get(size, element);
+  return omb::createConstantBytes(
+      builder, loc, type, name, [&](MutableArrayRef<char> bytes) {
+        MutableArrayRef<T> stored(reinterpret_cast<T *>(bytes.data()), size);
+        stored.front() = T();
+        for (auto [to, from] : llvm::zip(stored, numbers))
+          to = static_cast<T>(from);
+      });
+}
+
+Value omb::SparseWeights::assemble(OpBuilder &builder, Location loc,
+                                   RankedTensorType type) const {
+  auto i32 = builder.getI32Type();
+  auto i16 = builder.getI16Type();
+  auto withoutSize = [&](Value numbers) -> Value {
+    auto dynamic = RankedTensorType::get(ShapedType::kDynamic,
+                                         getElementTypeOrSelf(numbers));
+    return tensor::CastOp::create(builder, loc, dynamic, numbers);
+  };
+  Value starts = createNumbers<int32_t>(builder, loc, i32, "positions",
+                                        ArrayRef(positions));
+  Value at = isNarrow ? createNumbers<uint16_t>(builder, loc, i16,
+                                                "coordinates",
+                                                ArrayRef(coordinates))
+                      : createNumbers<int32_t>(builder, loc, i32,
+                                               "coordinates",
+                                               ArrayRef(coordinates));
+  Value stored = createNumbers<float>(builder, loc, type.getElementType(),
+                                      "values", ArrayRef(values));
+  auto encoding = getSparseTensorEncoding(type);
+  auto assembled = RankedTensorType::get(
+      type.getShape(), type.getElementType(),
+      SparseTensorEncodingAttr::get(
+          builder.getContext(), encoding.getLvlTypes(), encoding.getDimToLvl(),
+          encoding.getLvlToDim(), /*posWidth=*/32,
+          /*crdWidth=*/isNarrow ? 16 : 32));
+  return AssembleOp::create(builder, loc, assembled,
+                            ValueRange{starts, withoutSize(at)},
+                            withoutSize(stored));
+}

@@ -1,0 +1,44 @@
+//===- SparseWeights.h - Constants as their stored elements -----*- C++ -*-===//
+
+#ifndef OMB_LOWERING_SPARSE_SPARSEWEIGHTS_H
+#define OMB_LOWERING_SPARSE_SPARSEWEIGHTS_H
+
+#include "mlir/Dialect/SparseTensor/IR/SparseTensor.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinAttributes.h"
+
+namespace omb {
+
+/// The elements of a constant of a sparse type; null for anything else.
+mlir::SparseElementsAttr getSparseElements(mlir::Value value);
+
+/// A constant matrix [k, n] of f32 as a kernel reads it: for each of `outer`
+/// channels, or blocks of channels, from `positions[outer]` on up to the next
+/// one's, the k that have values, and these.
+struct SparseWeights {
+  llvm::SmallVector<int32_t> positions;
+  llvm::SmallVector<int32_t> coordinates;
+  llvm::SmallVector<float> values;
+  /// The channels whose values are stored for each coordinate.
+  int64_t block = 1;
+  /// Whether coordinates are stored as 16 bits.
+  bool isNarrow = false;
+
+  /// In the format that the type's encoding says: channels, or blocks of
+  /// them. Fails where it says another one.
+  static llvm::FailureOr<SparseWeights> get(mlir::SparseElementsAttr elements);
+
+  /// Stores zeros, too, so that each channel, or block of channels, has a
+  /// multiple of `count` values, as far as there are that many k of `inner`.
+  void pad(int64_t count, int64_t inner);
+
+  /// A tensor that is assembled of constants for positions, coordinates and
+  /// values. How many values there are isn't part of the types, so that
+  /// kernels can be shared.
+  mlir::Value assemble(mlir::OpBuilder &builder, mlir::Location loc,
+                       mlir::RankedTensorType type) const;
+};
+
+} // namespace omb
+
+#endif // OMB_LOWERING_SPARSE_SPARSEWEIGHTS_H

@@ -1,0 +1,34 @@
+//===- SparseTile.cpp - Rows of a product with sparse weights -------------===//
+
+#include "lowering/vector/SparseTile.h"
+
+#include "mlir/IR/BuiltinTypes.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace omb::kernels;
+
+/// As few rows take less time one by one than in lanes most of which are for
+/// nothing.
+static constexpr int64_t kMostSingleRows = 3;
+
+/// The part of the second cache that the elements of a tile may fill, which are
+/// read in any order.
+static constexpr int64_t kTileBytes = 1 << 20;
+
+SparseTile SparseTile::get(const VectorUnit &unit, int64_t rows,
+                           int64_t inner) {
+  constexpr int64_t elementBytes = 4, mostVectors = 4;
+  bool isDynamic = ShapedType::isDynamic(rows);
+  if (!isDynamic && rows <= kMostSingleRows)
+    return {1, 1};
+  unsigned lanes = unit.getLanes(elementBytes, rows);
+  int64_t most = std::clamp<int64_t>(
+      kTileBytes / std::max<int64_t>(inner * lanes * elementBytes, 1), 1,
+      mostVectors);
+  if (isDynamic)
+    return {lanes, static_cast<unsigned>(most)};
+  int64_t vectors = std::max<int64_t>(llvm::divideCeil(rows, lanes), 1);
+  int64_t tiles = llvm::divideCeil(vectors, most);
+  return {lanes, static_cast<unsigned>(llvm::divideCeil(vectors, tiles))};
+}

@@ -1,0 +1,470 @@
+//===- VectorizeSparse.cpp - Executables of sparse products ---------------===//
+
+#include "lowering/vector/VectorizeSparse.h"
+
+#include "lowering/vector/Elementwise.h"
+#include "lowering/vector/KernelSpace.h"
+#include "lowering/vector/ProductTile.h"
+#include "lowering/vector/SparseTile.h"
+#include "lowering/vector/SparseWriter.h"
+#include "lowering/vector/Transpose.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+using namespace omb::kernels;
+namespace vec = mlir::vector;
+
+namespace {
+
+//===----------------------------------------------------------------------===//
+// Channels one by one
+//===----------------------------------------------------------------------===//
+
+/// Workgroups take some groups of channels, as many as a vector has lanes, for
+/// one tile of rows.
+class ChannelsWriter : public SparseWriter {
+protected:
+  using SparseWriter::SparseWriter;
+
+  /// What the values of the group's channels come to, for `rows` rows from
+  /// `first` on; stores the results.
+  virtual void writeGroup(Value tile, Value firstChannel) = 0;
+  virtual int64_t getTileRows() const = 0;
+
+private:
+  int64_t getGroups() const {
+    return llvm::divideCeil(contraction.getChannels(), lanes);
+  }
+  int64_t getBlock() const {
+    int64_t rows = getRows(), tileRows = getTileRows();
+    double work = getWork(tileRows, lanes);
+    if (ShapedType::isDynamic(rows))
+      return std::clamp<int64_t>(kUsualMicroseconds / work, 1, getGroups());
+    return selectBlock(getGroups(), llvm::divideCeil(rows, tileRows), work);
+  }
+
+  void writeCount(Block *count) override {
+    Value rows = asValue(getResultSizes(count)[0]);
+    Value tiles = arith::CeilDivUIOp::create(builder, loc, rows,
+                                             constant(getTileRows()));
+    Executable::createCount(
+        builder, loc, constant(llvm::divideCeil(getGroups(), getBlock())),
+        tiles);
+  }
+
+  void writeEntry(Block *entry) override {
+    Value block = Executable::createWorkgroupId(builder, loc, 0);
+    tile = Executable::createWorkgroupId(builder, loc, 1);
+    memory = signature.createMemory(builder, entry);
+    rowCount = asValue(getResultSizes(entry)[0]);
+    prepare();
+    auto [begin, end] =
+        getRange(block, constant(getBlock()), constant(getGroups()));
+    emitLoop(begin, end, 1, [&](Value group) {
+      writeGroup(tile, multiply(group, lanes));
+    });
+  }
+
+  virtual void prepare() = 0;
+
+protected:
+  Value tile, rowCount;
+};
+
+/// Lanes are rows. The sums of a channel are in registers; those of a group
+/// are turned in squares, so that lanes become channels.
+class RowLanesWriter : public ChannelsWriter {
+public:
+  RowLanesWriter(OpBuilder &builder, func::FuncOp kernel,
+                 const SparseContraction &contraction, const VectorUnit &unit,
+                 unsigned lanes)
+      : ChannelsWriter(builder, kernel, contraction, unit, lanes) {}
+
+private:
+  int64_t getTileRows() const override { return contraction.getTile(); }
+  unsigned getVectors() const { return contraction.getTile() / lanes; }
+
+  void prepare() override {
+    sums = createBuffer({lanes, contraction.getTile()});
+    firstRow = multiply(tile, contraction.getTile());
+    left = arith::MinUIOp::create(
+        builder, loc, arith::SubIOp::create(builder, loc, rowCount, firstRow),
+        constant(contraction.getTile()));
+  }
+
+  void writeGroup(Value tile, Value firstChannel) override {
+    writeSums(tile, firstChannel, getVectors());
+    emitLoop(constant(0), left, lanes, [&](Value row) { turn(row); });
+    Value mask = getChannelMask(firstChannel);
+    emitLoop(constant(0), left, 1, [&](Value row) {
+      Value inSquare =
+          arith::RemUIOp::create(builder, loc, row, constant(lanes));
+      Value values =
+          load(sums, {inSquare, arith::SubIOp::create(builder, loc, row,
+                                                      inSquare)});
+      getEpilogue().emit(values, {add(firstRow, row), firstChannel}, mask);
+    });
+  }
+
+  /// The sums of a group for as many vectors of rows as the tile has, of which
+  /// there may be fewer in the last tile: by the code for the first number of
+  /// `vectors`, half of it and so on that is enough.
+  void writeSums(Value tile, Value firstChannel, unsigned vectors) {
+    int64_t rows = getRows();
+    auto writeAll = [&](unsigned number) {
+      emitLoop(constant(0), constant(lanes), 1, [&](Value channel) {
+        writeChannel(tile, add(firstChannel, channel), channel, number);
+      });
+    };
+    bool isEven =
+        !ShapedType::isDynamic(rows) &&
+        llvm::divideCeil(rows, lanes) % getVectors() == 0;
+    if (vectors == 1 || isEven)
+      return writeAll(vectors);
+    unsigned half = llvm::divideCeil(vectors, 2);
+    Value isLess =
+        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ule, left,
+                              constant(half * lanes));
+    auto branch =
+        scf::IfOp::create(builder, loc, isLess, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(branch.thenBlock()->getTerminator());
+    writeSums(tile, firstChannel, half);
+    builder.setInsertionPoint(branch.elseBlock()->getTerminator());
+    writeAll(vectors);
+  }
+
+  void writeChannel(Value tile, Value channel, Value inGroup,
+                    unsigned vectors) {
+    Value coordinates = getMemory(contraction.getCoordinates());
+    Value weights = getMemory(contraction.getValues());
+    Value tiles = getMemory(contraction.getInput());
+    auto [begin, end] = getSegment(channel, contraction.getChannels());
+    Values found =
+        emitSums(begin, end, Values(vectors, getZeros()), [&](Value at, Values into) {
+          Value k = loadIndex(coordinates, at);
+          Value weight =
+              toVector(memref::LoadOp::create(builder, loc, weights, at));
+          for (unsigned vector = 0; vector < vectors; ++vector) {
+            Value rows = load(tiles, {tile, k, constant(vector * lanes)});
+            into[vector] = vec::FMAOp::create(builder, loc, weight, rows,
+                                              into[vector]);
+          }
+          return into;
+        });
+    for (auto [vector, sum] : llvm::enumerate(found))
+      vec::StoreOp::create(builder, loc, sum, sums,
+                           ValueRange{inGroup, constant(vector * lanes)});
+  }
+
+  /// Turns the square of sums of the rows from `row` on in its place.
+  void turn(Value row) {
+    Values square;
+    for (unsigned lane = 0; lane < lanes; ++lane)
+      square.push_back(load(sums, {constant(lane), row}));
+    square = transposeSquare(builder, loc, square);
+    for (unsigned lane = 0; lane < lanes; ++lane)
+      vec::StoreOp::create(builder, loc, square[lane], sums,
+                           ValueRange{constant(lane), row});
+  }
+
+  /// The sums of a group of channels: [lanes, rows].
+  Value sums;
+  Value firstRow, left;
+};
+
+/// A few rows, number by number: a vector of elements of a row, which are
+/// anywhere in it, takes longer to put together than to do without. The sums of
+/// a group become a vector for what follows.
+class FewRowsWriter : public ChannelsWriter {
+public:
+  FewRowsWriter(OpBuilder &builder, func::FuncOp kernel,
+                const SparseContraction &contraction, const VectorUnit &unit,
+                unsigned lanes)
+      : ChannelsWriter(builder, kernel, contraction, unit, lanes) {}
+
+private:
+  int64_t getTileRows() const override { return getRows(); }
+
+  void prepare() override { sums = createBuffer({getRows(), lanes}); }
+
+  void writeGroup(Value, Value firstChannel) override {
+    emitLoop(constant(0), constant(lanes), 1, [&](Value channel) {
+      Values found = getSums(add(firstChannel, channel));
+      for (auto [row, sum] : llvm::enumerate(found))
+        memref::StoreOp::create(builder, loc, sum, sums,
+                                ValueRange{constant(row), channel});
+    });
+    Value mask = getChannelMask(firstChannel);
+    emitLoop(constant(0), constant(getRows()), 1, [&](Value row) {
+      getEpilogue().emit(load(sums, {row, constant(0)}), {row, firstChannel},
+                         mask);
+    });
+  }
+
+  /// The sums of a channel, one for each row.
+  Values getSums(Value channel) {
+    Value coordinates = getMemory(contraction.getCoordinates());
+    Value weights = getMemory(contraction.getValues());
+    Value input = getMemory(contraction.getInput());
+    auto [begin, end] = getSegment(channel, contraction.getChannels());
+    Value zero = arith::ConstantOp::create(
+        builder, loc, builder.getZeroAttr(type.getElementType()));
+    return emitSums(
+        begin, end, Values(getRows(), zero), [&](Value at, Values into) {
+          Value k = loadIndex(coordinates, at);
+          Value weight = memref::LoadOp::create(builder, loc, weights, at);
+          for (auto [row, sum] : llvm::enumerate(into)) {
+            Value element = memref::LoadOp::create(
+                builder, loc, input, ValueRange{constant(row), k});
+            sum = math::FmaOp::create(builder, loc, weight, element, sum);
+          }
+          return into;
+        });
+  }
+
+  Value sums;
+};
+
+//===----------------------------------------------------------------------===//
+// Blocks of channels
+//===----------------------------------------------------------------------===//
+
+/// Lanes are channels of a block. A workgroup goes through some tiles of rows,
+/// and with each through some blocks of channels: the rows of a tile stay in
+/// the first cache, and the weights of the blocks in the second.
+class BlocksWriter : public SparseWriter {
+public:
+  BlocksWriter(OpBuilder &builder, func::FuncOp kernel,
+               const SparseContraction &contraction, const VectorUnit &unit,
+               unsigned lanes)
+      : SparseWriter(builder, kernel, contraction, unit, lanes) {
+    constexpr int64_t setBytes = 4096;
+    vectors = contraction.getTile() / lanes;
+    TileDemand demand{getRows(), contraction.getChannels(),
+                      /*isDepthwise=*/false,
+                      contraction.getInner() * 4 % setBytes == 0};
+    tileRows = selectRows(unit, vectors, demand);
+    double work = getWork(tileRows, kGroup * contraction.getTile());
+    block = std::max<int64_t>(kUsualMicroseconds / work, 1);
+    if (!ShapedType::isDynamic(getRows()))
+      block = selectBlock(llvm::divideCeil(getRows(), tileRows), getGroups(),
+                          work);
+  }
+
+private:
+  /// The blocks of channels of a workgroup.
+  static constexpr int64_t kGroup = 8;
+
+  int64_t getOuter() const {
+    return contraction.getChannels() / contraction.getTile();
+  }
+  int64_t getGroups() const { return llvm::divideCeil(getOuter(), kGroup); }
+
+  void writeCount(Block *count) override {
+    Value rows = asValue(getResultSizes(count)[0]);
+    Value blocks = arith::CeilDivUIOp::create(builder, loc, rows,
+                                              constant(block * tileRows));
+    Executable::createCount(builder, loc, blocks, constant(getGroups()));
+  }
+
+  void writeEntry(Block *entry) override {
+    Value rowBlock = Executable::createWorkgroupId(builder, loc, 0);
+    Value group = Executable::createWorkgroupId(builder, loc, 1);
+    memory = signature.createMemory(builder, entry);
+    auto epilogue = contraction.epilogue;
+    if (epilogue && callsFunctions(*epilogue.getBody()))
+      buffer = createBuffer({tileRows * vectors, lanes});
+    auto [begin, end] = getRange(rowBlock, constant(block * tileRows),
+                                 asValue(getResultSizes(entry)[0]));
+    auto [first, last] =
+        getRange(group, constant(kGroup), constant(getOuter()));
+    emitTiles(builder, loc, begin, end, getRows(), tileRows,
+              [&, first = first, last = last](Value row, int64_t rows) {
+                emitLoop(first, last, 1,
+                         [&](Value outer) { writeTile(row, rows, outer); });
+              });
+  }
+
+  void writeTile(Value row, int64_t rows, Value outer) {
+    Value coordinates = getMemory(contraction.getCoordinates());
+    Value weights = getMemory(contraction.getValues());
+    Value input = getMemory(contraction.getInput());
+    auto [begin, end] = getSegment(outer, getOuter());
+    Values sums = emitSums(
+        begin, end, Values(rows * vectors, getZeros()),
+        [&](Value at, Values into) {
+          Value k = loadIndex(coordinates, at);
+          Value start = multiply(at, contraction.getTile());
+          Values block;
+          for (unsigned vector = 0; vector < vectors; ++vector)
+            block.push_back(load(weights, add(start, vector * lanes)));
+          return emitProducts(
+              builder, loc, std::move(into), block, 0, rows,
+              [&](unsigned number) {
+                Value value = memref::LoadOp::create(
+                    builder, loc, input, ValueRange{add(row, number), k});
+                return Values(vectors, toVector(value));
+              });
+        });
+    store(row, outer, sums);
+  }
+
+  /// Where a vector of the tile's results is.
+  Values getPlace(Value row, Value outer, Value number) {
+    Value inRow =
+        arith::RemUIOp::create(builder, loc, number, constant(vectors));
+    Value channel = add(multiply(outer, contraction.getTile()),
+                        multiply(inRow, lanes));
+    return {add(row, arith::DivUIOp::create(builder, loc, number,
+                                            constant(vectors))),
+            channel};
+  }
+
+  void store(Value row, Value outer, const Values &sums) {
+    EpilogueEmitter epilogue = getEpilogue();
+    if (!buffer) {
+      for (auto [number, sum] : llvm::enumerate(sums))
+        epilogue.emit(sum, getPlace(row, outer, constant(number)), nullptr);
+      return;
+    }
+    Value zero = constant(0);
+    for (auto [number, sum] : llvm::enumerate(sums))
+      vec::StoreOp::create(builder, loc, sum, buffer,
+                           ValueRange{constant(number), zero});
+    emitLoop(zero, constant(sums.size()), 1, [&](Value number) {
+      epilogue.emit(load(buffer, {number, zero}), getPlace(row, outer, number),
+                    nullptr);
+    });
+  }
+
+  unsigned vectors, tileRows;
+  int64_t block;
+  /// Memory for a tile's sums; null where the epilogue needs no loop.
+  Value buffer;
+};
+
+//===----------------------------------------------------------------------===//
+// Tiles of rows
+//===----------------------------------------------------------------------===//
+
+/// Packs rows [m, k] as tiles [t, k, v]. A workgroup turns squares of some of
+/// the columns of one tile.
+class LanesWriter : public ExecutableWriter {
+public:
+  LanesWriter(OpBuilder &builder, func::FuncOp kernel, linalg::PackOp pack,
+              unsigned lanes)
+      : ExecutableWriter(builder, kernel), pack(pack), lanes(lanes),
+        type(VectorType::get(lanes, builder.getF32Type())) {}
+
+private:
+  /// As many workgroups as make use of several threads.
+  static constexpr int64_t kChunks = 8;
+
+  int64_t getTile() { return pack.getDestType().getShape().back(); }
+  int64_t getInner() { return pack.getDestType().getDimSize(1); }
+  int64_t getChunk() {
+    return llvm::alignTo(llvm::divideCeil(getInner(), kChunks), lanes);
+  }
+
+  void writeCount(Block *count) override {
+    Executable::createCount(
+        builder, loc, constant(llvm::divideCeil(getInner(), getChunk())),
+        asValue(getResultSizes(count)[0]));
+  }
+
+  void writeEntry(Block *entry) override {
+    Value chunk = Executable::createWorkgroupId(builder, loc, 0);
+    tile = Executable::createWorkgroupId(builder, loc, 1);
+    auto memory = signature.createMemory(builder, entry);
+    from = memory.at(pack.getSource());
+    to = memory.at(Value());
+    rows = asValue(signature.getSizes(builder, entry, pack.getSource())[0]);
+    auto [begin, end] =
+        getRange(chunk, constant(getChunk()), constant(getInner()));
+    emitTiles(builder, loc, begin, end, getInner(), lanes,
+              [&](Value column, int64_t columns) {
+                auto loop = scf::ForOp::create(builder, loc, constant(0),
+                                               constant(getTile()),
+                                               constant(lanes));
+                OpBuilder::InsertionGuard guard(builder);
+                builder.setInsertionPointToStart(loop.getBody());
+                turn(loop.getInductionVar(), column, columns);
+              });
+  }
+
+  /// Turns a square of rows, from `first` of the tile on, and `columns` columns.
+  void turn(Value first, Value column, int64_t columns) {
+    Value row = arith::AddIOp::create(
+        builder, loc,
+        arith::MulIOp::create(builder, loc, tile, constant(getTile())), first);
+    SmallVector<Value> square;
+    for (unsigned lane = 0; lane < lanes; ++lane)
+      square.push_back(
+          read(arith::AddIOp::create(builder, loc, row, constant(lane)),
+               column, columns));
+    square = transposeSquare(builder, loc, square);
+    for (int64_t number = 0; number < columns; ++number)
+      vec::StoreOp::create(
+          builder, loc, square[number], to,
+          ValueRange{tile,
+                     arith::AddIOp::create(builder, loc, column,
+                                           constant(number)),
+                     first});
+  }
+
+  /// The columns of a row; zeros where there is no such row.
+  Value read(Value row, Value column, int64_t columns) {
+    auto source = cast<RankedTensorType>(pack.getSource().getType());
+    bool isWhole = !source.isDynamicDim(0) &&
+                   source.getDimSize(0) % getTile() == 0 && columns == lanes;
+    if (isWhole)
+      return vec::LoadOp::create(builder, loc, type, from,
+                                 ValueRange{row, column});
+    Value isRow = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult,
+                                        row, rows);
+    Value count = arith::SelectOp::create(builder, loc, isRow,
+                                          constant(columns), constant(0));
+    Value mask = vec::CreateMaskOp::create(
+        builder, loc, VectorType::get(lanes, builder.getI1Type()), count);
+    Value zeros =
+        arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
+    return vec::MaskedLoadOp::create(builder, loc, type, from,
+                                     ValueRange{row, column}, mask, zeros);
+  }
+
+  linalg::PackOp pack;
+  unsigned lanes;
+  VectorType type;
+  Value tile, from, to, rows;
+};
+
+} // namespace
+
+Executable omb::kernels::vectorizeSparse(OpBuilder &builder,
+                                         func::FuncOp kernel,
+                                         const SparseContraction &contraction,
+                                         const VectorUnit &unit) {
+  constexpr unsigned elementBytes = 4;
+  unsigned most = unit.getLanes(elementBytes);
+  if (contraction.isBlocked())
+    return BlocksWriter(builder, kernel, contraction, unit,
+                        std::min<int64_t>(most, contraction.getTile()))
+        .write();
+  if (contraction.getTile() == 1)
+    return FewRowsWriter(builder, kernel, contraction, unit, most).write();
+  int64_t rows = contraction.getResultType().getDimSize(0);
+  SparseTile tile = SparseTile::get(unit, rows, contraction.getInner());
+  return RowLanesWriter(builder, kernel, contraction, unit, tile.lanes).write();
+}
+
+Executable omb::kernels::vectorizeLanes(OpBuilder &builder, func::FuncOp kernel,
+                                        linalg::PackOp pack,
+                                        const VectorUnit &unit) {
+  ArrayRef<int64_t> shape = pack.getSourceType().getShape();
+  SparseTile tile = SparseTile::get(unit, shape[0], shape[1]);
+  return LanesWriter(builder, kernel, pack, tile.lanes).write();
+}
