@@ -235,9 +235,13 @@ def test_a_host_that_refuses_it_is_compiled_for_without(monkeypatch: pytest.Monk
     refused = targets.resolve("cpu", "host", "generic", "sm_80")
     assert refused.vector_unit is not None and not refused.vector_unit.matrix_bytes
     assert matrix_unit.FLAGS.isdisjoint(refused.features)
+    assert refused.notices == (
+        "compiled without AMX, whose registers Linux refuses this process",
+    )
     monkeypatch.setattr(matrix_unit, "is_permitted", lambda: True)
     permitted = targets.resolve("cpu", "host", "generic", "sm_80")
     assert permitted.vector_unit is not None and permitted.vector_unit.matrix_bytes
+    assert not permitted.notices
 
 
 @needs_unit

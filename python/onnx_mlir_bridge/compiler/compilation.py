@@ -81,6 +81,6 @@ def describe(
         features=target.features,
         threads=options.threads,
         versions=versions.installed("onnx-mlir-bridge", "iree-base-compiler"),
-        warnings=warnings,
+        warnings=(*warnings, *target.notices),
         on_host=on_host,
     )

@@ -68,7 +68,7 @@ class Target:
     flags: of IREE's compiler. module_attributes: attributes of the module, as MLIR's text, where
     no flag can say it. machine, features: what the code needs of the CPU. depthwise_attributes:
     module_attributes of modules with depthwise convolutions; None: IREE computes them wrong.
-    vector_unit: of a CPU that kernels are generated for.
+    vector_unit: of a CPU that kernels are generated for. notices: what the user should know of it.
     """
 
     provider: str
@@ -79,6 +79,7 @@ class Target:
     features: tuple[str, ...] = ()
     depthwise_attributes: Mapping[str, str] | None = field(default_factory=dict)
     vector_unit: VectorUnit | None = None
+    notices: tuple[str, ...] = ()
 
 
 def _cpu_flags(cpu: str) -> tuple[str, ...]:
@@ -93,8 +94,10 @@ def _cpu_flags(cpu: str) -> tuple[str, ...]:
 
 def _cpu(cpu: str) -> Target:
     known = _llvm_features(cpu)
-    if cpu == "host" and not matrix_unit.is_permitted():
+    notices: tuple[str, ...] = ()
+    if cpu == "host" and "amx-tile" in known and not matrix_unit.is_permitted():
         known = tuple(feature for feature in known if not feature.startswith("amx-"))
+        notices = ("compiled without AMX, whose registers Linux refuses this process",)
     features = cpu_features.flags_of(known)
     return Target(
         "cpu",
@@ -104,6 +107,7 @@ def _cpu(cpu: str) -> Target:
         platform.machine(),
         features,
         vector_unit=_vector_unit(known),
+        notices=notices,
     )
 
 
