@@ -90,8 +90,8 @@ omb::SparseWeights::get(SparseElementsAttr elements) {
   for (size_t outer = 0; outer + 1 < starts.size(); ++outer) {
     // Of elements with the same coordinates, the last one counts.
     std::optional<uint64_t> last;
-    for (int64_t at :
-         ArrayRef(sorted).slice(starts[outer], starts[outer + 1] - starts[outer])) {
+    for (int64_t number = starts[outer]; number < starts[outer + 1]; ++number) {
+      int64_t at = sorted[number];
       if (last != indices[2 * at]) {
         last = indices[2 * at];
         weights.coordinates.push_back(*last);
