@@ -37,8 +37,8 @@ struct Matrix {
   double getDensity() const {
     return double(getCount()) / (double(rows) * double(columns));
   }
-  /// The share of blocks of kBlockChannels columns of one row that have a value;
-  /// 1 where blocks don't fit.
+  /// The share of blocks of kBlockChannels columns of one row that have a
+  /// value; 1 where blocks don't fit.
   double getBlockDensity() const;
   Matrix getTransposed() const;
 };
@@ -88,7 +88,7 @@ static ArrayRef<float> getDenseElements(ElementsAttr elements) {
     if (!dense.isSplat())
       bytes = dense.getRawData();
   }
-  if (int64_t(bytes.size()) != elements.getNumElements() * int64_t(sizeof(float)))
+  if (bytes.size() != size_t(elements.getNumElements()) * sizeof(float))
     return {};
   return ArrayRef(reinterpret_cast<const float *>(bytes.data()),
                   elements.getNumElements());
@@ -158,8 +158,8 @@ constexpr Cost kFewRowsCost{0.1, 6.5};
 /// by some percent.
 constexpr double kWorthIt = 0.85;
 
-/// A constant in a sparse format, and the share of the dense time that a product
-/// with it is expected to take.
+/// A constant in a sparse format, and the share of the dense time that a
+/// product with it is expected to take.
 struct Encoded {
   SparseElementsAttr value;
   double cost = 1;

@@ -23,6 +23,10 @@ struct DensifyConstants : omb::impl::DensifyConstantsBase<DensifyConstants> {
         constants.push_back(op);
     });
     for (arith::ConstantOp op : constants) {
+      if (op->use_empty()) {
+        op->erase();
+        continue;
+      }
       OpBuilder builder(op);
       ElementsAttr dense = omb::onnx::makeDense(omb::getSparseElements(op));
       Value value = arith::ConstantOp::create(builder, op.getLoc(),

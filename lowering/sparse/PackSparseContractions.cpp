@@ -207,7 +207,8 @@ private:
   void remarkOthers() {
     getOperation().walk([&](linalg::LinalgOp op) {
       if (llvm::any_of(op.getDpsInputs(), getSparseElements))
-        (void)matchSparse(op, [&](const Twine &why) { op->emitRemark() << why; });
+        (void)matchSparse(
+            op, [&](const Twine &why) { op->emitRemark() << why; });
     });
   }
 };

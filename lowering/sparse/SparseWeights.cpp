@@ -67,30 +67,41 @@ omb::SparseWeights::get(SparseElementsAttr elements) {
 
   auto indices = llvm::to_vector(elements.getIndices().getValues<uint64_t>());
   auto numbers = llvm::to_vector(elements.getValues().getValues<float>());
-  auto getKey = [&](int64_t at) {
-    return std::pair(indices[2 * at + 1] / weights.block, indices[2 * at]);
-  };
-  SmallVector<int64_t> order(count);
+  // By k, then, in this order, by channels or blocks of them.
+  SmallVector<int64_t> order(count), sorted(count);
   std::iota(order.begin(), order.end(), 0);
-  // Of elements with the same coordinates, the last one counts.
-  llvm::stable_sort(order, [&](int64_t lhs, int64_t rhs) {
-    return getKey(lhs) < getKey(rhs);
-  });
-  weights.positions.assign(type.getDimSize(1) / weights.block + 1, 0);
-  std::optional<std::pair<uint64_t, uint64_t>> last;
-  for (int64_t at : order) {
-    auto key = getKey(at);
-    if (last != key) {
-      weights.coordinates.push_back(key.second);
-      weights.values.append(weights.block, 0.0f);
-      ++weights.positions[key.first + 1];
-      last = key;
+  auto isBefore = [&](int64_t lhs, int64_t rhs) {
+    return indices[2 * lhs] < indices[2 * rhs];
+  };
+  if (!llvm::is_sorted(order, isBefore))
+    llvm::stable_sort(order, isBefore);
+  auto getOuter = [&](int64_t at) {
+    return indices[2 * at + 1] / weights.block;
+  };
+  SmallVector<int64_t> starts(type.getDimSize(1) / weights.block + 1, 0);
+  for (int64_t at : order)
+    ++starts[getOuter(at) + 1];
+  std::partial_sum(starts.begin(), starts.end(), starts.begin());
+  SmallVector<int64_t> next(starts);
+  for (int64_t at : order)
+    sorted[next[getOuter(at)]++] = at;
+
+  weights.positions.push_back(0);
+  for (size_t outer = 0; outer + 1 < starts.size(); ++outer) {
+    // Of elements with the same coordinates, the last one counts.
+    std::optional<uint64_t> last;
+    for (int64_t number = starts[outer]; number < starts[outer + 1]; ++number) {
+      int64_t at = sorted[number];
+      if (last != indices[2 * at]) {
+        last = indices[2 * at];
+        weights.coordinates.push_back(*last);
+        weights.values.append(weights.block, 0.0f);
+      }
+      weights.values[weights.values.size() - weights.block +
+                     indices[2 * at + 1] % weights.block] = numbers[at];
     }
-    weights.values[weights.values.size() - weights.block +
-                   indices[2 * at + 1] % weights.block] = numbers[at];
+    weights.positions.push_back(weights.coordinates.size());
   }
-  std::partial_sum(weights.positions.begin(), weights.positions.end(),
-                   weights.positions.begin());
   return weights;
 }
 

@@ -7,9 +7,9 @@
 
 namespace omb::kernels {
 
-/// How a product with weights whose channels are stored one by one goes through
-/// its rows: `vectors` of `lanes` rows at a time, or, where `lanes` is 1, number
-/// by number.
+/// How a product with weights whose channels are stored one by one goes
+/// through its rows: `vectors` of `lanes` rows at a time, or, where `lanes` is
+/// 1, number by number.
 struct SparseTile {
   unsigned lanes;
   unsigned vectors;

@@ -52,10 +52,11 @@ SparseWriter::emitSums(Value begin, Value end, Values zeros,
     builder.setInsertionPointToStart(op.getBody());
     Values inner(op.getRegionIterArgs());
     Values next;
-    for (unsigned copy = 0; copy < step; ++copy)
-      llvm::append_range(next,
-                         emit(add(op.getInductionVar(), copy),
-                              Values(ArrayRef(inner).slice(copy * count, count))));
+    for (unsigned copy = 0; copy < step; ++copy) {
+      auto *first = inner.begin() + copy * count;
+      llvm::append_range(next, emit(add(op.getInductionVar(), copy),
+                                    Values(first, first + count)));
+    }
     scf::YieldOp::create(builder, loc, next);
     return Values(op.getResults());
   };

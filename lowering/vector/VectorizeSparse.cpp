@@ -29,8 +29,8 @@ class ChannelsWriter : public SparseWriter {
 protected:
   using SparseWriter::SparseWriter;
 
-  /// What the values of the group's channels come to, for `rows` rows from
-  /// `first` on; stores the results.
+  /// Computes the results of a group's channels for the rows of a tile, and
+  /// stores them.
   virtual void writeGroup(Value tile, Value firstChannel) = 0;
   virtual int64_t getTileRows() const = 0;
 
@@ -143,8 +143,8 @@ private:
     Value weights = getMemory(contraction.getValues());
     Value tiles = getMemory(contraction.getInput());
     auto [begin, end] = getSegment(channel, contraction.getChannels());
-    Values found =
-        emitSums(begin, end, Values(vectors, getZeros()), [&](Value at, Values into) {
+    Values found = emitSums(
+        begin, end, Values(vectors, getZeros()), [&](Value at, Values into) {
           Value k = loadIndex(coordinates, at);
           Value weight =
               toVector(memref::LoadOp::create(builder, loc, weights, at));
@@ -396,7 +396,8 @@ private:
               });
   }
 
-  /// Turns a square of rows, from `first` of the tile on, and `columns` columns.
+  /// Turns a square of rows, from `first` of the tile on, and `columns`
+  /// columns.
   void turn(Value first, Value column, int64_t columns) {
     Value row = arith::AddIOp::create(
         builder, loc,
