@@ -25,8 +25,8 @@ SparseTensorEncodingAttr omb::onnx::getBlockEncoding(MLIRContext *context) {
   LevelType dense(LevelFormat::Dense), compressed(LevelFormat::Compressed);
   return SparseTensorEncodingAttr::get(
       context, {dense, compressed, dense},
-      AffineMap::get(
-          2, 0, {n.floorDiv(kBlockChannels), k, n % kBlockChannels}, context),
+      AffineMap::get(2, 0, {n.floorDiv(kBlockChannels), k, n % kBlockChannels},
+                     context),
       AffineMap(), /*posWidth=*/0, /*crdWidth=*/0);
 }
 

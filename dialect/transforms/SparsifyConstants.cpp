@@ -281,13 +281,11 @@ private:
     if (!mustBe && count->second < threshold)
       return;
     // What several products read is made once; equal constants are merged.
-    auto [found, isFirst] =
-        made[source.isTransposed].try_emplace(elements);
+    auto [found, isFirst] = made[source.isTransposed].try_emplace(elements);
     if (isFirst)
       found->second = encode(elements, source.isTransposed);
     const Encoded &encoded = found->second;
-    if (!encoded.value ||
-        (mode == "auto" && !isWorthIt(op, encoded)))
+    if (!encoded.value || (mode == "auto" && !isWorthIt(op, encoded)))
       return;
     OpBuilder builder(op);
     Value sparse =

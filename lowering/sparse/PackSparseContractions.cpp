@@ -93,10 +93,10 @@ struct PackSparseContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
       weights.pad(tile.getMultiple(), rows[1]);
     Value assembled = weights.assemble(rewriter, op.getLoc(), type);
     rewriter.replaceOp(
-        op, weights.block > 1
-                ? multiplyBlocks(rewriter, contraction, assembled,
-                                 weights.block)
-                : multiplyChannels(rewriter, contraction, assembled));
+        op,
+        weights.block > 1
+            ? multiplyBlocks(rewriter, contraction, assembled, weights.block)
+            : multiplyChannels(rewriter, contraction, assembled));
     return success();
   }
 
@@ -125,19 +125,17 @@ private:
     Value rows = found.input->get();
     AffineExpr m, j, k, v;
     bindDims(builder.getContext(), m, j, k, v);
-    int64_t channels =
-        cast<RankedTensorType>(weights.getType()).getDimSize(1);
-    SmallVector<OpFoldResult> sizes{
-        tensor::getMixedSize(builder, loc, rows, 0),
-        builder.getIndexAttr(channels / block), builder.getIndexAttr(block)};
+    int64_t channels = cast<RankedTensorType>(weights.getType()).getDimSize(1);
+    SmallVector<OpFoldResult> sizes{tensor::getMixedSize(builder, loc, rows, 0),
+                                    builder.getIndexAttr(channels / block),
+                                    builder.getIndexAttr(block)};
     return multiply(builder, found, rows, weights, sizes,
                     {{m, k}, {k, j * block + v}, {m, j, v}}, /*dim=*/1, block);
   }
 
   /// A product of `sizes`, whose last dimension becomes a part of `dim`.
   static Value multiply(OpBuilder &builder, const ChannelContraction &found,
-                        Value rows, Value weights,
-                        ArrayRef<OpFoldResult> sizes,
+                        Value rows, Value weights, ArrayRef<OpFoldResult> sizes,
                         ArrayRef<ArrayRef<AffineExpr>> exprs, int64_t dim,
                         int64_t tile) {
     Location loc = found.op->getLoc();
@@ -207,8 +205,8 @@ private:
   void remarkOthers() {
     getOperation().walk([&](linalg::LinalgOp op) {
       if (llvm::any_of(op.getDpsInputs(), getSparseElements))
-        (void)matchSparse(
-            op, [&](const Twine &why) { op->emitRemark() << why; });
+        (void)matchSparse(op,
+                          [&](const Twine &why) { op->emitRemark() << why; });
     });
   }
 };

@@ -160,12 +160,11 @@ Value omb::SparseWeights::assemble(OpBuilder &builder, Location loc,
   };
   Value starts = createNumbers<int32_t>(builder, loc, i32, "positions",
                                         ArrayRef(positions));
-  Value at = isNarrow ? createNumbers<uint16_t>(builder, loc, i16,
-                                                "coordinates",
-                                                ArrayRef(coordinates))
-                      : createNumbers<int32_t>(builder, loc, i32,
-                                               "coordinates",
-                                               ArrayRef(coordinates));
+  Value at = isNarrow
+                 ? createNumbers<uint16_t>(builder, loc, i16, "coordinates",
+                                           ArrayRef(coordinates))
+                 : createNumbers<int32_t>(builder, loc, i32, "coordinates",
+                                          ArrayRef(coordinates));
   Value stored = createNumbers<float>(builder, loc, type.getElementType(),
                                       "values", ArrayRef(values));
   auto encoding = getSparseTensorEncoding(type);

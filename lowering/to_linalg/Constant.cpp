@@ -1,7 +1,7 @@
 //===- Constant.cpp - Lowering of constants and of shapes -----------------===//
 
-#include "dialect/ir/SparseTypes.h"
 #include "dialect/ir/ops/Constant.h"
+#include "dialect/ir/SparseTypes.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/Scalars.h"

@@ -35,13 +35,14 @@ static Value mapElements(OpBuilder &builder, Location loc, Value value,
   SmallVector<AffineMap> maps(2, builder.getMultiDimIdentityMap(rank));
   SmallVector<utils::IteratorType> parallel(rank,
                                             utils::IteratorType::parallel);
-  return linalg::GenericOp::create(
-             builder, loc, empty.getType(), value, empty, maps, parallel,
-             [&](OpBuilder &inner, Location at, ValueRange args) {
-               linalg::YieldOp::create(inner, at,
-                                       map.build(inner, at, args[0]));
-             })
-      .getResult(0);
+  auto op = linalg::GenericOp::create(
+      builder, loc, empty.getType(), value, empty, maps, parallel,
+      [&](OpBuilder &inner, Location at, ValueRange args) {
+        linalg::YieldOp::create(inner, at, map.build(inner, at, args[0]));
+      });
+  if (!map.mark.empty())
+    op->setAttr(map.mark, builder.getUnitAttr());
+  return op.getResult(0);
 }
 
 Value omb::kernels::mapBelowShapes(OpBuilder &builder, Location loc,

@@ -21,6 +21,8 @@ struct ElementMap {
   /// The tensor that is the result already; null where there is none. May be
   /// empty.
   std::function<mlir::Value(mlir::Value)> find;
+  /// An attribute of the op that does it to a tensor; may be empty.
+  llvm::StringRef mark;
 };
 
 /// `value` with each element mapped. Padding and other shapes come after that,

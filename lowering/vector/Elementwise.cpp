@@ -64,7 +64,8 @@ Value LaneEmitter::toVector(Value value) {
 }
 
 Value LaneEmitter::convertToBFloats(Operation &op) {
-  if (!convertsBFloats || !isa<arith::TruncFOp>(op) ||
+  // Of a quarter of a register, there is no instruction without a mask.
+  if (!convertsBFloats || lanes < 8 || !isa<arith::TruncFOp>(op) ||
       !op.getOperand(0).getType().isF32() ||
       !op.getResult(0).getType().isBF16())
     return nullptr;

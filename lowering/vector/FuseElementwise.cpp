@@ -98,7 +98,7 @@ static bool isWidenedLater(linalg::GenericOp op) {
 static bool isOfEarlierProduct(linalg::GenericOp producer,
                                linalg::GenericOp consumer) {
   SmallVector<Value> all = getProducts(consumer), own = getProducts(producer);
-  return !own.empty() && !llvm::is_contained(own, all.back());
+  return !own.empty() && !all.empty() && !llvm::is_contained(own, all.back());
 }
 
 /// Whether `value` is a packed product, or what becomes part of its epilogue.
@@ -152,9 +152,9 @@ struct FuseAroundProduct : OpRewritePattern<linalg::GenericOp> {
       auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
       if (!producer || !producer->hasOneUse() ||
           !(readsProduct(consumer) || readsProduct(producer)) ||
+          !linalg::areElementwiseOpsFusable(operand) ||
           isWidenedLater(consumer) ||
-          (isOfEarlierProduct(producer, consumer) && !widens(producer)) ||
-          !linalg::areElementwiseOpsFusable(operand))
+          (isOfEarlierProduct(producer, consumer) && !widens(producer)))
         continue;
       FailureOr<linalg::ElementwiseOpFusionResult> fused =
           linalg::fuseElementwiseOps(rewriter, operand);

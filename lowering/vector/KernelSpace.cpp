@@ -108,10 +108,9 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
       getPanelSize(panels.getShape().drop_front(panelDim + 1)) *
       (rows.empty() || ShapedType::isDynamic(columns) ? space.tileRows
                                                       : columns);
-  double unitWork =
-      std::max<int64_t>(perUnit, 1) /
-      (kWorkPerMicrosecond * contraction.getGroup() *
-       (space.matrix ? kMatrixSpeed : 1));
+  double unitWork = std::max<int64_t>(perUnit, 1) /
+                    (kWorkPerMicrosecond * contraction.getGroup() *
+                     (space.matrix ? kMatrixSpeed : 1));
   space.block = std::max<int64_t>(1, kUsualMicroseconds / unitWork);
   int64_t units = getUnitCount(rows, columns, space.tileRows);
   int64_t count = panels.getDimSize(panelDim);

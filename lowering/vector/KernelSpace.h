@@ -21,11 +21,11 @@ int64_t selectBlock(int64_t units, int64_t panels, double unitWork);
 
 /// How a kernel's result is divided.
 ///
-/// The result has rows, columns and channels; where it is flat, no rows. A tile is `tileRows` columns of
-/// one row and `vectors` vectors of channels; a workgroup has the tiles of one
-/// panel of channels for `block` rows, or, where there are no rows, for `block`
-/// tiles. Workgroups next to each other share the panel, which stays in a
-/// cache.
+/// The result has rows, columns and channels; where it is flat, no rows. A tile
+/// is `tileRows` columns of one row and `vectors` vectors of channels; a
+/// workgroup has the tiles of one panel of channels for `block` rows, or, where
+/// there are no rows, for `block` tiles. Workgroups next to each other share
+/// the panel, which stays in a cache.
 struct KernelSpace {
   unsigned lanes;
   unsigned vectors;
@@ -35,7 +35,8 @@ struct KernelSpace {
   bool convertsBFloats;
   /// The tile of a matrix unit; none where vectors are multiplied.
   std::optional<MatrixTile> matrix;
-  /// By which all positions are counted, as columns; empty where there are rows.
+  /// By which all positions are counted, as columns; empty where there are
+  /// rows.
   llvm::SmallVector<int64_t> basis;
   /// Whether some columns are no positions of the result.
   bool hasGaps;

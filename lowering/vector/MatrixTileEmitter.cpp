@@ -81,8 +81,8 @@ Value MatrixTileEmitter::getAddress(Value memref, ArrayRef<Value> at) {
 }
 
 Value MatrixTileEmitter::toPointer(Value address) {
-  Value number = arith::IndexCastOp::create(builder, loc, builder.getI64Type(),
-                                            address);
+  Value number =
+      arith::IndexCastOp::create(builder, loc, builder.getI64Type(), address);
   return LLVM::IntToPtrOp::create(
       builder, loc, LLVM::LLVMPointerType::get(builder.getContext()), number);
 }
@@ -175,8 +175,8 @@ void MatrixTileEmitter::gatherInput(const Sum &sum, unsigned first) {
   Value last = constant(to);
   if (sum.columns.known)
     last = arith::MinUIOp::create(builder, loc, last, sum.columns.known);
-  auto loop = scf::ForOp::create(builder, loc, constant(from), last,
-                                 constant(1));
+  auto loop =
+      scf::ForOp::create(builder, loc, constant(from), last, constant(1));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
   AffineExpr lhs, rhs;
@@ -185,8 +185,8 @@ void MatrixTileEmitter::gatherInput(const Sum &sum, unsigned first) {
   Sum there = sum;
   if (std::optional<unsigned> dim = contraction.getColumn())
     there.indices[*dim] = apply(lhs + rhs, {sum.indices[*dim], column});
-  Value values = vec::LoadOp::create(builder, loc, type, input,
-                                     getInputIndices(there, 0));
+  Value values =
+      vec::LoadOp::create(builder, loc, type, input, getInputIndices(there, 0));
   vec::StoreOp::create(
       builder, loc, values, gathered,
       ValueRange{tile, apply(lhs - int64_t(first), {column}), zero});
@@ -219,9 +219,9 @@ void MatrixTileEmitter::emitResults(ArrayRef<Value> position,
     builder.setInsertionPointToStart(branch.thenBlock());
   }
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
-    Value sum = vec::LoadOp::create(
-        builder, loc, type, buffer,
-        ValueRange{column, constant(vector * space.lanes)});
+    Value sum =
+        vec::LoadOp::create(builder, loc, type, buffer,
+                            ValueRange{column, constant(vector * space.lanes)});
     Values place = getResultIndices(at, step, builder.getIndexAttr(vector));
     finish.emit(sum, place, getMask(place.back()));
   }
@@ -230,8 +230,8 @@ void MatrixTileEmitter::emitResults(ArrayRef<Value> position,
 MatrixTileEmitter::Values
 MatrixTileEmitter::getGappedPosition(ArrayRef<Value> position, Value column) {
   ArrayRef<int64_t> basis = ArrayRef(space.basis).drop_front();
-  Value first = affine::AffineLinearizeIndexOp::create(builder, loc, position,
-                                                       basis);
+  Value first =
+      affine::AffineLinearizeIndexOp::create(builder, loc, position, basis);
   Value number = arith::AddIOp::create(builder, loc, first, column);
   return Values(affine::AffineDelinearizeIndexOp::create(
                     builder, loc, number, basis, /*hasOuterBound=*/false)
@@ -244,8 +244,8 @@ Value MatrixTileEmitter::isInResult(ArrayRef<Value> position) {
   for (auto [index, size, base] : llvm::zip(position, shape, space.basis)) {
     if (index == position.front() || size == base)
       continue;
-    Value one = arith::CmpIOp::create(
-        builder, loc, arith::CmpIPredicate::ult, index, constant(size));
+    Value one = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult,
+                                      index, constant(size));
     all = all ? arith::AndIOp::create(builder, loc, all, one).getResult() : one;
   }
   return all;

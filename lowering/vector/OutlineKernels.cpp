@@ -171,9 +171,9 @@ static void outline(Outliner &outliner, const SparseContraction &contraction) {
   auto pack = contraction.pack;
   auto epilogue = contraction.epilogue;
   Value result = contraction.getResult();
-  SmallVector<Value> tensors{
-      contraction.getInput(), contraction.getPositions(),
-      contraction.getCoordinates(), contraction.getValues()};
+  SmallVector<Value> tensors{contraction.getInput(), contraction.getPositions(),
+                             contraction.getCoordinates(),
+                             contraction.getValues()};
   addOthers(epilogue, unpack.getResult(), tensors);
   KernelSource source{
       product->getLoc(),
@@ -185,8 +185,8 @@ static void outline(Outliner &outliner, const SparseContraction &contraction) {
         cloneProduct(builder, contraction, map, sizes);
       }};
   outliner.outline(source);
-  for (Operation *op : {epilogue.getOperation(), unpack.getOperation(),
-                        product.getOperation()})
+  for (Operation *op :
+       {epilogue.getOperation(), unpack.getOperation(), product.getOperation()})
     if (op)
       op->erase();
   for (Operation *op : {weights.getOperation(), pack.getOperation()})

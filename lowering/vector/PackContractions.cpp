@@ -8,6 +8,7 @@
 #include "lowering/vector/Outliner.h"
 #include "lowering/vector/PackedContraction.h"
 #include "lowering/vector/PackedWeights.h"
+#include "lowering/vector/ReadNarrowed.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
@@ -230,6 +231,7 @@ private:
       return value;
     ElementMap map;
     map.type = to;
+    map.mark = kNarrowingAttrName;
     map.fold = [&](TypedAttr number) -> TypedAttr {
       APFloat rounded = cast<FloatAttr>(number).getValue();
       bool losesInfo;
@@ -269,7 +271,7 @@ private:
                                          const Factors &factors) const {
     bool hasUnit = contraction.isInteger ? unit.multipliesByteMatrices
                                          : unit.multipliesBFloatMatrices;
-    if (factors.group == 1 || !hasUnit)
+    if (factors.group == 1 || !hasUnit || unit.bytes != 64)
       return std::nullopt;
     int64_t summed = contraction.getSize(contraction.reductions.back());
     return selectMatrixTile(contraction.getTileDemand(),
@@ -345,9 +347,10 @@ private:
   /// The loops stay as they are, the channels' loop counts panels, and one more
   /// goes through a panel. Where values are in groups, the last loop of the
   /// sum counts these, and one more goes through a group.
-  static linalg::GenericOp
-  createPacked(OpBuilder &builder, const ChannelContraction &contraction,
-               Value input, Value panels, int64_t panel, int64_t group) {
+  static linalg::GenericOp createPacked(OpBuilder &builder,
+                                        const ChannelContraction &contraction,
+                                        Value input, Value panels,
+                                        int64_t panel, int64_t group) {
     linalg::LinalgOp op = contraction.op;
     Location loc = op.getLoc();
     MLIRContext *context = builder.getContext();

@@ -71,8 +71,8 @@ tensor::PadOp PackedContraction::matchPadding() const {
   if (!padding || llvm::count_if(padding->getUsers(), isRead) != 1)
     return nullptr;
   Value value = padding.getConstantPaddingValue();
-  if (!value || !(matchPattern(value, m_AnyZeroFloat()) ||
-                  matchPattern(value, m_Zero())))
+  if (!value ||
+      !(matchPattern(value, m_AnyZeroFloat()) || matchPattern(value, m_Zero())))
     return nullptr;
   SmallVector<PaddedWindow> windows = getWindows(padding);
   SmallVector<unsigned> dims;
@@ -122,8 +122,9 @@ static bool hasAllOrNone(AffineMap map, unsigned positions) {
   return found == 0 || found == positions;
 }
 
-/// Whether `input`, read at `exprs`, is read one position further where the last
-/// of `positions` is one larger, and a row of it further where that before is.
+/// Whether `input`, read at `exprs`, is read one position further where the
+/// last of `positions` is one larger, and a row of it further where that before
+/// is.
 static bool isReadInOrder(RankedTensorType input, ArrayRef<AffineExpr> exprs,
                           ArrayRef<unsigned> positions,
                           ArrayRef<int64_t> ranges) {
@@ -185,7 +186,7 @@ static int64_t countFlatColumns(ArrayRef<int64_t> shape,
   int64_t last = 0;
   for (auto [size, base] : llvm::zip(shape, basis))
     last = last * base + size - 1;
-  return last + 1;
+  return std::max<int64_t>(last + 1, 0); // of no images, it would be negative
 }
 
 TileDemand PackedContraction::getTileDemand() const {
@@ -214,7 +215,8 @@ PackedContraction::selectMatrixTile(const VectorUnit &unit) const {
   unsigned group = getGroup();
   bool hasUnit = getSumType().isInteger() ? unit.multipliesByteMatrices
                                           : unit.multipliesBFloatMatrices;
-  if (group == 1 || !hasUnit || group * panels.getElementTypeBitWidth() != 32)
+  if (group == 1 || !hasUnit || unit.bytes != 64 ||
+      group * panels.getElementTypeBitWidth() != 32)
     return std::nullopt;
   std::optional<MatrixTile> tile = kernels::selectMatrixTile(
       getTileDemand(), panels.getShape().drop_back(2).back());

@@ -80,9 +80,9 @@ struct PackedContraction {
   /// own first, so that a panel is used for long.
   llvm::SmallVector<unsigned> getRowDims() const;
   /// The input's dimensions of the positions, where all of these can be counted
-  /// in one number, by which the input is read from one position to the next: in
-  /// a 1x1 convolution, and in others whose input is padded in memory. There,
-  /// some numbers are no positions of the result (hasGaps). Else empty.
+  /// in one number, by which the input is read from one position to the next:
+  /// in a 1x1 convolution, and in others whose input is padded in memory.
+  /// There, some numbers are no positions of the result (hasGaps). Else empty.
   llvm::SmallVector<int64_t> getFlatBasis() const;
   /// Whether the result has fewer positions than `basis`.
   bool hasGaps(llvm::ArrayRef<int64_t> basis) const;
@@ -96,7 +96,8 @@ struct PackedContraction {
   /// convolution), in terms of the loops; not less than 0 after padding.
   llvm::SmallVector<mlir::AffineExpr> getInputExprs() const;
   TileDemand getTileDemand() const;
-  /// None where the CPU has no matrix unit for such factors, or it wouldn't pay.
+  /// None where the CPU has no matrix unit for such factors, or it wouldn't
+  /// pay.
   std::optional<MatrixTile> selectMatrixTile(const VectorUnit &unit) const;
   /// The padded dimensions; none where the input isn't padded.
   llvm::SmallVector<PaddedWindow> getWindows() const;

@@ -9,21 +9,8 @@
 
 using namespace mlir;
 
-/// Whether `op` rounds each element of a tensor, and nothing else.
-static bool isNarrowing(linalg::GenericOp op) {
-  if (!linalg::isElementwise(op) || op.getNumDpsInputs() != 1 ||
-      !op.hasPureTensorSemantics() ||
-      !llvm::all_of(op.getIndexingMapsArray(),
-                    [](AffineMap map) { return map.isIdentity(); }))
-    return false;
-  auto round = op.getBody()
-                   ->getTerminator()
-                   ->getOperand(0)
-                   .getDefiningOp<arith::TruncFOp>();
-  return round && round.getIn() == op.getBody()->getArgument(0);
-}
-
-/// The other uses of what `op` rounds; none where one of them needs it as it is.
+/// The other uses of what `op` rounds; none where one of them needs it as it
+/// is.
 static SmallVector<OpOperand *> getOtherReads(linalg::GenericOp op) {
   SmallVector<OpOperand *> reads;
   for (OpOperand &use : op.getDpsInputs()[0].getUses()) {
@@ -61,7 +48,7 @@ void omb::kernels::readNarrowed(func::FuncOp function,
                                 function_ref<bool(Value)> mayRound) {
   SmallVector<linalg::GenericOp> narrowings;
   function.walk([&](linalg::GenericOp op) {
-    if (isNarrowing(op) && mayRound(op.getDpsInputs()[0]))
+    if (op->hasAttr(kNarrowingAttrName) && mayRound(op.getDpsInputs()[0]))
       narrowings.push_back(op);
   });
   for (linalg::GenericOp op : narrowings) {

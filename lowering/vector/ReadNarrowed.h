@@ -7,10 +7,14 @@
 
 namespace omb::kernels {
 
-/// Where the elements of a tensor are rounded to a narrower float, as factors of
-/// products are, and everything else that reads it does so element by element,
-/// has this read the rounded ones, too: they are stored once, in half the
-/// memory. `mayRound` says of which tensors.
+/// The attribute of ops that round factors because the precision says so, not
+/// the model.
+constexpr llvm::StringLiteral kNarrowingAttrName = "omb.narrowing";
+
+/// Where the elements of a tensor are rounded to a narrower float by an op with
+/// that attribute, and everything else that reads it does so element by
+/// element, has this read the rounded ones, too: they are stored once, in half
+/// the memory. `mayRound` says of which tensors.
 void readNarrowed(mlir::func::FuncOp function,
                   llvm::function_ref<bool(mlir::Value)> mayRound);
 

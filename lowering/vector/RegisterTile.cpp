@@ -49,8 +49,9 @@ omb::kernels::selectMatrixTile(const TileDemand &demand, int64_t groups) {
     tile.rows = mostRows;
     return tile;
   }
+  rows = std::max<int64_t>(rows, 1);
   int64_t count = llvm::divideCeil(rows, tile.tiles * mostRows);
-  tile.rows = std::max<int64_t>(1, llvm::divideCeil(rows, count * tile.tiles));
+  tile.rows = llvm::divideCeil(rows, count * tile.tiles);
   return tile;
 }
 

@@ -8,8 +8,7 @@
 using namespace mlir;
 using namespace omb::kernels;
 
-FailureOr<SparseContraction>
-SparseContraction::match(linalg::UnPackOp unpack) {
+FailureOr<SparseContraction> SparseContraction::match(linalg::UnPackOp unpack) {
   SparseContraction found;
   found.unpack = unpack;
   found.product = unpack.getSource().getDefiningOp<linalg::GenericOp>();

@@ -24,8 +24,8 @@ Value SparseWriter::loadIndex(Value from, Value at) {
 std::pair<Value, Value> SparseWriter::getSegment(Value outer, int64_t count) {
   Value positions = getMemory(contraction.getPositions());
   auto start = [&](Value at) {
-    return loadIndex(
-        positions, arith::MinUIOp::create(builder, loc, at, constant(count)));
+    return loadIndex(positions,
+                     arith::MinUIOp::create(builder, loc, at, constant(count)));
   };
   return {start(outer), start(add(outer, 1))};
 }
@@ -46,8 +46,7 @@ SparseWriter::emitSums(Value begin, Value end, Values zeros,
   constexpr unsigned enough = 4;
   unsigned copies = llvm::PowerOf2Ceil(llvm::divideCeil(enough, count));
   auto loop = [&](Value from, Value to, unsigned step, Values sums) {
-    auto op =
-        scf::ForOp::create(builder, loc, from, to, constant(step), sums);
+    auto op = scf::ForOp::create(builder, loc, from, to, constant(step), sums);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(op.getBody());
     Values inner(op.getRegionIterArgs());
@@ -86,9 +85,9 @@ Value SparseWriter::add(Value lhs, int64_t rhs) {
 }
 
 Value SparseWriter::multiply(Value lhs, int64_t rhs) {
-  return rhs == 1 ? lhs
-                  : builder.createOrFold<arith::MulIOp>(loc, lhs,
-                                                        constant(rhs));
+  return rhs == 1
+             ? lhs
+             : builder.createOrFold<arith::MulIOp>(loc, lhs, constant(rhs));
 }
 
 Value SparseWriter::getZeros() {
@@ -119,6 +118,6 @@ Value SparseWriter::getChannelMask(Value firstChannel) {
   int64_t channels = contraction.getChannels();
   if (channels % lanes == 0)
     return nullptr;
-  return getMask(arith::SubIOp::create(builder, loc, constant(channels),
-                                       firstChannel));
+  return getMask(
+      arith::SubIOp::create(builder, loc, constant(channels), firstChannel));
 }

@@ -26,9 +26,9 @@ protected:
   SparseWriter(mlir::OpBuilder &builder, mlir::func::FuncOp kernel,
                const SparseContraction &contraction, const VectorUnit &unit,
                unsigned lanes)
-      : ExecutableWriter(builder, kernel), contraction(contraction),
-        unit(unit), lanes(lanes),
-        type(mlir::VectorType::get(lanes, builder.getF32Type())) {}
+      : ExecutableWriter(builder, kernel), contraction(contraction), unit(unit),
+        lanes(lanes), type(mlir::VectorType::get(lanes, builder.getF32Type())) {
+  }
 
   /// The microseconds that `rows` rows of `channels` channels take.
   double getWork(int64_t rows, int64_t channels) const;
@@ -64,9 +64,7 @@ protected:
                            unit.dotsBFloats);
   }
   mlir::Value getMemory(mlir::Value tensor) { return memory.at(tensor); }
-  int64_t getRows() const {
-    return contraction.getResultType().getDimSize(0);
-  }
+  int64_t getRows() const { return contraction.getResultType().getDimSize(0); }
 
   SparseContraction contraction;
   VectorUnit unit;

@@ -69,9 +69,9 @@ void TileEmitter::emit(ArrayRef<Value> position, const TileColumns &columns) {
           columns.count};
   for (auto [loop, index] : llvm::zip(contraction.getPositions(), position))
     sum.indices[loop] = index;
-  emitResults(position, columns,
-              emitSumLoops(contraction.getReductions(), sum,
-                           createZeros(columns)));
+  emitResults(
+      position, columns,
+      emitSumLoops(contraction.getReductions(), sum, createZeros(columns)));
 }
 
 TileEmitter::Values TileEmitter::emitSumLoops(ArrayRef<unsigned> loops,

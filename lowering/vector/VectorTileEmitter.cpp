@@ -62,7 +62,8 @@ VectorTileEmitter::Values VectorTileEmitter::readWeights(const Sum &sum) {
   return weights;
 }
 
-VectorTileEmitter::Values VectorTileEmitter::readInput(const Sum &sum, unsigned number) {
+VectorTileEmitter::Values VectorTileEmitter::readInput(const Sum &sum,
+                                                       unsigned number) {
   Value input = memory.operands.at(contraction.getInput());
   Values at = getInputIndices(sum, number);
   if (contraction.getGroup() > 1)
@@ -117,14 +118,15 @@ Value VectorTileEmitter::readGroup(Value input, ArrayRef<Value> at) {
       builder, loc, VectorType::get(space.lanes * group, element), lanes);
 }
 
-VectorTileEmitter::Values VectorTileEmitter::emitStep(const Sum &sum, Values sums) {
+VectorTileEmitter::Values VectorTileEmitter::emitStep(const Sum &sum,
+                                                      Values sums) {
   return emitProducts(builder, loc, std::move(sums), readWeights(sum),
                       sum.begin, sum.end,
                       [&](unsigned number) { return readInput(sum, number); });
 }
 
 void VectorTileEmitter::emitEpilogueLoop(ArrayRef<Value> position,
-                                   ArrayRef<Value> sums) {
+                                         ArrayRef<Value> sums) {
   Value zero = constant(0);
   for (auto [number, sum] : llvm::enumerate(sums))
     vec::StoreOp::create(builder, loc, sum, buffer,
@@ -143,4 +145,3 @@ void VectorTileEmitter::emitEpilogueLoop(ArrayRef<Value> position,
       getResultIndices(position, split.getResult(0), split.getResult(1));
   finish.emit(sum, at, getMask(at.back()));
 }
-

@@ -75,11 +75,17 @@ private:
     if (!space.basis.empty()) {
       // The number of the last position, plus one.
       AffineExpr last = builder.getAffineSymbolExpr(0) - 1;
-      for (auto [size, base] :
-           llvm::drop_begin(llvm::zip(sizes, space.basis)))
+      for (auto [size, base] : llvm::drop_begin(llvm::zip(sizes, space.basis)))
         last = last * base + (*getConstantIntValue(size) - 1);
-      return affine::makeComposedFoldedAffineApply(builder, loc, last + 1,
-                                                   {sizes.front()});
+      OpFoldResult count = affine::makeComposedFoldedAffineApply(
+          builder, loc, last + 1, {sizes.front()});
+      if (std::optional<int64_t> known = getConstantIntValue(count))
+        return builder.getIndexAttr(std::max<int64_t>(*known, 0));
+      if (!space.hasGaps)
+        return count;
+      // Of no images, the last position would be before the first.
+      return arith::MaxSIOp::create(builder, loc, asValue(count), constant(0))
+          .getResult();
     }
     std::optional<unsigned> dim = contraction.getColumnDim();
     return dim ? sizes[*dim] : OpFoldResult(builder.getIndexAttr(1));
@@ -163,9 +169,8 @@ private:
       while (isInside(last))
         last += step;
       if (last == first) {
-        tiles.emit(
-            getPosition(row, constant(first)),
-            {unsigned(std::min(step, columns - first)), nullptr, first});
+        tiles.emit(getPosition(row, constant(first)),
+                   {unsigned(std::min(step, columns - first)), nullptr, first});
         first += step;
         continue;
       }

@@ -48,11 +48,11 @@ private:
 
   void writeCount(Block *count) override {
     Value rows = asValue(getResultSizes(count)[0]);
-    Value tiles = arith::CeilDivUIOp::create(builder, loc, rows,
-                                             constant(getTileRows()));
-    Executable::createCount(
-        builder, loc, constant(llvm::divideCeil(getGroups(), getBlock())),
-        tiles);
+    Value tiles =
+        arith::CeilDivUIOp::create(builder, loc, rows, constant(getTileRows()));
+    Executable::createCount(builder, loc,
+                            constant(llvm::divideCeil(getGroups(), getBlock())),
+                            tiles);
   }
 
   void writeEntry(Block *entry) override {
@@ -63,9 +63,8 @@ private:
     prepare();
     auto [begin, end] =
         getRange(block, constant(getBlock()), constant(getGroups()));
-    emitLoop(begin, end, 1, [&](Value group) {
-      writeGroup(tile, multiply(group, lanes));
-    });
+    emitLoop(begin, end, 1,
+             [&](Value group) { writeGroup(tile, multiply(group, lanes)); });
   }
 
   virtual void prepare() = 0;
@@ -102,9 +101,8 @@ private:
     emitLoop(constant(0), left, 1, [&](Value row) {
       Value inSquare =
           arith::RemUIOp::create(builder, loc, row, constant(lanes));
-      Value values =
-          load(sums, {inSquare, arith::SubIOp::create(builder, loc, row,
-                                                      inSquare)});
+      Value values = load(
+          sums, {inSquare, arith::SubIOp::create(builder, loc, row, inSquare)});
       getEpilogue().emit(values, {add(firstRow, row), firstChannel}, mask);
     });
   }
@@ -119,15 +117,13 @@ private:
         writeChannel(tile, add(firstChannel, channel), channel, number);
       });
     };
-    bool isEven =
-        !ShapedType::isDynamic(rows) &&
-        llvm::divideCeil(rows, lanes) % getVectors() == 0;
+    bool isEven = !ShapedType::isDynamic(rows) &&
+                  llvm::divideCeil(rows, lanes) % getVectors() == 0;
     if (vectors == 1 || isEven)
       return writeAll(vectors);
     unsigned half = llvm::divideCeil(vectors, 2);
-    Value isLess =
-        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ule, left,
-                              constant(half * lanes));
+    Value isLess = arith::CmpIOp::create(
+        builder, loc, arith::CmpIPredicate::ule, left, constant(half * lanes));
     auto branch =
         scf::IfOp::create(builder, loc, isLess, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(builder);
@@ -150,8 +146,8 @@ private:
               toVector(memref::LoadOp::create(builder, loc, weights, at));
           for (unsigned vector = 0; vector < vectors; ++vector) {
             Value rows = load(tiles, {tile, k, constant(vector * lanes)});
-            into[vector] = vec::FMAOp::create(builder, loc, weight, rows,
-                                              into[vector]);
+            into[vector] =
+                vec::FMAOp::create(builder, loc, weight, rows, into[vector]);
           }
           return into;
         });
@@ -187,7 +183,9 @@ public:
       : ChannelsWriter(builder, kernel, contraction, unit, lanes) {}
 
 private:
-  int64_t getTileRows() const override { return getRows(); }
+  int64_t getTileRows() const override {
+    return std::max<int64_t>(getRows(), 1);
+  }
 
   void prepare() override { sums = createBuffer({getRows(), lanes}); }
 
@@ -251,8 +249,8 @@ public:
     double work = getWork(tileRows, kGroup * contraction.getTile());
     block = std::max<int64_t>(kUsualMicroseconds / work, 1);
     if (!ShapedType::isDynamic(getRows()))
-      block = selectBlock(llvm::divideCeil(getRows(), tileRows), getGroups(),
-                          work);
+      block =
+          selectBlock(llvm::divideCeil(getRows(), tileRows), getGroups(), work);
   }
 
 private:
@@ -302,13 +300,13 @@ private:
           Values block;
           for (unsigned vector = 0; vector < vectors; ++vector)
             block.push_back(load(weights, add(start, vector * lanes)));
-          return emitProducts(
-              builder, loc, std::move(into), block, 0, rows,
-              [&](unsigned number) {
-                Value value = memref::LoadOp::create(
-                    builder, loc, input, ValueRange{add(row, number), k});
-                return Values(vectors, toVector(value));
-              });
+          return emitProducts(builder, loc, std::move(into), block, 0, rows,
+                              [&](unsigned number) {
+                                Value value = memref::LoadOp::create(
+                                    builder, loc, input,
+                                    ValueRange{add(row, number), k});
+                                return Values(vectors, toVector(value));
+                              });
         });
     store(row, outer, sums);
   }
@@ -317,8 +315,8 @@ private:
   Values getPlace(Value row, Value outer, Value number) {
     Value inRow =
         arith::RemUIOp::create(builder, loc, number, constant(vectors));
-    Value channel = add(multiply(outer, contraction.getTile()),
-                        multiply(inRow, lanes));
+    Value channel =
+        add(multiply(outer, contraction.getTile()), multiply(inRow, lanes));
     return {add(row, arith::DivUIOp::create(builder, loc, number,
                                             constant(vectors))),
             channel};
@@ -371,9 +369,9 @@ private:
   }
 
   void writeCount(Block *count) override {
-    Executable::createCount(
-        builder, loc, constant(llvm::divideCeil(getInner(), getChunk())),
-        asValue(getResultSizes(count)[0]));
+    Executable::createCount(builder, loc,
+                            constant(llvm::divideCeil(getInner(), getChunk())),
+                            asValue(getResultSizes(count)[0]));
   }
 
   void writeEntry(Block *entry) override {
@@ -387,9 +385,9 @@ private:
         getRange(chunk, constant(getChunk()), constant(getInner()));
     emitTiles(builder, loc, begin, end, getInner(), lanes,
               [&](Value column, int64_t columns) {
-                auto loop = scf::ForOp::create(builder, loc, constant(0),
-                                               constant(getTile()),
-                                               constant(lanes));
+                auto loop =
+                    scf::ForOp::create(builder, loc, constant(0),
+                                       constant(getTile()), constant(lanes));
                 OpBuilder::InsertionGuard guard(builder);
                 builder.setInsertionPointToStart(loop.getBody());
                 turn(loop.getInductionVar(), column, columns);
@@ -405,16 +403,16 @@ private:
     SmallVector<Value> square;
     for (unsigned lane = 0; lane < lanes; ++lane)
       square.push_back(
-          read(arith::AddIOp::create(builder, loc, row, constant(lane)),
-               column, columns));
+          read(arith::AddIOp::create(builder, loc, row, constant(lane)), column,
+               columns));
     square = transposeSquare(builder, loc, square);
     for (int64_t number = 0; number < columns; ++number)
       vec::StoreOp::create(
           builder, loc, square[number], to,
-          ValueRange{tile,
-                     arith::AddIOp::create(builder, loc, column,
-                                           constant(number)),
-                     first});
+          ValueRange{
+              tile,
+              arith::AddIOp::create(builder, loc, column, constant(number)),
+              first});
   }
 
   /// The columns of a row; zeros where there is no such row.

@@ -30,14 +30,12 @@ static nb::object getElementsData(MlirAttribute elements) {
                                            bytes.length, PyBUF_READ));
 }
 
-static MlirAttribute
-getSparseElements(MlirType type,
-                  nb::ndarray<const int64_t, nb::ndim<2>, nb::c_contig,
-                              nb::device::cpu>
-                      coordinates,
-                  nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig,
-                              nb::device::cpu>
-                      values) {
+static MlirAttribute getSparseElements(
+    MlirType type,
+    nb::ndarray<const int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>
+        coordinates,
+    nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>
+        values) {
   MlirAttribute elements =
       ombSparseElementsGet(type, coordinates.shape(0), coordinates.data(),
                            values.data(), values.shape(0));

@@ -295,3 +295,51 @@ def test_the_same_kernel_for_layers_that_are_alike() -> None:
     text = _agree(model, {"x0": _random(20, 16)})
     assert text.count('"flow.dispatch"') == 4
     assert text.count('"stream.executable"') == 1
+
+
+def _graph_of(
+    nodes: list[onnx.NodeProto],
+    x: np.ndarray,
+    initializers: dict[str, np.ndarray],
+    outputs: dict[str, int],
+) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [helper.make_tensor_value_info("x", FLOAT, x.shape)],
+        [helper.make_tensor_value_info(name, element, None) for name, element in outputs.items()],
+        [onnx.numpy_helper.from_array(value, name) for name, value in initializers.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+@pytest.mark.parametrize("operator", ["ReduceSum", "GlobalAveragePool"])
+def test_a_sum_of_a_product(operator: str) -> None:
+    """What is done to the sum isn't done to the product."""
+    initializers = {"w": _random(64, 40), "axes": np.array([1], np.int64)}
+    x = _random(6, 64)
+    product = helper.make_node("MatMul", ["x", "w"], ["p"])
+    total = helper.make_node("ReduceSum", ["p", "axes"], ["s"], keepdims=0)
+    if operator == "GlobalAveragePool":
+        initializers, x = {"w": _random(40, 32, 1, 1)}, _random(2, 32, 7, 7)
+        product = helper.make_node("Conv", ["x", "w"], ["p"])
+        total = helper.make_node("GlobalAveragePool", ["p"], ["s"])
+    nodes = [product, total, helper.make_node("Relu", ["s"], ["y"])]
+    _agree(_graph_of(nodes, x, initializers, {"y": FLOAT}), {"x": x})
+
+
+@pytest.mark.parametrize("element", [TensorProto.FLOAT16, TensorProto.BFLOAT16])
+def test_a_cast_of_a_product_is_its_readers_alone(element: int) -> None:
+    """What else reads the product reads it as it is."""
+    x, weights = _random(8, 64), _random(64, 64)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["p"]),
+        helper.make_node("Relu", ["p"], ["r"]),
+        helper.make_node("Cast", ["r"], ["n"], to=element),
+        helper.make_node("Mul", ["r", "three"], ["y"]),
+    ]
+    initializers = {"w": weights, "three": np.array(3, np.float32)}
+    model = _graph_of(nodes, x, initializers, {"n": element, "y": FLOAT})
+    y = omb.InferenceSession(model, providers=["cpu"]).run(["y"], {"x": x})[0]
+    expected = 3 * np.maximum(x.astype(np.float64) @ weights, 0)
+    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-5 * expected.max())

@@ -213,6 +213,21 @@ def test_convolutions_of_bytes(name: str, zero_point: int) -> None:
     np.testing.assert_array_equal(session.run(None, {"x": x})[0], expected)
 
 
+@needs_unit
+def test_convolutions_of_any_number_of_images() -> None:
+    weights = RANDOM.standard_normal((24, 32, 3, 3)).astype(np.float32)
+    pads = {"pads": [1, 1, 1, 1]}
+    model = _float_model(["images", 32, 9, 7], weights, "Conv", **pads)
+    session = omb.InferenceSession(model, providers=["cpu"], precision="bf16")
+    for images in (2, 0, 1, 5):
+        x = RANDOM.standard_normal((images, 32, 9, 7)).astype(np.float32)
+        result = session.run(None, {"x": x})[0]
+        assert result.shape == (images, 24, 9, 7)
+        if images:
+            expected = _convolved(_rounded(x), _rounded(weights), **pads)
+            assert np.linalg.norm(result - expected) <= 1e-5 * np.linalg.norm(expected)
+
+
 def test_what_needs_it_says_so() -> None:
     model, _ = _bytes_matmul(64, 64, 32)
     description = omb.compile(model, target="cpu", cpu=CPU).description
@@ -236,9 +251,7 @@ def test_a_host_that_refuses_it_is_compiled_for_without(monkeypatch: pytest.Monk
     refused = targets.resolve("cpu", "host", "generic", "sm_80")
     assert refused.vector_unit is not None and not refused.vector_unit.matrix_bytes
     assert matrix_unit.FLAGS.isdisjoint(refused.features)
-    assert refused.notices == (
-        "compiled without AMX, whose registers Linux refuses this process",
-    )
+    assert refused.notices == ("compiled without AMX, whose registers Linux refuses this process",)
     monkeypatch.setattr(matrix_unit, "is_permitted", lambda: True)
     permitted = targets.resolve("cpu", "host", "generic", "sm_80")
     assert permitted.vector_unit is not None and permitted.vector_unit.matrix_bytes

@@ -16,7 +16,7 @@ import small_models
 from budget import DETERMINISTIC
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from small_models import tensor
 from test_sparse_import import sparse_tensor
 
@@ -306,3 +306,30 @@ def test_artifact_has_no_zeros(tmp_path):
 def test_any_shape(rows: int, k: int, n: int, zeros: float, block: int, is_dynamic: bool):
     w = weights(k, n, zeros, block)
     check(("m" if is_dynamic else rows,), w, ("Bias",), ({"m": rows},))
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 5, 8])
+def test_few_rows_whose_result_is_rounded(rows: int) -> None:
+    """The next product's factors are bf16, of a quarter of a register for 4 rows."""
+    generator = np.random.default_rng(rows)
+    sparse = generator.standard_normal((64, 40)) * (generator.random((64, 40)) < 0.1)
+    dense = generator.standard_normal((40, 32))
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["x", "w"], ["h"]),
+            helper.make_node("MatMul", ["h", "v"], ["y"]),
+        ],
+        "graph",
+        [helper.make_tensor_value_info("x", 1, [rows, 64])],
+        [helper.make_tensor_value_info("y", 1, [rows, 32])],
+        [
+            numpy_helper.from_array(sparse.astype(np.float32), "w"),
+            numpy_helper.from_array(dense.astype(np.float32), "v"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    session = omb.InferenceSession(model, providers=["cpu"], precision="bf16", sparse="on")
+    x = generator.standard_normal((rows, 64)).astype(np.float32)
+    expected = x.astype(np.float64) @ sparse @ dense
+    error = np.linalg.norm(session.run(None, {"x": x})[0] - expected)
+    assert error <= 1e-2 * np.linalg.norm(expected)  # of bf16's factors: 2 ** -9 each

@@ -58,8 +58,10 @@ def check(sparse: SparseTensorProto, payloads: Payloads) -> None:
 def _check_size(sparse: SparseTensorProto, where: str) -> None:
     kind = ELEMENT_TYPES[sparse.values.data_type]
     elements = math.prod(sparse.dims)
-    size = elements * max(kind.bits, 8) // 8
-    stored = sparse.values.dims[0] * (max(kind.bits, 8) // 8 + 8)
+    # A string takes at least an object.
+    width = max(kind.bits, 8) // 8 if sparse.values.data_type != TensorProto.STRING else 64
+    size = elements * width
+    stored = sparse.values.dims[0] * (width + 8)
     if size > max(_ALWAYS_DENSE_BYTES, stored * _MOST_EXPANSION):
         raise OmbError(
             f"{where} has {elements} elements for {sparse.values.dims[0]} stored values; more than "

@@ -132,7 +132,7 @@ func.func @join(%p: tensor<3x2x4xi32>, %q: tensor<3x2x4xi32>) -> tensor<3x8xf32>
 
 // -----
 
-// What is rounded for another product is read rounded by the sum, too: one tensor is stored.
+// What is rounded for another product (not by the model) is read rounded by the sum, too: one tensor is stored.
 // CHECK-LABEL: func.func @residual
 // CHECK:         %[[A:.*]] = linalg.unpack
 // CHECK:         %[[N:.*]] = linalg.generic {{.*}} ins(%[[A]] : tensor<3x8xf32>) outs(%{{.*}} : tensor<3x8xbf16>)
@@ -151,7 +151,7 @@ func.func @residual(%p: tensor<3x2x4xf32>, %q: tensor<3x2x4xf32>) -> (tensor<3x8
   %a = linalg.unpack %p inner_dims_pos = [1] inner_tiles = [4] into %e : tensor<3x2x4xf32> -> tensor<3x8xf32>
   %s = linalg.mul ins(%a, %a : tensor<3x8xf32>, tensor<3x8xf32>) outs(%e : tensor<3x8xf32>) -> tensor<3x8xf32>
   %narrow = tensor.empty() : tensor<3x8xbf16>
-  %n = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]} ins(%s : tensor<3x8xf32>) outs(%narrow : tensor<3x8xbf16>) {
+  %n = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]} ins(%s : tensor<3x8xf32>) outs(%narrow : tensor<3x8xbf16>) attrs = {omb.narrowing} {
   ^bb0(%in: f32, %out: bf16):
     %v = arith.truncf %in : f32 to bf16
     linalg.yield %v : bf16
