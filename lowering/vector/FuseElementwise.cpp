@@ -199,7 +199,7 @@ private:
   LogicalResult fuse(function_ref<void(RewritePatternSet &)> populate) {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
-    patterns.add<GeneralizeElementwise, FuseAroundProduct>(context);
+    patterns.add<FuseAroundProduct>(context);
     populate(patterns);
     // An op that reads a value several times reads it once.
     linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);

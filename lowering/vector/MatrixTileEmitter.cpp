@@ -241,8 +241,10 @@ MatrixTileEmitter::getGappedPosition(ArrayRef<Value> position, Value column) {
 Value MatrixTileEmitter::isInResult(ArrayRef<Value> position) {
   Value all;
   ArrayRef<int64_t> shape = contraction.getResultType().getShape();
-  for (auto [index, size, base] : llvm::zip(position, shape, space.basis)) {
-    if (index == position.front() || size == base)
+  // A number beyond the last position isn't in any tile.
+  for (auto [index, size, base] :
+       llvm::drop_begin(llvm::zip(position, shape, space.basis))) {
+    if (size == base)
       continue;
     Value one = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult,
                                       index, constant(size));

@@ -79,20 +79,29 @@ static void cloneInput(OpBuilder &builder, const PackedContraction &contraction,
   builder.clone(*pack, map);
 }
 
-static void cloneProduct(OpBuilder &builder,
-                         const PackedContraction &contraction, IRMapping &map,
-                         ValueRange sizes) {
+/// The sums of a packed product, once their memory and input are mapped, and
+/// what is done to them.
+template <typename Contraction>
+static void cloneSums(OpBuilder &builder, const Contraction &contraction,
+                      IRMapping &map, ValueRange sizes) {
+  auto fill = contraction.fill;
   auto product = contraction.product;
   auto unpack = contraction.unpack;
-  auto fill = contraction.fill;
-  mapEmpty(builder, fill.output(), sizes, map);
-  cloneInput(builder, contraction, map);
   cloneConstants(builder, fill, map);
   builder.clone(*fill, map);
   builder.clone(*product, map);
   mapEmpty(builder, unpack.getDest(), sizes, map);
   builder.clone(*unpack, map);
   cloneEpilogue(builder, contraction.epilogue, map, sizes);
+}
+
+static void cloneProduct(OpBuilder &builder,
+                         const PackedContraction &contraction, IRMapping &map,
+                         ValueRange sizes) {
+  auto fill = contraction.fill;
+  mapEmpty(builder, fill.output(), sizes, map);
+  cloneInput(builder, contraction, map);
+  cloneSums(builder, contraction, map, sizes);
 }
 
 static void erase(const PackedContraction &contraction) {
@@ -143,7 +152,6 @@ static void cloneProduct(OpBuilder &builder,
   auto pack = contraction.pack;
   auto fill = contraction.fill;
   auto product = contraction.product;
-  auto unpack = contraction.unpack;
   builder.clone(*weights, map);
   // A pack that stays is of single rows, as many as the result has.
   if (pack) {
@@ -156,12 +164,7 @@ static void cloneProduct(OpBuilder &builder,
     first.push_back(tensor::DimOp::create(
         builder, product.getLoc(), map.lookup(product.getDpsInputs()[0]), 0));
   mapEmpty(builder, fill.output(), first, map);
-  cloneConstants(builder, fill, map);
-  builder.clone(*fill, map);
-  builder.clone(*product, map);
-  mapEmpty(builder, unpack.getDest(), sizes, map);
-  builder.clone(*unpack, map);
-  cloneEpilogue(builder, contraction.epilogue, map, sizes);
+  cloneSums(builder, contraction, map, sizes);
 }
 
 static void outline(Outliner &outliner, const SparseContraction &contraction) {

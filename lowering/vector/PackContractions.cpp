@@ -269,9 +269,7 @@ private:
   /// The tile of a matrix unit; none where vectors are multiplied.
   std::optional<MatrixTile> selectMatrix(const ChannelContraction &contraction,
                                          const Factors &factors) const {
-    bool hasUnit = contraction.isInteger ? unit.multipliesByteMatrices
-                                         : unit.multipliesBFloatMatrices;
-    if (factors.group == 1 || !hasUnit || unit.bytes != 64)
+    if (factors.group == 1 || !unit.multipliesMatrices(contraction.isInteger))
       return std::nullopt;
     int64_t summed = contraction.getSize(contraction.reductions.back());
     return selectMatrixTile(contraction.getTileDemand(),

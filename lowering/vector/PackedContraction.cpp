@@ -213,9 +213,7 @@ std::optional<MatrixTile>
 PackedContraction::selectMatrixTile(const VectorUnit &unit) const {
   RankedTensorType panels = getPanelsType();
   unsigned group = getGroup();
-  bool hasUnit = getSumType().isInteger() ? unit.multipliesByteMatrices
-                                          : unit.multipliesBFloatMatrices;
-  if (group == 1 || !hasUnit || unit.bytes != 64 ||
+  if (group == 1 || !unit.multipliesMatrices(getSumType().isInteger()) ||
       group * panels.getElementTypeBitWidth() != 32)
     return std::nullopt;
   std::optional<MatrixTile> tile = kernels::selectMatrixTile(

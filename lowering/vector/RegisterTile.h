@@ -34,6 +34,12 @@ struct VectorUnit {
   bool multipliesByteMatrices = false;
   bool multipliesBFloatMatrices = false;
 
+  /// Whether there is a matrix unit for products of bytes, or of bf16. Its rows
+  /// are as long as a register.
+  bool multipliesMatrices(bool ofBytes) const {
+    return bytes == 64 &&
+           (ofBytes ? multipliesByteMatrices : multipliesBFloatMatrices);
+  }
   unsigned getLanes(unsigned elementBytes) const {
     return bytes / elementBytes;
   }

@@ -20,6 +20,14 @@ CALIBRATIONS = ("min-max", "percentile", "entropy", "mse")
 ACTIVATIONS = ("u8", "i8")
 
 _MODEL = click.argument("model", type=click.Path(path_type=Path))
+_ONNX_OUTPUT = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    required=True,
+    help="The ONNX file to write.",
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 _THREADS = click.option(
     "--threads",
@@ -91,6 +99,29 @@ _CUDA = click.option(
     show_default=True,
     help="The CUDA GPU to compile for: sm_80, sm_86 or sm_89.",
 )
+
+
+def _exclusions(stays: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The options that name nodes and operators which stay as they are."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        operators = click.option(
+            "--exclude-op",
+            "exclude_ops",
+            multiple=True,
+            metavar="TYPE",
+            help=f"An operator that stays {stays}. May be given several times.",
+        )
+        nodes = click.option(
+            "--exclude",
+            multiple=True,
+            metavar="NAME",
+            help=f"A node that stays {stays}, by its name or that of its first output; * stands "
+            "for any characters. May be given several times.",
+        )
+        return nodes(operators(command))
+
+    return decorate
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -360,14 +391,7 @@ def compile(
 
 @omb.command(short_help="Make integers of a model's numbers.")
 @_MODEL
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="OUT",
-    required=True,
-    help="The ONNX file to write.",
-)
+@_ONNX_OUTPUT
 @click.option(
     "--method",
     type=click.Choice(QUANTIZE_METHODS),
@@ -460,20 +484,7 @@ def compile(
     show_default=True,
     help="For weight-only: int4 and int8, or uint4 and uint8.",
 )
-@click.option(
-    "--exclude",
-    multiple=True,
-    metavar="NAME",
-    help="A node that stays float, by its name or that of its first output; * stands for any "
-    "characters. May be given several times.",
-)
-@click.option(
-    "--exclude-op",
-    "exclude_ops",
-    multiple=True,
-    metavar="TYPE",
-    help="An operator that stays float. May be given several times.",
-)
+@_exclusions("float")
 @click.option(
     "--quantize-outputs",
     is_flag=True,
@@ -544,14 +555,7 @@ def quantize(
 
 @omb.command(short_help="Make zeros of a model's smallest weights.")
 @_MODEL
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="OUT",
-    required=True,
-    help="The ONNX file to write.",
-)
+@_ONNX_OUTPUT
 @click.option(
     "--sparsity",
     type=float,
@@ -571,20 +575,7 @@ def quantize(
     show_default=True,
     help="Whether each layer has this sparsity, or all of them together.",
 )
-@click.option(
-    "--exclude",
-    multiple=True,
-    metavar="NAME",
-    help="A node that stays as it is, by its name or that of its first output; * stands for any "
-    "characters. May be given several times.",
-)
-@click.option(
-    "--exclude-op",
-    "exclude_ops",
-    multiple=True,
-    metavar="TYPE",
-    help="An operator that stays as it is. May be given several times.",
-)
+@_exclusions("as it is")
 @click.option(
     "--report",
     type=click.Path(path_type=Path),

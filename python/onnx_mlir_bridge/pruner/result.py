@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-import onnx
 from onnx import ModelProto
 
-from onnx_mlir_bridge.errors import OmbError
-from onnx_mlir_bridge.quantizer.running import PROTOBUF_BYTES
-from onnx_mlir_bridge.runtime.artifact import replacing
+from onnx_mlir_bridge.importer.save import save_model
 
 
 @dataclass(frozen=True)
@@ -49,20 +45,7 @@ class PrunedModel:
 
         OmbError where it can't be written. A file that is there is replaced when all is written.
         """
-        path = Path(path)
-        try:
-            if self.model.ByteSize() < PROTOBUF_BYTES:
-                with replacing(path) as file:
-                    file.write(self.model.SerializeToString())
-                return
-            # onnx moves the weights out of the model that it is given.
-            copy = ModelProto()
-            copy.CopyFrom(self.model)
-            data = f"{path.name}.data"
-            (path.parent / data).unlink(missing_ok=True)
-            onnx.save_model(copy, path, save_as_external_data=True, location=data)
-        except OSError as error:
-            raise OmbError(f"'{path}' can't be written: {error.strerror or error}") from None
+        save_model(self.model, path, self.model.ByteSize())
 
     def report(self) -> dict[str, Any]:
         """All but the model, for JSON."""

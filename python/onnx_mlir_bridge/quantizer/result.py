@@ -6,16 +6,12 @@ import math
 import os
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-import onnx
 from onnx import ModelProto
 
-from onnx_mlir_bridge.errors import OmbError
+from onnx_mlir_bridge.importer.save import save_model
 from onnx_mlir_bridge.quantizer.quality import Sensitivity
-from onnx_mlir_bridge.quantizer.running import PROTOBUF_BYTES
-from onnx_mlir_bridge.runtime.artifact import replacing
 
 
 @dataclass(frozen=True)
@@ -51,20 +47,7 @@ class QuantizedModel:
 
         OmbError where it can't be written. A file that is there is replaced when all is written.
         """
-        path = Path(path)
-        try:
-            if self.quantized_bytes < PROTOBUF_BYTES:
-                with replacing(path) as file:
-                    file.write(self.model.SerializeToString())
-                return
-            # onnx moves the weights out of the model that it is given.
-            copy = ModelProto()
-            copy.CopyFrom(self.model)
-            data = f"{path.name}.data"
-            (path.parent / data).unlink(missing_ok=True)
-            onnx.save_model(copy, path, save_as_external_data=True, location=data)
-        except OSError as error:
-            raise OmbError(f"'{path}' can't be written: {error.strerror or error}") from None
+        save_model(self.model, path, self.quantized_bytes)
 
     def report(self) -> dict[str, Any]:
         """All but the model, for JSON; ratios that are infinite are None."""

@@ -12,6 +12,7 @@ import onnx
 from onnx import ModelProto
 
 from onnx_mlir_bridge.errors import FallbackWarning, OmbError
+from onnx_mlir_bridge.importer.save import PROTOBUF_BYTES
 from onnx_mlir_bridge.quantizer.model import Model
 from onnx_mlir_bridge.quantizer.observers import Extremes, Range, find_range, observer
 from onnx_mlir_bridge.quantizer.options import QuantizeOptions
@@ -19,9 +20,6 @@ from onnx_mlir_bridge.quantizer.samples import Feeds, Samples
 from onnx_mlir_bridge.runtime.session import InferenceSession
 
 Report = Callable[[str], None]
-
-PROTOBUF_BYTES = 2_000_000_000
-"""More than this can't be serialized; a little less than the limit, for what isn't weights."""
 
 _LEVELS = 256
 
