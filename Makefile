@@ -2,6 +2,7 @@
 # make test    lit and pytest
 #
 # make test-vulkan    onnx's tests of single nodes on a Vulkan device; takes up to half an hour
+# make test-nightly   all tests, with ten times the examples of property tests; takes hours
 #
 # Each does all its own set-up, in .venv and build/, and reuses it the next time.
 
@@ -16,7 +17,7 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml cmake dialect lowering too
 	tests/CMakeLists.txt tests/lit/lit.site.cfg.py.in -type f -not -name '*.pyc' 2>/dev/null)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lit pytest test-vulkan clean
+.PHONY: demo test lit pytest test-vulkan test-nightly clean
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/python examples/demo/demo.py $(if $(FILE),"$(FILE)")
@@ -38,6 +39,10 @@ pytest: $(VENV)/test.stamp
 
 test-vulkan: $(VENV)/test.stamp
 	OMB_COMPILER_THREADS=1 $(BIN)/python -m pytest -q -r fE -n $(JOBS) --dist worksteal tests/py/onnx_backend_vulkan.py
+
+test-nightly: lit test-vulkan
+	OMB_EXAMPLES=10 OMB_COMPILER_THREADS=1 $(BIN)/python -m pytest -q -n $$(($(JOBS) + 1)) \
+	  --dist worksteal -m "nightly or not nightly"
 
 clean:
 	rm -rf $(VENV) build

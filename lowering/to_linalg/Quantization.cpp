@@ -111,12 +111,56 @@ public:
     } else if (blockSize == 0) {
       operands.push_back(parameter);
       maps.push_back(AffineMap::get(rank, 0, builder.getAffineDimExpr(axis)));
+    } else if (isSplit) {
+      AffineMap all = builder.getMultiDimIdentityMap(rank);
+      operands.push_back(parameter);
+      maps.push_back(all.dropResult(axis + 1));
     }
   }
 
   bool isReadByPosition(Value parameter) const {
     auto type = cast<RankedTensorType>(parameter.getType());
-    return blockSize > 0 && !isOneForAll(type);
+    return blockSize > 0 && !isSplit && !isOneForAll(type);
+  }
+
+  /// Whether all blocks of a tensor of `type` are known to be whole and to have
+  /// an element of `parameter` (null where absent).
+  bool hasWholeBlocks(RankedTensorType type, Value parameter) const {
+    if (!parameter)
+      return true;
+    auto own = cast<RankedTensorType>(parameter.getType());
+    return isOneForAll(own) ||
+           (blockSize > 0 && !type.isDynamicDim(axis) &&
+            own.getDimSize(axis) * blockSize == type.getDimSize(axis));
+  }
+
+  /// The same for a tensor whose blocks are a dimension of their own: that
+  /// which `split` makes of one.
+  Granularity getSplit() const {
+    Granularity split(*this);
+    split.rank = rank + 1;
+    split.isSplit = true;
+    return split;
+  }
+
+  Value split(OpBuilder &builder, Location loc, Value tensor) const {
+    auto type = cast<RankedTensorType>(tensor.getType());
+    SmallVector<OpFoldResult> sizes =
+        tensor::getMixedSizes(builder, loc, tensor);
+    SmallVector<int64_t> shape(type.getShape());
+    shape[axis] /= blockSize;
+    shape.insert(shape.begin() + axis + 1, blockSize);
+    sizes[axis] = builder.getIndexAttr(shape[axis]);
+    sizes.insert(sizes.begin() + axis + 1, builder.getIndexAttr(blockSize));
+    return tensor::ExpandShapeOp::create(builder, loc, type.clone(shape),
+                                         tensor, getDims(), sizes);
+  }
+
+  /// The way back.
+  Value join(OpBuilder &builder, Location loc, RankedTensorType type,
+             Value tensor) const {
+    return tensor::CollapseShapeOp::create(builder, loc, type, tensor,
+                                           getDims());
   }
 
   /// The element of a blocked parameter for the element that the body of a
@@ -136,6 +180,17 @@ public:
   }
 
 private:
+  /// The dimensions that those of the tensor become where blocks are split.
+  SmallVector<ReassociationIndices> getDims() const {
+    SmallVector<ReassociationIndices> dims;
+    for (int64_t dim = 0, next = 0; dim < rank; ++dim) {
+      dims.push_back({next++});
+      if (dim == axis)
+        dims.back().push_back(next++);
+    }
+    return dims;
+  }
+
   static bool isOneForAll(RankedTensorType type) {
     return type.getRank() == 0 ||
            (type.getRank() == 1 && type.getDimSize(0) == 1);
@@ -144,6 +199,7 @@ private:
   int64_t rank;
   int64_t axis;
   int64_t blockSize;
+  bool isSplit = false;
 };
 
 /// The result's element from one of the input, the scale and the zero point
@@ -157,6 +213,19 @@ static Value buildQuantization(OpBuilder &builder, Location loc, Value x,
                                Value scale, Value zeroPoint,
                                const Granularity &granularity,
                                RankedTensorType type, QuantizeBody body) {
+  bool isSame =
+      cast<RankedTensorType>(x.getType()).getShape() == type.getShape();
+  if (isSame && !llvm::is_contained(type.getShape(), 0) &&
+      granularity.isReadByPosition(scale) &&
+      granularity.hasWholeBlocks(type, scale) &&
+      granularity.hasWholeBlocks(type, zeroPoint)) {
+    Value blocks = granularity.split(builder, loc, x);
+    auto split = cast<RankedTensorType>(blocks.getType());
+    Value result = buildQuantization(builder, loc, blocks, scale, zeroPoint,
+                                     granularity.getSplit(),
+                                     split.clone(type.getElementType()), body);
+    return granularity.join(builder, loc, type, result);
+  }
   IndexArithmetic index(builder, loc);
   SmallVector<Value> operands{x};
   AffineMap identity = builder.getMultiDimIdentityMap(type.getRank());

@@ -95,6 +95,23 @@ bool ChannelContraction::hasConstantWeights() const {
   return matchPattern(weights->get(), m_Constant());
 }
 
+FailureOr<CodedWeights> ChannelContraction::matchCodedWeights(
+    function_ref<void(const Twine &)> why) const {
+  auto fail = [&](const Twine &reason) {
+    why(reason);
+    return failure();
+  };
+  auto type = cast<RankedTensorType>(weights->get().getType());
+  if (type.getRank() != 2 || reductions.size() != 1)
+    return fail("has coded weights that aren't a matrix");
+  FailureOr<CodedWeights> coded = CodedWeights::match(weights->get(), why);
+  if (failed(coded))
+    return failure();
+  if (!coded->hasBlocks(getWeightsOrder().back()))
+    return fail("has a scale or zero point for each value of a channel");
+  return coded;
+}
+
 unsigned ChannelContraction::getElementBytes() const {
   auto linalgOp = op;
   return getElementTypeOrSelf(linalgOp.getDpsInits()[0].getType())
@@ -127,6 +144,8 @@ static StringRef getObstacle(const ChannelContraction &found) {
     return type.getNumElements() == 0 ? "has empty weights" : "";
   if (llvm::is_contained(type.getShape(), 0))
     return "has empty weights";
+  if (succeeded(found.matchCodedWeights([](const Twine &) {})))
+    return "";
   int64_t uses = 1;
   bool isDynamic = false;
   for (unsigned position : found.positions) {

@@ -3,6 +3,7 @@
 #ifndef OMB_LOWERING_VECTOR_CHANNELCONTRACTION_H
 #define OMB_LOWERING_VECTOR_CHANNELCONTRACTION_H
 
+#include "lowering/vector/CodedWeights.h"
 #include "lowering/vector/RegisterTile.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -18,8 +19,9 @@ namespace omb::kernels {
 /// The batches b are among the positions p in any order. Of a depthwise
 /// convolution, the input has the channels as its last dimension, too.
 ///
-/// The weights are constant, or have as many positions to be used for that
-/// putting them into another order first pays.
+/// The weights are constant, or computed of constant codes in registers, or have
+/// as many positions to be used for that putting them into another order first
+/// pays.
 struct ChannelContraction {
   mlir::linalg::LinalgOp op;
   mlir::OpOperand *input;
@@ -49,6 +51,9 @@ struct ChannelContraction {
   /// The weights' dimensions in the order batches, channels, what is summed.
   llvm::SmallVector<int64_t> getWeightsOrder() const;
   bool hasConstantWeights() const;
+  /// Fails with the reason where kernels don't compute the weights of codes.
+  mlir::FailureOr<CodedWeights> matchCodedWeights(
+      llvm::function_ref<void(const llvm::Twine &)> why) const;
   /// Makes the loop of the input's last dimension the last of the reductions;
   /// fails where values that are summed up don't lie next to each other, or
   /// nobody knows how many.

@@ -118,6 +118,7 @@ void LaneEmitter::emit(Operation &op) {
 
 Value LaneEmitter::emitAll(Block &body) {
   for (Operation &op : body.without_terminator())
-    emit(op);
+    if (!isa<linalg::IndexOp>(op))
+      emit(op);
   return get(body.getTerminator()->getOperand(0));
 }

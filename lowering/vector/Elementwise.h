@@ -40,7 +40,8 @@ public:
   /// What it became: a scalar where it is the same in all lanes.
   mlir::Value get(mlir::Value value);
   void emit(mlir::Operation &op);
-  /// All but the terminator, whose operand's value this returns.
+  /// All but the terminator, whose operand's value this returns, and indices,
+  /// which have been mapped.
   mlir::Value emitAll(mlir::Block &body);
   /// `value` in all lanes.
   mlir::Value toVector(mlir::Value value);

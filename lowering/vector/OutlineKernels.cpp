@@ -57,7 +57,12 @@ static void clonePadding(OpBuilder &builder, tensor::PadOp pad,
 
 /// What the kernel reads: the input, the panels, and the epilogue's others.
 static SmallVector<Value> getTensors(const PackedContraction &contraction) {
-  SmallVector<Value> tensors{contraction.getInput(), contraction.getPanels()};
+  SmallVector<Value> tensors{contraction.getInput()};
+  auto decode = contraction.decode;
+  if (decode)
+    llvm::append_range(tensors, decode.getDpsInputs());
+  else
+    tensors.push_back(contraction.getPanels());
   auto unpack = contraction.unpack;
   addOthers(contraction.epilogue, unpack.getResult(), tensors);
   return tensors;
@@ -99,8 +104,14 @@ static void cloneProduct(OpBuilder &builder,
                          const PackedContraction &contraction, IRMapping &map,
                          ValueRange sizes) {
   auto fill = contraction.fill;
+  auto decode = contraction.decode;
   mapEmpty(builder, fill.output(), sizes, map);
   cloneInput(builder, contraction, map);
+  if (decode) {
+    mapEmpty(builder, decode.getDpsInits()[0], {}, map);
+    cloneConstants(builder, decode, map);
+    builder.clone(*decode, map);
+  }
   cloneSums(builder, contraction, map, sizes);
 }
 
@@ -111,10 +122,12 @@ static void erase(const PackedContraction &contraction) {
   auto product = contraction.product;
   auto pack = contraction.pack;
   auto pad = contraction.pad;
+  auto decode = contraction.decode;
   unpack->erase();
   product->erase();
-  // Others may ask for their sizes.
-  for (Operation *op : {pack.getOperation(), pad.getOperation()})
+  // Others may read them or ask for their sizes.
+  for (Operation *op :
+       {pack.getOperation(), pad.getOperation(), decode.getOperation()})
     if (op && op->use_empty())
       op->erase();
 }

@@ -6,6 +6,7 @@
 #include "lowering/vector/ElementMap.h"
 #include "lowering/vector/Kernels.h"
 #include "lowering/vector/Outliner.h"
+#include "lowering/vector/PackCodedContraction.h"
 #include "lowering/vector/PackedContraction.h"
 #include "lowering/vector/PackedWeights.h"
 #include "lowering/vector/ReadNarrowed.h"
@@ -116,7 +117,7 @@ struct FoldTransposedWeights : OpInterfaceRewritePattern<linalg::LinalgOp> {
       return rewriter.notifyMatchFailure(op, "isn't a product");
     for (OpOperand *operand : op.getDpsInputOperands()) {
       auto transpose = operand->get().getDefiningOp<linalg::TransposeOp>();
-      if (!transpose || !matchPattern(transpose.getInput(), m_Constant()))
+      if (!transpose || !isConstant(transpose.getInput()))
         continue;
       SmallVector<AffineMap> maps = op.getIndexingMapsArray();
       AffineMap &map = maps[operand->getOperandNumber()];
@@ -136,6 +137,13 @@ struct FoldTransposedWeights : OpInterfaceRewritePattern<linalg::LinalgOp> {
       return success();
     }
     return rewriter.notifyMatchFailure(op, "has no transposed constant");
+  }
+
+private:
+  /// Whether `weights` are constant, or computed of constants by kernels.
+  static bool isConstant(Value weights) {
+    return matchPattern(weights, m_Constant()) ||
+           succeeded(CodedWeights::match(weights, [](const Twine &) {}));
   }
 };
 
@@ -421,6 +429,7 @@ struct PackContractions : omb::impl::PackContractionsBase<PackContractions> {
     if (explain)
       remarkOthers(unit);
     applyToOthers([&](RewritePatternSet &patterns) {
+      populatePackCodedContractionPatterns(patterns, unit);
       patterns.add<PackContraction>(patterns.getContext(), unit, *type);
     });
   }

@@ -3,6 +3,7 @@
 #include "lowering/vector/PackedContraction.h"
 
 #include "lowering/vector/ChannelContraction.h"
+#include "lowering/vector/CodedPanels.h"
 #include "lowering/vector/EpilogueEmitter.h"
 #include "lowering/vector/RowStride.h"
 
@@ -51,6 +52,9 @@ FailureOr<PackedContraction> PackedContraction::match(linalg::UnPackOp unpack) {
   if (!found.getPositions().empty() && !found.getColumnDim())
     return failure();
   found.pack = matchPack(found.product);
+  auto decode = found.getPanels().getDefiningOp<linalg::GenericOp>();
+  if (decode && isDecode(decode))
+    found.decode = decode;
   found.pad = found.matchPadding();
   return found;
 }

@@ -37,7 +37,7 @@ struct PaddedWindow {
 ///   q]
 ///
 /// where bytes of the input are unsigned, and those of panels are signed.
-/// Panels may also be narrower floats than the input.
+/// Panels may also be narrower floats than the input, or computed of codes.
 ///
 /// And what is done to each element of `out` before anything else is. The input
 /// of a depthwise convolution is packed, too, and any may be padded; kernels
@@ -47,6 +47,8 @@ struct PackedContraction {
   mlir::tensor::PadOp pad;
   /// Null where the convolution isn't depthwise.
   mlir::linalg::PackOp pack;
+  /// What computes the panels of what is stored; null where they are stored.
+  mlir::linalg::GenericOp decode;
   mlir::linalg::FillOp fill;
   mlir::linalg::GenericOp product;
   mlir::linalg::UnPackOp unpack;

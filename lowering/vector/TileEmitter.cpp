@@ -94,8 +94,9 @@ TileEmitter::Values TileEmitter::emitSumLoops(ArrayRef<unsigned> loops,
     sum.indices[loops.front()] = constant(0);
     return emitSumLoops(loops.drop_front(), sum, sums);
   }
-  // Columns next to each other read the same vectors for several taps.
-  if (contraction.pack && loops.size() == 1 && !isPadded &&
+  // Columns next to each other read the same vectors for several taps, and
+  // several codes are in one byte.
+  if ((contraction.pack || contraction.decode) && loops.size() == 1 && !isPadded &&
       !ShapedType::isDynamic(size) && size <= kMostWrittenTaps) {
     for (int64_t tap = 0; tap < size; ++tap) {
       sum.indices[loops.front()] = constant(tap);

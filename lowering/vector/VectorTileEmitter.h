@@ -27,6 +27,9 @@ private:
   /// each would be long, where it is long for one.
   void emitEpilogueLoop(llvm::ArrayRef<mlir::Value> position,
                         llvm::ArrayRef<mlir::Value> sums);
+  /// A vector of weights of what is stored of them, which starts at `at` of the
+  /// panels' dimensions.
+  mlir::Value decode(llvm::ArrayRef<mlir::Value> at);
   /// Weights of narrower floats than the sums as what is multiplied.
   mlir::Value widen(mlir::Value weights);
   /// A group of the input's values for each lane.

@@ -50,6 +50,9 @@ private:
   }
 
   SmallVector<OpFoldResult> getPanelSizes(Block *block) {
+    if (contraction.decode)
+      return getAsIndexOpFoldResult(builder.getContext(),
+                                    contraction.getPanelsType().getShape());
     return signature.getSizes(builder, block, contraction.getPanels());
   }
 

@@ -14,14 +14,14 @@ import onnx_mlir_bridge as omb
 import onnxruntime
 import pytest
 import small_models
-from budget import DETERMINISTIC
-from hypothesis import given, settings
+from budget import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 FLOAT = TensorProto.FLOAT
 CHANNELS = (1, 2, 3, 8, 15, 16, 17, 31, 33, 48, 50, 64, 65, 100, 130)
-PRODUCTS = settings(DETERMINISTIC, max_examples=25)
+PRODUCTS = examples(13)
 
 pytestmark = pytest.mark.skipif(
     platform.machine() != "x86_64", reason="kernels are generated for x86-64 with AVX2 or AVX-512"
@@ -53,7 +53,7 @@ def _random(*shape: int, dtype: type = np.float32) -> np.ndarray:
     return np.random.default_rng(list(shape)).standard_normal(shape).astype(dtype)
 
 
-@settings(PRODUCTS)
+@PRODUCTS
 @given(
     st.integers(1, 40), st.integers(1, 70), st.sampled_from(CHANNELS), st.booleans(), st.booleans()
 )
@@ -119,7 +119,7 @@ def _convolutions(draw: st.DrawFn) -> tuple[onnx.ModelProto, np.ndarray, bool]:
     return model, _random(*shape), is_alone and (kind == "depthwise" or outputs > 4)
 
 
-@settings(DETERMINISTIC, max_examples=40)
+@examples(20)
 @given(_convolutions(), st.booleans())
 def test_convolutions(case: tuple[onnx.ModelProto, np.ndarray, bool], is_wide: bool) -> None:
     model, image, is_kernel = case

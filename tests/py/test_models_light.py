@@ -1,7 +1,9 @@
 """The nine architectures that the onnx package carries, with random weights (see models/light.py).
 
-All of them compile for every target and run on the CPU; on Vulkan the two small ones run, because
-lavapipe takes minutes for the others. The tolerances are explained in test_models_built.py.
+All of them run on the CPU; on Vulkan the two small ones run, because lavapipe takes minutes for the
+others. All compile for Vulkan and CUDA: the deep ones, which have more of the layers that others
+have and take longer than all else in this suite, in `make test-nightly`. The tolerances are
+explained in test_models_built.py.
 """
 
 from __future__ import annotations
@@ -13,11 +15,7 @@ from models import light, ptx, reference
 from models.targets import CPU_TOLERANCE, VULKAN_TOLERANCE, needs_vulkan
 
 SMALL = ("shufflenet", "squeezenet")
-
-
-@pytest.fixture(params=light.NAMES)
-def model(request: pytest.FixtureRequest) -> onnx.ModelProto:
-    return light.load(request.param)
+DEEP = ("densenet121", "inception_v1", "inception_v2", "resnet50")
 
 
 def _check(model: onnx.ModelProto, provider: str, tolerance: float) -> None:
@@ -29,11 +27,28 @@ def _check(model: onnx.ModelProto, provider: str, tolerance: float) -> None:
     reference.assert_runs_alike(session, model, inputs, tolerance)
 
 
-def test_every_target(model: onnx.ModelProto) -> None:
-    """One test, so that a model is made once: VGG-19 has 574 MB of weights."""
-    _check(model, "cpu", CPU_TOLERANCE)
+def _compile_for_others(model: onnx.ModelProto) -> None:
     assert omb.compile(model, target="vulkan").emit("vmfb")
     ptx.assemble(omb.compile(model, target="cuda"))
+
+
+@pytest.mark.parametrize("name", [name for name in light.NAMES if name not in DEEP])
+def test_every_target(name: str) -> None:
+    """One test, so that a model is made once: VGG-19 has 574 MB of weights."""
+    model = light.load(name)
+    _check(model, "cpu", CPU_TOLERANCE)
+    _compile_for_others(model)
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_cpu_agrees(name: str) -> None:
+    _check(light.load(name), "cpu", CPU_TOLERANCE)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", DEEP)
+def test_other_targets_of_deep_models(name: str) -> None:
+    _compile_for_others(light.load(name))
 
 
 @needs_vulkan

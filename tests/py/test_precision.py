@@ -15,8 +15,8 @@ import onnx_mlir_bridge as omb
 import onnxruntime
 import pytest
 import small_models
-from budget import DETERMINISTIC
-from hypothesis import given, settings
+from budget import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from models import quantized
 from onnx import TensorProto, helper, numpy_helper
@@ -71,14 +71,14 @@ CASES = (
 )
 
 
-@settings(DETERMINISTIC, max_examples=25)
+@examples(13)
 @given(*CASES, st.integers(1, 30), st.integers(1, 40), st.sampled_from([1, 7, 16, 33, 70]))
 def test_products(precision: str, cpu: str, rows: int, inner: int, channels: int) -> None:
     model = small_models.product(("m", inner), channels)
     _check(model, _random(rows, inner), precision, cpu)
 
 
-@settings(DETERMINISTIC, max_examples=25)
+@examples(13)
 @given(
     *CASES,
     st.sampled_from([1, 3, 4, 16, 17]),

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_mlir_bridge as omb
 import pytest
-from budget import DETERMINISTIC
-from hypothesis import HealthCheck, example, given, settings
+from budget import examples
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 from onnx import ModelProto, parser
 
@@ -141,7 +141,7 @@ bodies = st.builds(
 TWICE = Term("twice")
 
 
-@settings(DETERMINISTIC, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@examples(13, HealthCheck.too_slow)
 @given(body=bodies)
 @example(Body((TWICE, TWICE), (TWICE, Term("carried")), False, True, False, False))
 @example(Body((Term("carried", 1), Term("carried", 0)), (), False, True, False, True))

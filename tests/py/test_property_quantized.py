@@ -17,17 +17,13 @@ import numpy as np
 import onnx_mlir_bridge as omb
 import pytest
 import small_models
-from budget import DETERMINISTIC
-from hypothesis import HealthCheck, given, settings
+from budget import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-BUDGET = settings(
-    DETERMINISTIC,
-    max_examples=12,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+BUDGET = examples(6, HealthCheck.too_slow, HealthCheck.filter_too_much)
 
 INT8, UINT8, INT32 = TensorProto.INT8, TensorProto.UINT8, TensorProto.INT32
 DTYPES = {
@@ -353,7 +349,7 @@ def _conv_integer(geometry: Geometry, x: int, w: int, per_feature: bool, is_open
 
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=_name)
 @pytest.mark.parametrize("elements", [(UINT8, INT8), (INT8, UINT8)], ids=str)
-@settings(BUDGET, max_examples=8)
+@examples(6, HealthCheck.too_slow, HealthCheck.filter_too_much)
 @given(st.booleans(), st.booleans(), st.tuples(extents, extents, extents), seeds)
 def test_conv_integer(
     geometry: Geometry,
@@ -391,7 +387,7 @@ def _qlinear_conv(geometry: Geometry, x: int, w: int, y: int, per_feature: bool)
 
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=_name)
 @pytest.mark.parametrize("elements", [(UINT8, INT8, UINT8), (INT8, INT8, INT8)], ids=str)
-@settings(BUDGET, max_examples=8)
+@examples(6, HealthCheck.too_slow, HealthCheck.filter_too_much)
 @given(st.booleans(), st.tuples(extents, extents, extents), seeds)
 def test_qlinear_conv(
     geometry: Geometry,

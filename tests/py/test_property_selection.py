@@ -15,17 +15,13 @@ import numpy as np
 import onnx
 import onnx_mlir_bridge as omb
 import pytest
-from budget import DETERMINISTIC
-from hypothesis import HealthCheck, given, settings
+from budget import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-BUDGET = settings(
-    DETERMINISTIC,
-    max_examples=40,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+BUDGET = examples(20, HealthCheck.too_slow, HealthCheck.data_too_large)
 
 
 def _model(node: onnx.NodeProto, inputs: dict, outputs: dict) -> onnx.ModelProto:

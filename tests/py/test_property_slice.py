@@ -12,8 +12,8 @@ import numpy as np
 import onnx_mlir_bridge as omb
 import pytest
 import small_models
-from budget import DETERMINISTIC
-from hypothesis import HealthCheck, given, settings
+from budget import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
@@ -59,11 +59,7 @@ steps = st.sampled_from([1, 1, 2, 3, -1, -2, -7])
 
 
 @pytest.mark.parametrize("known", [(), ("step",)], ids="-".join)
-@settings(
-    DETERMINISTIC,
-    max_examples=60,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@examples(30, HealthCheck.too_slow)
 @given(size=st.sampled_from([0, 1, 2, 5]), start=positions, end=positions, step=steps)
 def test_computed(known: tuple[str, ...], size: int, start: int, end: int, step: int) -> None:
     check(size, known, False, {"start": start, "end": end, "step": step})

@@ -23,17 +23,13 @@ import onnx
 import onnx_mlir_bridge as omb
 import pytest
 import small_models
-from budget import DETERMINISTIC
-from hypothesis import HealthCheck, assume, example, given, settings
+from budget import examples
+from hypothesis import HealthCheck, assume, example, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-BUDGET = settings(
-    DETERMINISTIC,
-    max_examples=25,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+BUDGET = examples(13, HealthCheck.too_slow, HealthCheck.filter_too_much)
 
 INTEGERS = {
     TensorProto.INT8: np.int8,

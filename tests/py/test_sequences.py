@@ -12,17 +12,13 @@ import numpy as np
 import onnx
 import onnx_mlir_bridge as omb
 import pytest
-from budget import DETERMINISTIC
-from hypothesis import HealthCheck, given, settings
+from budget import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from onnx import parser
 from onnx.reference import ReferenceEvaluator
 
-BUDGET = settings(
-    DETERMINISTIC,
-    max_examples=20,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+BUDGET = examples(10, HealthCheck.too_slow)
 
 
 def _model(text: str) -> onnx.ModelProto:

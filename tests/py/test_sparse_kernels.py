@@ -13,8 +13,8 @@ import onnx
 import onnx_mlir_bridge as omb
 import pytest
 import small_models
-from budget import DETERMINISTIC
-from hypothesis import given, settings
+from budget import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from small_models import tensor
@@ -294,7 +294,7 @@ def test_artifact_has_no_zeros(tmp_path):
     assert sizes["on"] < 0.25 * sizes["off"]
 
 
-@settings(DETERMINISTIC, max_examples=20)
+@examples(10)
 @given(
     rows=st.integers(1, 150),
     k=st.integers(1, 90),

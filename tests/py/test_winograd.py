@@ -15,8 +15,8 @@ import onnx_mlir_bridge as omb
 import onnxruntime
 import pytest
 import small_models
-from budget import DETERMINISTIC
-from hypothesis import given, settings
+from budget import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
@@ -76,7 +76,7 @@ def _kernels(text: str) -> int:
     return text.count('"stream.executable"(') + text.count("stream.executable private")
 
 
-@settings(DETERMINISTIC, max_examples=10)
+@examples(6)
 @given(
     st.sampled_from(["host", "x86-64-v3"]),
     st.sampled_from([48, 96]),

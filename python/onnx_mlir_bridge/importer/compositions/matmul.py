@@ -6,7 +6,7 @@ Operators: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperat
 from __future__ import annotations
 
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from onnx_mlir_bridge.importer.compositions.body import Call, Value
 from onnx_mlir_bridge.importer.compositions.registry import composes
@@ -37,6 +37,10 @@ def fused_matmul(call: Call) -> Value:
     return a @ b if alpha == 1.0 else (a @ b) * alpha
 
 
+# The element types of numbers of so many bits.
+_CODES = {2: TensorProto.UINT2, 4: TensorProto.UINT4, 8: TensorProto.UINT8}
+
+
 def _unpacked(call: Call, packed: Value, bits: int, count: int) -> Value:
     """[rows, bytes] of packed numbers, lowest bits first, as [rows, count] bytes."""
     if bits < 8:
@@ -63,11 +67,10 @@ def matmul_nbits(call: Call) -> Value:
     if 0 in call.shape(1):
         raise call.fail("has no weights")
     blocks = -(-k // size)
-    # Bytes stay packed in the model: IREE has no code for narrower elements of odd counts.
-    weights = _unpacked(call, b.op("Reshape", call.ints([n, -1])), bits, blocks * size)
+    weights = _codes(call, 1, b, bits, (n, blocks * size))
     scale = scales.op("Reshape", call.ints([n, blocks]))
     if zeros is None or zeros.element == TensorProto.UINT8:
-        zero = _zero_points(call, zeros, n, blocks, bits)
+        zero = _zero_points(call, zeros, bits, (n, blocks), weights.element)
         wide = weights.op("DequantizeLinear", scale, zero, axis=1, block_size=size)
     elif zeros.element is None:
         raise call.fail("has zero_points of an unknown type")
@@ -83,13 +86,36 @@ def matmul_nbits(call: Call) -> Value:
     return result if bias is None else result + bias
 
 
-def _zero_points(call: Call, zeros: Value | None, n: int, blocks: int, bits: int) -> Value:
-    """One byte a block; the middle of the range by default."""
-    if zeros is None:
-        return call.constant(np.full((n, blocks), 2 ** (bits - 1), dtype=np.uint8))
-    known = call.array(3)
+def _codes(call: Call, index: int, packed: Value, bits: int, shape: tuple[int, int]) -> Value:
+    """Operand `index`, numbers packed lowest bits first, as a matrix of this shape.
+
+    Constants are of a type of so many bits; others are bytes, since IREE has no code for narrower
+    elements of odd counts.
+    """
+    rows, count = shape
+    known = call.array(index)
     if known is None:
-        return _unpacked(call, zeros.op("Reshape", call.ints([n, -1])), bits, blocks)
+        found = _unpacked(call, packed.op("Reshape", call.ints([rows, -1])), bits, count)
+        found.element = TensorProto.UINT8
+        return found
+    if known.dtype != np.uint8 or known.size != rows * -(-count * bits // 8):
+        raise call.fail(
+            f"has {known.size} numbers of {known.dtype} as input {index}; "
+            f"its attributes ask for {rows} times {count} numbers of {bits} bits in uint8"
+        )
     shifts = np.arange(0, 8, bits, dtype=np.uint8)
-    numbers = (known.reshape(n, -1, 1) >> shifts) & np.uint8(2**bits - 1)
-    return call.constant(np.ascontiguousarray(numbers.reshape(n, -1)[:, :blocks]))
+    numbers = (known.reshape(rows, -1, 1) >> shifts) & np.uint8(2**bits - 1)
+    dtype = helper.tensor_dtype_to_np_dtype(_CODES[bits])
+    return call.constant(np.ascontiguousarray(numbers.reshape(rows, -1)[:, :count]).astype(dtype))
+
+
+def _zero_points(
+    call: Call, zeros: Value | None, bits: int, shape: tuple[int, int], element: int | None
+) -> Value:
+    """One number of the type `element` a block: the middle of the range by default."""
+    assert element is not None
+    if zeros is None:
+        dtype = helper.tensor_dtype_to_np_dtype(element)
+        return call.constant(np.full(shape, 2 ** (bits - 1), dtype=np.uint8).astype(dtype))
+    found = _codes(call, 3, zeros, bits, shape)
+    return found if found.element == element else found.op("Cast", to=element)

@@ -1,0 +1,28 @@
+//===- CodedPanels.h - Panels that kernels compute of codes -----*- C++ -*-===//
+
+#ifndef OMB_LOWERING_VECTOR_CODEDPANELS_H
+#define OMB_LOWERING_VECTOR_CODEDPANELS_H
+
+#include "lowering/vector/CodedWeights.h"
+
+namespace omb::kernels {
+
+/// The panels of `weights`, [ceil(channels / panel), blocks, steps, codes,
+/// panel], in f32, computed of constants: bytes with one or more codes, the
+/// lowest bits first, and a scale and, where zero points differ, an offset for
+/// each block:
+///
+///   panels[j, b, s, c, v] = code(bytes[j, b, s, v], c) * scales[j, b, v]
+///                           + offsets[j, b, v]
+///
+/// `order`: the dimension of the channels and that which is summed.
+mlir::Value createCodedPanels(mlir::OpBuilder &builder, mlir::Location loc,
+                              const CodedWeights &weights,
+                              llvm::ArrayRef<int64_t> order, int64_t panel);
+
+/// Whether `op` computes such panels.
+bool isDecode(mlir::linalg::GenericOp op);
+
+} // namespace omb::kernels
+
+#endif // OMB_LOWERING_VECTOR_CODEDPANELS_H

@@ -1,0 +1,87 @@
+//===- CodedWeights.h - Weights that are stored as integers -----*- C++ -*-===//
+//
+// Weights of quantized models are numbers of few bits, with a scale and a zero
+// point for all, for each channel, or for each block of what is summed:
+//
+//   weight = (code - zero point) * scale
+//
+// Kernels read them as they are stored, and compute the weights in registers.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef OMB_LOWERING_VECTOR_CODEDWEIGHTS_H
+#define OMB_LOWERING_VECTOR_CODEDWEIGHTS_H
+
+#include "lowering/ConstantBytes.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+namespace omb::kernels {
+
+/// A scale or a zero point for each element of a tensor.
+class CodeParameter {
+public:
+  /// One number for all.
+  explicit CodeParameter(double number) : number(number) {}
+  /// Elements of a constant, which `map` finds from the indices of a coded
+  /// element.
+  CodeParameter(ConstantBytes bytes, mlir::RankedTensorType type,
+                mlir::AffineMap map, bool isSigned)
+      : bytes(std::move(bytes)), type(type), map(map), isSigned(isSigned) {}
+
+  std::optional<double> getNumber() const { return number; }
+  bool isFunctionOf(unsigned dim) const {
+    return !number && map.isFunctionOfDim(dim);
+  }
+  double at(llvm::ArrayRef<int64_t> indices) const;
+
+private:
+  std::optional<double> number;
+  std::optional<ConstantBytes> bytes;
+  mlir::RankedTensorType type;
+  mlir::AffineMap map;
+  bool isSigned = true;
+};
+
+/// A constant matrix of f32 that is computed of integers of a byte at most.
+class CodedWeights {
+public:
+  /// Fails with the reason where `weights` are something else.
+  static mlir::FailureOr<CodedWeights>
+  match(mlir::Value weights, llvm::function_ref<void(const llvm::Twine &)> why);
+
+  /// Whether scales and zero points are the same for several values along
+  /// `inner`, a dimension of the weights.
+  bool hasBlocks(int64_t inner) const;
+  /// The codes in the order of the weights' elements.
+  const ConstantBytes &getCodes() const { return codes; }
+  mlir::RankedTensorType getType() const { return type; }
+  bool isCodeSigned() const { return isSigned; }
+  /// The bits of a code that are enough for all.
+  unsigned getBits() const;
+  /// The values along `inner` that share a scale and a zero point.
+  int64_t getBlockSize(int64_t inner) const;
+  /// The zero point if all have the same.
+  std::optional<double> getZeroPoint() const { return zero.getNumber(); }
+  /// The scale and the zero point of an element.
+  std::pair<double, double> parametersAt(std::array<int64_t, 2> element) const;
+
+private:
+  CodedWeights(ConstantBytes codes, mlir::RankedTensorType type, bool isSigned)
+      : codes(std::move(codes)), type(type), isSigned(isSigned), scale(1),
+        zero(0) {}
+
+  ConstantBytes codes;
+  /// Of the weights.
+  mlir::RankedTensorType type;
+  bool isSigned;
+  CodeParameter scale, zero;
+  /// Parameters are found from indices of which those of this dimension are
+  /// two: that of a block, and that in a block of `blockSize`.
+  std::optional<int64_t> blockDim;
+  int64_t blockSize = 1;
+};
+
+} // namespace omb::kernels
+
+#endif // OMB_LOWERING_VECTOR_CODEDWEIGHTS_H
