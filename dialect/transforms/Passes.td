@@ -102,6 +102,17 @@ def QuantToQdq : Pass<"onnx-quant-to-qdq", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::quant::QuantDialect"];
 }
 
+def DequantizeGathered
+    : Pass<"onnx-dequantize-gathered", "::mlir::ModuleOp"> {
+  let summary = "Dequantize what is gathered instead of gathering from numbers";
+  let description = [{
+    `Gather` of what `DequantizeLinear` makes, as of the quantized table of an
+    embedding, takes the stored integers, and scales and zero points of blocks
+    with them; what it gathered is dequantized then. Not along the axis that has
+    a scale for each index, and not where more is gathered than there is.
+  }];
+}
+
 def SparsifyConstants : Pass<"onnx-sparsify-constants", "::mlir::ModuleOp"> {
   let summary = "Give weights that are mostly zeros a sparse type";
   let description = [{

@@ -205,6 +205,7 @@ void omb::buildToLinalgPipeline(OpPassManager &passes,
   onnx::QuantToQdqOptions quantized;
   quantized.keepContractions = true;
   passes.addPass(onnx::createQuantToQdq(quantized));
+  passes.addPass(onnx::createDequantizeGathered());
   passes.addPass(createConvertOnnxToLinalg());
   passes.addPass(createSafeCanonicalizer());
   passes.addPass(createCSEPass());
