@@ -3,6 +3,21 @@
 
 include "mlir/Pass/PassBase.td"
 
+def FoldConstants : Pass<"omb-fold-constants", "::mlir::ModuleOp"> {
+  let summary = "Compute linalg ops of small constants";
+  let description = [{
+    Replaces linalg ops of constants, of up to 4096 points, by the constants that
+    they compute, with the folders of the operations in their bodies: masks,
+    ranges, windows, and whatever else follows from known sizes. IREE would
+    compile and run a program for each.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def ConvertOnnxToLinalg : Pass<"convert-onnx-to-linalg", "::mlir::ModuleOp"> {
   let summary = "Lower onnx ops to linalg, tensor, arith, math and scf";
   let description = [{
@@ -347,8 +362,8 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
   let description = [{
     Takes products of matrices and convolutions in f32, f64 and of signed bytes,
     summed in 32 bits, whose output has the weights' channels last. The channels
-    are divided into panels of a few vectors each; the weights, usually a constant, are stored panel by panel,
-    with zeros beyond the last channel:
+    are divided into panels of a few vectors each; the weights, usually a
+    constant, are stored panel by panel, with zeros beyond the last channel:
 
         packed[p..., j, v] += input[f(p..., r...)] * panels[b..., j, r..., v]
         out = linalg.unpack packed
@@ -370,6 +385,15 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
     of bf16 are made by an instruction that adds two products to an f32, where
     the CPU has it: then the input becomes bf16, too, as a part of what computes
     it. Otherwise the weights become f32 again in registers.
+
+    Matrices of f32 that are computed of constant bytes, `(code - zero point) *
+    scale` with a scale for all, for each channel or for each block of what is
+    summed, aren't computed before: the panels are, of bytes with as many codes
+    as fit and a scale (and, where zero points differ, an offset) for each block,
+    which kernels do in registers:
+
+        panels[j, b, s, c, v] = code(bytes[j, b, s, v], c) * scales[j, b, v] + offsets[j, b, v]
+        packed[p..., j, v] += input[p..., (b * S + s) * C + c] * panels[j, b, s, c, v]
 
     With a matrix unit for such factors, a panel is one or two of its registers
     wide, and the product says that it reads padding from memory.

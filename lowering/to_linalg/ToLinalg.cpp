@@ -208,5 +208,6 @@ void omb::buildToLinalgPipeline(OpPassManager &passes,
   passes.addPass(onnx::createDequantizeGathered());
   passes.addPass(createConvertOnnxToLinalg());
   passes.addPass(createSafeCanonicalizer());
+  passes.addPass(createFoldConstants());
   passes.addPass(createCSEPass());
 }

@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace omb::kernels;
@@ -187,6 +188,42 @@ Value omb::kernels::createCodedPanels(OpBuilder &builder, Location loc,
                                       const CodedWeights &weights,
                                       ArrayRef<int64_t> order, int64_t panel) {
   return CodePacker(weights, order, panel).create(builder, loc);
+}
+
+std::optional<SelectedNumbers>
+SelectedNumbers::match(linalg::GenericOp decode) {
+  Block *body = decode.getBody();
+  Value weight = body->getTerminator()->getOperand(0);
+  Value number, scale;
+  APFloat zero(0.0f);
+  if (auto product = weight.getDefiningOp<arith::MulFOp>()) {
+    number = product.getLhs();
+    scale = product.getRhs();
+  } else if (auto sum = weight.getDefiningOp<math::FmaOp>()) {
+    number = sum.getA();
+    scale = sum.getB();
+    auto offset = sum.getC().getDefiningOp<arith::MulFOp>();
+    if (!offset || offset.getLhs() != scale ||
+        !matchPattern(offset.getRhs(), m_ConstantFloat(&zero)))
+      return std::nullopt;
+  }
+  auto integer =
+      number ? number.getDefiningOp<arith::SIToFPOp>() : arith::SIToFPOp();
+  auto masked = integer ? integer.getIn().getDefiningOp<arith::AndIOp>()
+                        : arith::AndIOp();
+  APInt mask;
+  if (!masked || !matchPattern(masked.getRhs(), m_ConstantInt(&mask)) ||
+      mask.ugt(15))
+    return std::nullopt;
+  auto argument = dyn_cast<BlockArgument>(scale);
+  if (!argument || argument.getOwner() != body)
+    return std::nullopt;
+  SelectedNumbers found{decode.getDpsInputOperand(0),
+                        decode.getDpsInputOperand(argument.getArgNumber()),
+                        {}};
+  for (uint64_t code = 0; code <= mask.getZExtValue(); ++code)
+    found.numbers.push_back(float(code) + zero.convertToFloat());
+  return found;
 }
 
 bool omb::kernels::isDecode(linalg::GenericOp op) {

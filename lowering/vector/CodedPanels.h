@@ -23,6 +23,17 @@ mlir::Value createCodedPanels(mlir::OpBuilder &builder, mlir::Location loc,
 /// Whether `op` computes such panels.
 bool isDecode(mlir::linalg::GenericOp op);
 
+/// Panels of codes of a few bits whose zero points are all the same: a weight
+/// is a number of `numbers`, which the code selects, times its block's scale.
+struct SelectedNumbers {
+  mlir::OpOperand *codes;
+  mlir::OpOperand *scales;
+  llvm::SmallVector<float> numbers;
+
+  /// None where `decode` computes something else.
+  static std::optional<SelectedNumbers> match(mlir::linalg::GenericOp decode);
+};
+
 } // namespace omb::kernels
 
 #endif // OMB_LOWERING_VECTOR_CODEDPANELS_H

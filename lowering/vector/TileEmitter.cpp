@@ -2,6 +2,7 @@
 
 #include "lowering/vector/TileEmitter.h"
 
+#include "lowering/vector/CodedTileEmitter.h"
 #include "lowering/vector/MatrixTileEmitter.h"
 #include "lowering/vector/VectorTileEmitter.h"
 
@@ -37,6 +38,9 @@ TileEmitter::create(OpBuilder &builder, const PackedContraction &contraction,
   if (space.matrix)
     return std::make_unique<MatrixTileEmitter>(builder, contraction, space,
                                                memory, panel);
+  if (contraction.decode)
+    return std::make_unique<CodedTileEmitter>(builder, contraction, space,
+                                              memory, panel);
   return std::make_unique<VectorTileEmitter>(builder, contraction, space,
                                              memory, panel);
 }

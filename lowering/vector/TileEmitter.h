@@ -65,6 +65,9 @@ protected:
   /// How many groups of the innermost loop a step takes.
   virtual int64_t getStepGroups() const { return 1; }
   virtual Values emitStep(const Sum &sum, Values sums) = 0;
+  /// The loops of the sum that are left, inside of those that have an index.
+  virtual Values emitSumLoops(llvm::ArrayRef<unsigned> loops, Sum &sum,
+                              Values sums);
   /// Does the epilogue to the sums and stores them.
   virtual void emitResults(llvm::ArrayRef<mlir::Value> position,
                            const TileColumns &columns, Values sums) = 0;
@@ -96,7 +99,6 @@ protected:
   EpilogueEmitter finish;
 
 private:
-  Values emitSumLoops(llvm::ArrayRef<unsigned> loops, Sum &sum, Values sums);
   /// The taps one by one, each for the columns that aren't in the padding.
   Values emitBorderTaps(llvm::ArrayRef<unsigned> loops,
                         const PaddedWindow &window, Sum &sum, Values sums);

@@ -52,13 +52,6 @@ VectorTileEmitter::Values VectorTileEmitter::readWeights(const Sum &sum) {
   Values at = getPanelIndices(sum);
   Values weights;
   int64_t count = space.lanes * contraction.getGroup();
-  if (contraction.decode) {
-    for (unsigned vector = 0; vector < space.vectors; ++vector) {
-      at.back() = constant(vector * count);
-      weights.push_back(decode(at));
-    }
-    return weights;
-  }
   Value panels = memory.operands.at(contraction.getPanels());
   auto lanes = VectorType::get(count, getElementTypeOrSelf(panels));
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
@@ -87,22 +80,6 @@ VectorTileEmitter::Values VectorTileEmitter::readInput(const Sum &sum,
     vectors.push_back(finish.readVector(input, at, getMask(at.back())));
   }
   return vectors;
-}
-
-Value VectorTileEmitter::decode(ArrayRef<Value> at) {
-  auto op = contraction.decode;
-  LaneEmitter emitter(builder, space.lanes);
-  for (OpOperand *operand : op.getDpsInputOperands()) {
-    Values indices;
-    for (AffineExpr expr : op.getMatchingIndexingMap(operand).getResults())
-      indices.push_back(at[cast<AffineDimExpr>(expr).getPosition()]);
-    emitter.map(op.getMatchingBlockArgument(operand),
-                finish.readVector(memory.operands.at(operand->get()), indices,
-                                  /*mask=*/nullptr));
-  }
-  for (auto index : op.getBody()->getOps<linalg::IndexOp>())
-    emitter.map(index.getResult(), at[index.getDim()]);
-  return emitter.emitAll(*op.getBody());
 }
 
 Value VectorTileEmitter::widen(Value weights) {

@@ -16,9 +16,13 @@ public:
                     const KernelSpace &space, const KernelMemory &memory,
                     mlir::Value panel);
 
-private:
+protected:
   /// The sums are `vectors` for each column.
   Values createZeros(const TileColumns &columns) override;
+  /// The vectors of weights of a step.
+  virtual Values readWeights(const Sum &sum);
+
+private:
   Values emitStep(const Sum &sum, Values sums) override;
   void emitResults(llvm::ArrayRef<mlir::Value> position,
                    const TileColumns &columns, Values sums) override;
@@ -27,15 +31,11 @@ private:
   /// each would be long, where it is long for one.
   void emitEpilogueLoop(llvm::ArrayRef<mlir::Value> position,
                         llvm::ArrayRef<mlir::Value> sums);
-  /// A vector of weights of what is stored of them, which starts at `at` of the
-  /// panels' dimensions.
-  mlir::Value decode(llvm::ArrayRef<mlir::Value> at);
   /// Weights of narrower floats than the sums as what is multiplied.
   mlir::Value widen(mlir::Value weights);
   /// A group of the input's values for each lane.
   mlir::Value readGroup(mlir::Value input, llvm::ArrayRef<mlir::Value> at);
-  /// The weights and the input of the column `number` of the tile.
-  Values readWeights(const Sum &sum);
+  /// The input of the column `number` of the tile.
   Values readInput(const Sum &sum, unsigned number);
 
   /// Memory for a tile's sums; null where the epilogue needs no loop.

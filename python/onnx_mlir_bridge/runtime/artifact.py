@@ -172,11 +172,13 @@ def _aligned(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
 
 
 def _add(archive: zipfile.ZipFile, name: str, source: BinaryIO | Buffer) -> None:
-    with archive.open(_aligned(archive, name), "w", force_zip64=True) as member:
+    info = _aligned(archive, name)
+    with archive.open(info, "w", force_zip64=True) as member:
         if hasattr(source, "read"):
             shutil.copyfileobj(source, member, 16 << 20)
         else:
             member.write(source)
+    info.extra = b""  # the directory, which would have it again, needs no gap
 
 
 def checked_path(path: object) -> Path:

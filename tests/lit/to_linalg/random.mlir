@@ -1,4 +1,4 @@
-// RUN: omb-opt %s --omb-to-linalg --split-input-file | FileCheck %s
+// RUN: omb-opt %s --omb-simplify --convert-onnx-to-linalg --canonicalize --cse --split-input-file | FileCheck %s
 
 // The position of an element and the bits of the seed (0x40400000) are all that
 // it is computed from.

@@ -1,4 +1,4 @@
-// RUN: omb-opt %s --omb-to-linalg --split-input-file | FileCheck %s
+// RUN: omb-opt %s --omb-simplify --convert-onnx-to-linalg --canonicalize --cse --split-input-file | FileCheck %s
 
 // Whole scales repeat elements: nothing is computed.
 

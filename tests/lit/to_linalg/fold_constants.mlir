@@ -1,0 +1,78 @@
+// RUN: omb-opt %s -split-input-file --omb-fold-constants | FileCheck %s
+
+// A mask that follows from its sizes.
+
+// CHECK-LABEL: func.func @mask
+// CHECK-NEXT: %[[M:.*]] = arith.constant dense<{{\[\[}}0.000000e+00, 0xFF800000, 0xFF800000], [0.000000e+00, 0.000000e+00, 0xFF800000{{\]\]}}> : tensor<2x3xf32>
+// CHECK-NEXT: return %[[M]]
+func.func @mask() -> tensor<2x3xf32> {
+  %zero = arith.constant 0.0 : f32
+  %least = arith.constant 0xFF800000 : f32
+  %e = tensor.empty() : tensor<2x3xf32>
+  %m = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]} outs(%e : tensor<2x3xf32>) {
+  ^bb0(%out: f32):
+    %i = linalg.index 0 : index
+    %j = linalg.index 1 : index
+    %c = arith.cmpi ule, %j, %i : index
+    %s = arith.select %c, %zero, %least : f32
+    linalg.yield %s : f32
+  } -> tensor<2x3xf32>
+  return %m : tensor<2x3xf32>
+}
+
+// -----
+
+// One op after the other, named ones too: largest of each row, broadcast and
+// sliced. What is filled is read as such.
+
+// CHECK-LABEL: func.func @chain
+// CHECK-NEXT: %[[C:.*]] = arith.constant dense<{{\[\[}}3, 7], [3, 7{{\]\]}}> : tensor<2x2xi32>
+// CHECK-NEXT: return %[[C]]
+func.func @chain() -> tensor<2x2xi32> {
+  %x = arith.constant dense<[[1, 3], [7, 2]]> : tensor<2x2xi32>
+  %least = arith.constant -100 : i32
+  %e = tensor.empty() : tensor<2xi32>
+  %f = linalg.fill ins(%least : i32) outs(%e : tensor<2xi32>) -> tensor<2xi32>
+  %max = linalg.reduce ins(%x : tensor<2x2xi32>) outs(%f : tensor<2xi32>) dimensions = [1]
+    (%in: i32, %out: i32) {
+      %m = arith.maxsi %in, %out : i32
+      linalg.yield %m : i32
+    }
+  %b = tensor.empty() : tensor<3x2xi32>
+  %wide = linalg.broadcast ins(%max : tensor<2xi32>) outs(%b : tensor<3x2xi32>) dimensions = [0]
+  %s = tensor.extract_slice %wide[1, 0] [2, 2] [1, 1] : tensor<3x2xi32> to tensor<2x2xi32>
+  return %s : tensor<2x2xi32>
+}
+
+// -----
+
+// Large ones, unknown ones, and what has no folder for its numbers stay.
+
+// CHECK-LABEL: func.func @others
+// CHECK: linalg.fill
+// CHECK: linalg.generic
+// CHECK: linalg.generic
+// CHECK: linalg.generic
+func.func @others(%x: tensor<3xi32>) -> (tensor<64x65xi32>, tensor<64x65xi32>, tensor<3xi32>, tensor<1xi32>) {
+  %seven = arith.constant 7 : i32
+  %none = arith.constant 0 : i32
+  %e = tensor.empty() : tensor<64x65xi32>
+  %f = linalg.fill ins(%seven : i32) outs(%e : tensor<64x65xi32>) -> tensor<64x65xi32>
+  %large = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]} outs(%e : tensor<64x65xi32>) {
+  ^bb0(%out: i32):
+    linalg.yield %seven : i32
+  } -> tensor<64x65xi32>
+  %e3 = tensor.empty() : tensor<3xi32>
+  %unknown = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]} ins(%x : tensor<3xi32>) outs(%e3 : tensor<3xi32>) {
+  ^bb0(%in: i32, %out: i32):
+    %s = arith.addi %in, %seven : i32
+    linalg.yield %s : i32
+  } -> tensor<3xi32>
+  %e1 = tensor.empty() : tensor<1xi32>
+  %undefined = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>], iterator_types = ["parallel"]} outs(%e1 : tensor<1xi32>) {
+  ^bb0(%out: i32):
+    %q = arith.divsi %seven, %none : i32
+    linalg.yield %q : i32
+  } -> tensor<1xi32>
+  return %f, %large, %unknown, %undefined : tensor<64x65xi32>, tensor<64x65xi32>, tensor<3xi32>, tensor<1xi32>
+}
