@@ -76,10 +76,9 @@ struct DequantizeLater : OpRewritePattern<GatherOp> {
       shape.erase(shape.begin() + gathered);
       shape.insert(shape.begin() + gathered, indices.getShape().begin(),
                    indices.getShape().end());
-      return GatherOp::create(rewriter, op.getLoc(),
-                              TypeRange{type.clone(shape)},
-                              ValueRange{value, op.getIndices()},
-                              op->getAttrs());
+      return GatherOp::create(
+          rewriter, op.getLoc(), TypeRange{type.clone(shape)},
+          ValueRange{value, op.getIndices()}, op->getAttrs());
     };
     SmallVector<Value> operands{gather(dequantize.getX()), scale};
     if (zero)

@@ -57,10 +57,9 @@ public:
          ++point)
       if (failed(evaluate(delinearize(point, computeStrides(sizes)))))
         return failure();
-    return success(llvm::none_of(
-        results, [](ArrayRef<Attribute> each) {
-          return llvm::is_contained(each, nullptr);
-        }));
+    return success(llvm::none_of(results, [](ArrayRef<Attribute> each) {
+      return llvm::is_contained(each, nullptr);
+    }));
   }
 
   DenseElementsAttr getResult(unsigned index) const {
@@ -153,8 +152,7 @@ private:
       return failure();
     for (auto [result, value] : llvm::zip(each.getResults(), folded)) {
       auto attribute = dyn_cast<Attribute>(value);
-      known[result] =
-          attribute ? attribute : lookup(cast<Value>(value), known);
+      known[result] = attribute ? attribute : lookup(cast<Value>(value), known);
       if (!known[result])
         return failure();
     }

@@ -19,9 +19,9 @@ namespace omb::kernels {
 /// The batches b are among the positions p in any order. Of a depthwise
 /// convolution, the input has the channels as its last dimension, too.
 ///
-/// The weights are constant, or computed of constant codes in registers, or have
-/// as many positions to be used for that putting them into another order first
-/// pays.
+/// The weights are constant, or computed of constant codes in registers, or
+/// have as many positions to be used for that putting them into another order
+/// first pays.
 struct ChannelContraction {
   mlir::linalg::LinalgOp op;
   mlir::OpOperand *input;
@@ -52,8 +52,8 @@ struct ChannelContraction {
   llvm::SmallVector<int64_t> getWeightsOrder() const;
   bool hasConstantWeights() const;
   /// Fails with the reason where kernels don't compute the weights of codes.
-  mlir::FailureOr<CodedWeights> matchCodedWeights(
-      llvm::function_ref<void(const llvm::Twine &)> why) const;
+  mlir::FailureOr<CodedWeights>
+  matchCodedWeights(llvm::function_ref<void(const llvm::Twine &)> why) const;
   /// Makes the loop of the input's last dimension the last of the reductions;
   /// fails where values that are summed up don't lie next to each other, or
   /// nobody knows how many.

@@ -47,8 +47,7 @@ private:
   }
 
   /// The op that computes panels of bytes, scales and offsets.
-  Value createDecode(OpBuilder &builder, Location loc,
-                     ValueRange stored) const;
+  Value createDecode(OpBuilder &builder, Location loc, ValueRange stored) const;
   Value buildWeight(ImplicitLocOpBuilder &b, ValueRange stored) const;
 
   void fillCodes(MutableArrayRef<char> out) const;
@@ -90,8 +89,7 @@ void CodePacker::fillCodes(MutableArrayRef<char> out) const {
       char *to = &out[(j * blocks * steps + step) * panel];
       for (int64_t v = 0; v < countChannels(j); ++v)
         for (int64_t place = 0; place < group; ++place) {
-          auto [row, column] =
-              getElement(j * panel + v, step * group + place);
+          auto [row, column] = getElement(j * panel + v, step * group + place);
           auto code = uint8_t(*codes.at(row * columns + column) + shift);
           to[v] = char(uint8_t(to[v]) | code << (place * bits));
         }

@@ -6,7 +6,6 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -16,10 +15,6 @@ namespace vec = mlir::vector;
 
 /// The lanes of the instruction that selects numbers.
 static constexpr int64_t kTableSize = 16;
-
-/// How far ahead codes are fetched: CPUs do that by themselves up to the end of
-/// a page only, which a few steps reach.
-static constexpr int64_t kPrefetchBytes = 2048;
 
 /// The sums of a tile that fit into registers twice.
 static constexpr unsigned kFewSums = 8;
@@ -66,22 +61,14 @@ CodedTileEmitter::emitSumLoops(ArrayRef<unsigned> loops, Sum &sum,
 
 CodedTileEmitter::Values CodedTileEmitter::readWeights(const Sum &sum) {
   Values at = getPanelIndices(sum), weights;
-  prefetch(at);
+  auto op = contraction.decode;
+  prefetchPanels(memory.operands.at(op.getDpsInputs()[0]),
+                 {at[0], at[1], at[2], at[4]}, contraction.getPanelChannels());
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
     at.back() = constant(vector * space.lanes);
     weights.push_back(isInBlock ? select(at) : decode(at));
   }
   return weights;
-}
-
-void CodedTileEmitter::prefetch(ArrayRef<Value> at) {
-  auto op = contraction.decode;
-  AffineExpr step = builder.getAffineDimExpr(0);
-  int64_t ahead = kPrefetchBytes / contraction.getPanelChannels();
-  Values indices{at[0], at[1], apply(step + ahead, {at[2]}), at[4]};
-  memref::PrefetchOp::create(
-      builder, loc, memory.operands.at(op.getDpsInputs()[0]), indices,
-      /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
 }
 
 Value CodedTileEmitter::read(OpOperand &operand, ArrayRef<Value> at) {
@@ -105,8 +92,8 @@ Value CodedTileEmitter::decode(ArrayRef<Value> at) {
 
 Value CodedTileEmitter::select(ArrayRef<Value> at) {
   auto words = VectorType::get(space.lanes, builder.getI32Type());
-  Value codes = arith::ExtUIOp::create(builder, loc, words,
-                                       read(*numbers->codes, at));
+  Value codes =
+      arith::ExtUIOp::create(builder, loc, words, read(*numbers->codes, at));
   // The loop through the codes of a byte is written out.
   int64_t bits = 8 / contraction.getPanelsType().getDimSize(3),
           first = bits * *getConstantIntValue(at[3]);

@@ -24,7 +24,6 @@ private:
                       Values sums) override;
   Values readWeights(const Sum &sum) override;
 
-  void prefetch(llvm::ArrayRef<mlir::Value> at);
   /// The vector of an operand of the decoding that starts at `at` of the
   /// panels' dimensions.
   mlir::Value read(mlir::OpOperand &operand, llvm::ArrayRef<mlir::Value> at);

@@ -42,8 +42,7 @@ double CodeParameter::at(ArrayRef<int64_t> indices) const {
     return *number;
   int64_t element = 0;
   for (auto [size, expr] : llvm::zip(type.getShape(), map.getResults()))
-    element =
-        element * size + indices[cast<AffineDimExpr>(expr).getPosition()];
+    element = element * size + indices[cast<AffineDimExpr>(expr).getPosition()];
   const char *bytes = this->bytes->at(element);
   if (type.getElementType().isInteger(8))
     return double(readByte(bytes, isSigned));

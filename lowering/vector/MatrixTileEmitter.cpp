@@ -114,6 +114,9 @@ MatrixTileEmitter::Values MatrixTileEmitter::emitStep(const Sum &sum,
                                                       Values sums) {
   bool isOfBytes = type.getElementType().isInteger();
   Values weights;
+  prefetchPanels(
+      memory.operands.at(contraction.getPanels()), getPanelIndices(sum),
+      matrix.groups * space.vectors * space.lanes * contraction.getGroup());
   for (unsigned vector = 0; vector < space.vectors; ++vector)
     weights.push_back(loadPanel(sum, vector));
   Value rows = half(matrix.rows), columns = half(kRowBytes),
