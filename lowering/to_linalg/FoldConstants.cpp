@@ -53,7 +53,7 @@ public:
   /// Fails where an operation has no folder for such numbers.
   LogicalResult run() {
     SmallVector<int64_t> sizes = op.getStaticLoopRanges();
-    for (int64_t point = 0, count = computeProduct(sizes); point < count;
+    for (int64_t point = 0, count = llvm::product_of(sizes); point < count;
          ++point)
       if (failed(evaluate(delinearize(point, computeStrides(sizes)))))
         return failure();
@@ -179,8 +179,12 @@ struct FoldConstantOp : OpInterfaceRewritePattern<linalg::LinalgOp> {
                    llvm::all_of(op->getResultTypes(), [](Type type) {
                      return cast<RankedTensorType>(type).hasStaticShape();
                    });
-    if (!isKnown || computeProduct(sizes) > kMostPoints)
+    if (!isKnown || llvm::product_of(sizes) > kMostPoints)
       return rewriter.notifyMatchFailure(op, "is large, or of unknown size");
+    if (llvm::any_of(op->getResultTypes(), [](Type type) {
+          return cast<RankedTensorType>(type).getNumElements() == 0;
+        }))
+      return rewriter.notifyMatchFailure(op, "computes nothing");
     // What fills a tensor with one number says so, and is read as such.
     if (isa<linalg::FillOp>(op))
       return rewriter.notifyMatchFailure(op, "fills a tensor");

@@ -76,3 +76,29 @@ func.func @others(%x: tensor<3xi32>) -> (tensor<64x65xi32>, tensor<64x65xi32>, t
   } -> tensor<1xi32>
   return %f, %large, %unknown, %undefined : tensor<64x65xi32>, tensor<64x65xi32>, tensor<3xi32>, tensor<1xi32>
 }
+
+// -----
+
+// CHECK-LABEL: func.func @nothing
+// CHECK: arith.constant dense<0> : tensor<2xi32>
+// CHECK: linalg.generic
+// CHECK-NOT: linalg.reduce
+func.func @nothing() -> (tensor<0xi32>, tensor<2xi32>) {
+  %x = arith.constant dense<> : tensor<0xi32>
+  %zero = arith.constant 0 : i32
+  %e = tensor.empty() : tensor<0xi32>
+  %r = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]} ins(%x : tensor<0xi32>) outs(%e : tensor<0xi32>) {
+  ^bb0(%in: i32, %out: i32):
+    %s = arith.addi %in, %in : i32
+    linalg.yield %s : i32
+  } -> tensor<0xi32>
+  %y = arith.constant dense<> : tensor<2x0xi32>
+  %e2 = tensor.empty() : tensor<2xi32>
+  %f = linalg.fill ins(%zero : i32) outs(%e2 : tensor<2xi32>) -> tensor<2xi32>
+  %sum = linalg.reduce ins(%y : tensor<2x0xi32>) outs(%f : tensor<2xi32>) dimensions = [1]
+    (%in: i32, %out: i32) {
+      %s = arith.addi %in, %out : i32
+      linalg.yield %s : i32
+    }
+  return %r, %sum : tensor<0xi32>, tensor<2xi32>
+}
