@@ -8,8 +8,12 @@ def FoldConstants : Pass<"omb-fold-constants", "::mlir::ModuleOp"> {
   let description = [{
     Replaces linalg ops of constants, of up to 4096 points, by the constants that
     they compute, with the folders of the operations in their bodies: masks,
-    ranges, windows, and whatever else follows from known sizes. IREE would
-    compile and run a program for each.
+    ranges, and whatever else follows from known sizes. IREE would compile and
+    run a program for each.
+
+    Functions such as `exp` stay computed, so that their last digits are those of
+    the target, and so do what only repeats a constant and what a sum starts
+    with.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect",

@@ -4,6 +4,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tensor/Transforms/Transforms.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
@@ -167,6 +168,37 @@ private:
   SmallVector<SmallVector<Attribute>> results;
 };
 
+/// Whether the numbers that `op` computes depend on who computes them.
+bool isApproximate(Operation &op) {
+  return isa<math::MathDialect>(op.getDialect()) &&
+         !isa<math::AbsFOp, math::AbsIOp, math::CeilOp, math::FloorOp,
+              math::RoundEvenOp, math::SqrtOp, math::TruncOp>(op);
+}
+
+/// Why the results of `op` better stay computed; empty if they needn't.
+StringRef getObstacle(linalg::LinalgOp op) {
+  // What fills a tensor with one number says so, and is read as such.
+  if (isa<linalg::FillOp>(op))
+    return "fills a tensor";
+  if (llvm::any_of(*op.getBlock(), isApproximate))
+    return "calls a function, whose last digit is the target's";
+  // IREE 3.13 can't compile sums that start at a constant tensor, or does so
+  // wrongly.
+  for (OpOperand &use : op->getUses()) {
+    auto owner = dyn_cast<DestinationStyleOpInterface>(use.getOwner());
+    if (owner && owner.isDpsInit(&use))
+      return "is what another op starts with";
+  }
+  int64_t most = op.getNumDpsInputs() == 0 ? kMostPoints : 1;
+  for (Value input : op.getDpsInputs())
+    if (auto type = dyn_cast<RankedTensorType>(input.getType()))
+      most = std::max(most, type.getNumElements());
+  for (Type type : op->getResultTypes())
+    if (cast<RankedTensorType>(type).getNumElements() > most)
+      return "repeats a constant";
+  return "";
+}
+
 /// A linalg op of small constants is the constant that it computes.
 struct FoldConstantOp : OpInterfaceRewritePattern<linalg::LinalgOp> {
   using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
@@ -185,9 +217,8 @@ struct FoldConstantOp : OpInterfaceRewritePattern<linalg::LinalgOp> {
           return cast<RankedTensorType>(type).getNumElements() == 0;
         }))
       return rewriter.notifyMatchFailure(op, "computes nothing");
-    // What fills a tensor with one number says so, and is read as such.
-    if (isa<linalg::FillOp>(op))
-      return rewriter.notifyMatchFailure(op, "fills a tensor");
+    if (StringRef obstacle = getObstacle(op); !obstacle.empty())
+      return rewriter.notifyMatchFailure(op, obstacle);
     // Folders may change what they don't fold.
     OwningOpRef<Operation *> copy = op->clone();
     Evaluator evaluator(cast<linalg::LinalgOp>(*copy));
