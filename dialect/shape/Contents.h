@@ -25,6 +25,7 @@ public:
   ContentsArithmetic(const ShapeAnalysis &analysis, mlir::IntegerType type)
       : analysis(analysis), type(type) {}
 
+  bool isUnsigned() const { return type.isUnsigned(); }
   DimExpr constant(int64_t number) const;
   DimExpr boolean(std::optional<bool> value) const;
   DimExpr add(DimExpr lhs, DimExpr rhs) const;

@@ -59,7 +59,7 @@ static LogicalResult inferCastLike(CastLikeOp op, ShapeAnalysis &analysis) {
 using Elements = ArrayRef<DimExpr>;
 
 static DimExpr evaluate(AbsOp, const ContentsArithmetic &c, Elements x) {
-  return c.max(x[0], c.sub(c.constant(0), x[0]));
+  return c.isUnsigned() ? x[0] : c.max(x[0], c.sub(c.constant(0), x[0]));
 }
 static DimExpr evaluate(AddOp, const ContentsArithmetic &c, Elements x) {
   return c.add(x[0], x[1]);

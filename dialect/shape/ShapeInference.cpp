@@ -247,9 +247,13 @@ std::optional<Shape> ShapeAnalysis::getContents(Value value) {
   bool isUnsigned = elements.getElementType().isUnsignedInteger() ||
                     elements.getElementType().isInteger(1);
   Shape result;
-  for (const APInt &element : elements)
+  for (const APInt &element : elements) {
+    // Numbers of 64 bits without a sign may be too large for a size.
+    if (isUnsigned && element.getActiveBits() > 63)
+      return std::nullopt;
     result.push_back(getConstant(isUnsigned ? element.getZExtValue()
                                             : element.getSExtValue()));
+  }
   return result;
 }
 

@@ -72,10 +72,6 @@ public:
 private:
   LogicalResult bind(Value value, StringRef &why) {
     auto type = dyn_cast<RankedTensorType>(value.getType());
-    if (type && type.getNumElements() > kMostPoints) {
-      why = "has a large operand";
-      return failure();
-    }
     Attribute known;
     auto fill = value.getDefiningOp<linalg::FillOp>();
     if (!matchPattern(fill ? fill.value() : value, m_Constant(&known))) {
@@ -168,6 +164,24 @@ private:
   SmallVector<SmallVector<Attribute>> results;
 };
 
+/// Whether a shape has few points; one of unknown size may have many.
+bool hasFewPoints(ArrayRef<int64_t> shape) {
+  int64_t points = 1;
+  for (int64_t size : shape) {
+    if (ShapedType::isDynamic(size) || size > kMostPoints)
+      return false;
+    points = std::min(points * size, kMostPoints + 1);
+    if (size == 0)
+      return true;
+  }
+  return points <= kMostPoints;
+}
+
+bool hasFewElements(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return !tensor || hasFewPoints(tensor.getShape());
+}
+
 /// Whether the numbers that `op` computes depend on who computes them.
 bool isApproximate(Operation &op) {
   return isa<math::MathDialect>(op.getDialect()) &&
@@ -206,12 +220,10 @@ struct FoldConstantOp : OpInterfaceRewritePattern<linalg::LinalgOp> {
   LogicalResult matchAndRewrite(linalg::LinalgOp op,
                                 PatternRewriter &rewriter) const override {
     SmallVector<int64_t> sizes = op.getStaticLoopRanges();
-    bool isKnown = op.hasPureTensorSemantics() &&
-                   !ShapedType::isDynamicShape(sizes) &&
-                   llvm::all_of(op->getResultTypes(), [](Type type) {
-                     return cast<RankedTensorType>(type).hasStaticShape();
-                   });
-    if (!isKnown || llvm::product_of(sizes) > kMostPoints)
+    bool isSmall = op.hasPureTensorSemantics() && hasFewPoints(sizes) &&
+                   llvm::all_of(op->getOperandTypes(), hasFewElements) &&
+                   llvm::all_of(op->getResultTypes(), hasFewElements);
+    if (!isSmall)
       return rewriter.notifyMatchFailure(op, "is large, or of unknown size");
     if (llvm::any_of(op->getResultTypes(), [](Type type) {
           return cast<RankedTensorType>(type).getNumElements() == 0;

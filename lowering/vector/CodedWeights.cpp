@@ -6,6 +6,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -49,6 +50,21 @@ double CodeParameter::at(ArrayRef<int64_t> indices) const {
   float value;
   std::memcpy(&value, bytes, sizeof(value));
   return value;
+}
+
+bool CodeParameter::isBelow(double limit) const {
+  if (number)
+    return std::abs(*number) < limit;
+  SmallVector<int64_t> indices(map.getNumDims(), 0);
+  for (int64_t element = 0; element < type.getNumElements(); ++element) {
+    SmallVector<int64_t> position =
+        delinearize(element, computeStrides(type.getShape()));
+    for (auto [index, expr] : llvm::zip(position, map.getResults()))
+      indices[cast<AffineDimExpr>(expr).getPosition()] = index;
+    if (!(std::abs(at(indices)) < limit))
+      return false;
+  }
+  return true;
 }
 
 //===----------------------------------------------------------------------===//
@@ -130,6 +146,10 @@ CodedWeights::match(Value weights, function_ref<void(const Twine &)> why) {
     zero = matchParameter(op, difference.getRhs());
   if (failed(codes) || !scale || !zero)
     return fail("has weights with computed scales, zero points or codes");
+  // Kernels add what zero points amount to, which must be a number.
+  constexpr double mostScale = 1e30;
+  if (!scale->isBelow(mostScale))
+    return fail("has scales that are too large");
   CodedWeights found(*codes, type, isSigned);
   found.scale = *scale;
   found.zero = *zero;

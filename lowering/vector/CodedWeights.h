@@ -34,6 +34,8 @@ public:
     return !number && map.isFunctionOfDim(dim);
   }
   double at(llvm::ArrayRef<int64_t> indices) const;
+  /// Whether all are numbers whose size is less than `limit`.
+  bool isBelow(double limit) const;
 
 private:
   std::optional<double> number;

@@ -206,3 +206,20 @@ def test_gathered_along_any_axis(axis: int, granularity: str) -> None:
         opset=28,
     )
     _check(model, {"i": np.array([[1], [-2]])})
+
+
+@pytest.mark.parametrize("zeros", [[199] * 40, [*range(160, 200)]])
+def test_scales_whose_products_with_zero_points_are_no_numbers(zeros: list[int]) -> None:
+    """(code - zero point) * scale is one, zero point * scale isn't."""
+    model = small_models.model(
+        Weights(32, 40, 0, "u8", zeros="each").nodes("MatMul"),
+        [small_models.tensor("x", TensorProto.FLOAT, [2, 32])],
+        [small_models.tensor("y", TensorProto.FLOAT, [2, 40])],
+        {
+            "codes": np.full((32, 40), 200, np.uint8),
+            "scales": np.full(40, 3e36, np.float32),
+            "zeros": np.array(zeros, np.uint8),
+        },
+        opset=28,
+    )
+    _check(model, {"x": np.full((2, 32), 1e-3, np.float32)})

@@ -362,6 +362,24 @@ def test_matmul_nbits(rng, bits, zeros, k):
         case.check(rtol=1e-4, atol=1e-4, dynamic=[False])
 
 
+@pytest.mark.parametrize(
+    ("shapes", "attributes", "message"),
+    [
+        (((6, 2, 8), (6, 2)), {"block_size": 0}, "N 6, K 32 and block_size 0; they are at least 1"),
+        (((6, 2, 8), (6, 2)), {"block_size": -16}, "block_size -16; they are at least 1"),
+        (((6, 2, 8), (6, 2)), {"block_size": 3}, "block_size 3; .* a block is whole bytes"),
+        (((6, 2, 7), (6, 2)), {}, "has 84 numbers of uint8 as input 1; .* 6 times 32 numbers"),
+        (((6, 2, 8), (6, 3)), {}, "has 18 scales; 6 rows of 2 blocks have 12"),
+    ],
+)
+def test_malformed_matmul_nbits(rng, shapes, attributes, message):
+    b, scales = np.zeros(shapes[0], np.uint8), np.ones(shapes[1], np.float32)
+    attributes = {"K": 32, "N": 6, "block_size": 16, "bits": 4, **attributes}
+    case = Case("MatMulNBits", [floats(rng, 2, 32), b, scales], constants=(1, 2), **attributes)
+    with pytest.raises(omb.OmbError, match=message):
+        omb.import_model(case.model([np.ones((2, 6), np.float32)]))
+
+
 def quantized(rng, *shape, dtype=np.uint8):
     info = np.iinfo(dtype)
     return rng.integers(info.min, info.max + 1, shape).astype(dtype)

@@ -62,3 +62,18 @@ func.func @negative(%x: tensor<?xf32, #onnx.dims<"m">>) -> tensor<2xi64> {
   %both = onnx.Concat(%rest, %n) {axis = 0 : i64} : (tensor<1xi64>, tensor<1xi64>) -> tensor<2xi64>
   return %both : tensor<2xi64>
 }
+
+// Numbers without a sign are never negated, and those of 64 bits may be too
+// large to be counted in sizes.
+// CHECK-LABEL: func.func @unsigned
+// CHECK-DAG: %[[X:.*]] = onnx.Constant() {value = dense<[3, 200]> : tensor<2xui8>}
+// CHECK-DAG: %[[LESS:.*]] = onnx.Less(
+// CHECK: return %[[X]], %[[LESS]]
+func.func @unsigned() -> (tensor<2xui8>, tensor<1xi1>) {
+  %x = onnx.Constant() {value = dense<[3, 200]> : tensor<2xui8>} : () -> tensor<2xui8>
+  %y = onnx.Abs(%x) : (tensor<2xui8>) -> tensor<2xui8>
+  %one = onnx.Constant() {value = dense<1> : tensor<1xui64>} : () -> tensor<1xui64>
+  %large = onnx.Constant() {value = dense<9223372036854775808> : tensor<1xui64>} : () -> tensor<1xui64>
+  %less = onnx.Less(%one, %large) : (tensor<1xui64>, tensor<1xui64>) -> tensor<1xi1>
+  return %y, %less : tensor<2xui8>, tensor<1xi1>
+}

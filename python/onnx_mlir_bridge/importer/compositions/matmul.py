@@ -64,10 +64,18 @@ def matmul_nbits(call: Call) -> Value:
         raise call.fail(f"has weights of {bits} bits; 2, 4 and 8 are supported")
     if g_idx is not None:
         raise call.fail("has a g_idx, an input that is deprecated and not supported")
+    if min(n, k, size) < 1 or size * bits % 8:
+        raise call.fail(
+            f"has N {n}, K {k} and block_size {size}; "
+            "they are at least 1, and a block is whole bytes"
+        )
     if 0 in call.shape(1):
         raise call.fail("has no weights")
     blocks = -(-k // size)
     weights = _codes(call, 1, b, bits, (n, blocks * size))
+    known = call.array(2)
+    if known is not None and known.size != n * blocks:
+        raise call.fail(f"has {known.size} scales; {n} rows of {blocks} blocks have {n * blocks}")
     scale = scales.op("Reshape", call.ints([n, blocks]))
     if zeros is None or zeros.element == TensorProto.UINT8:
         zero = _zero_points(call, zeros, bits, (n, blocks), weights.element)
