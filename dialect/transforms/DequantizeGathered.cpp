@@ -52,6 +52,8 @@ struct DequantizeLater : OpRewritePattern<GatherOp> {
          result = dyn_cast<RankedTensorType>(op.getType());
     if (!data || !stored || !indices || !result)
       return rewriter.notifyMatchFailure(op, "has tensors of unknown rank");
+    if (!isa<IntegerType>(stored.getElementType()))
+      return rewriter.notifyMatchFailure(op, "gathers no integers");
     if (result.hasStaticShape() && data.hasStaticShape() &&
         result.getNumElements() > data.getNumElements())
       return rewriter.notifyMatchFailure(op, "gathers more than there is");
@@ -65,9 +67,6 @@ struct DequantizeLater : OpRewritePattern<GatherOp> {
     bool isOneForAll = !isBlocked && scales.getRank() == 0;
     if (!isOneForAll && axis == gathered)
       return rewriter.notifyMatchFailure(op, "gathers along the scales' axis");
-
-    if (!isa<IntegerType>(stored.getElementType()))
-      return rewriter.notifyMatchFailure(op, "gathers no integers");
 
     auto gather = [&](Value value) -> Value {
       value = toBytes(rewriter, op.getLoc(), value);

@@ -54,9 +54,9 @@ public:
   /// Fails where an operation has no folder for such numbers.
   LogicalResult run() {
     SmallVector<int64_t> sizes = op.getStaticLoopRanges();
-    for (int64_t point = 0, count = llvm::product_of(sizes); point < count;
-         ++point)
-      if (failed(evaluate(delinearize(point, computeStrides(sizes)))))
+    SmallVector<int64_t> strides = computeStrides(sizes);
+    for (int64_t point : llvm::seq(llvm::product_of(sizes)))
+      if (failed(evaluate(delinearize(point, strides))))
         return failure();
     return success(llvm::none_of(results, [](ArrayRef<Attribute> each) {
       return llvm::is_contained(each, nullptr);
@@ -253,10 +253,8 @@ struct FoldConstants : omb::impl::FoldConstantsBase<FoldConstants> {
     RewritePatternSet patterns(&getContext());
     patterns.add<FoldConstantOp>(&getContext());
     tensor::populateFoldConstantExtractSlicePatterns(
-        patterns, [](tensor::ExtractSliceOp op) {
-          return op.getType().hasStaticShape() &&
-                 op.getType().getNumElements() <= kMostPoints;
-        });
+        patterns,
+        [](tensor::ExtractSliceOp op) { return hasFewElements(op.getType()); });
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

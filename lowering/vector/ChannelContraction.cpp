@@ -107,7 +107,7 @@ FailureOr<CodedWeights> ChannelContraction::matchCodedWeights(
   FailureOr<CodedWeights> coded = CodedWeights::match(weights->get(), why);
   if (failed(coded))
     return failure();
-  if (!coded->hasBlocks(getWeightsOrder().back()))
+  if (!coded->sharesParameters(getWeightsOrder().back()))
     return fail("has a scale or zero point for each value of a channel");
   return coded;
 }

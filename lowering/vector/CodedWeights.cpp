@@ -6,7 +6,6 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -44,27 +43,24 @@ double CodeParameter::at(ArrayRef<int64_t> indices) const {
   int64_t element = 0;
   for (auto [size, expr] : llvm::zip(type.getShape(), map.getResults()))
     element = element * size + indices[cast<AffineDimExpr>(expr).getPosition()];
-  const char *bytes = this->bytes->at(element);
+  return read(element);
+}
+
+double CodeParameter::read(int64_t element) const {
+  const char *from = bytes->at(element);
   if (type.getElementType().isInteger(8))
-    return double(readByte(bytes, isSigned));
+    return double(readByte(from, isSigned));
   float value;
-  std::memcpy(&value, bytes, sizeof(value));
+  std::memcpy(&value, from, sizeof(value));
   return value;
 }
 
 bool CodeParameter::isBelow(double limit) const {
   if (number)
     return std::abs(*number) < limit;
-  SmallVector<int64_t> indices(map.getNumDims(), 0);
-  for (int64_t element = 0; element < type.getNumElements(); ++element) {
-    SmallVector<int64_t> position =
-        delinearize(element, computeStrides(type.getShape()));
-    for (auto [index, expr] : llvm::zip(position, map.getResults()))
-      indices[cast<AffineDimExpr>(expr).getPosition()] = index;
-    if (!(std::abs(at(indices)) < limit))
-      return false;
-  }
-  return true;
+  return llvm::all_of(llvm::seq(type.getNumElements()), [&](int64_t element) {
+    return std::abs(read(element)) < limit;
+  });
 }
 
 //===----------------------------------------------------------------------===//
@@ -165,7 +161,7 @@ CodedWeights::match(Value weights, function_ref<void(const Twine &)> why) {
   return found;
 }
 
-bool CodedWeights::hasBlocks(int64_t inner) const {
+bool CodedWeights::sharesParameters(int64_t inner) const {
   // In the order of the indices that parameters are found from.
   unsigned place = blockDim && *blockDim < inner ? inner + 1 : inner;
   if (blockDim == inner)

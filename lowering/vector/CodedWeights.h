@@ -38,6 +38,8 @@ public:
   bool isBelow(double limit) const;
 
 private:
+  double read(int64_t element) const;
+
   std::optional<double> number;
   std::optional<ConstantBytes> bytes;
   mlir::RankedTensorType type;
@@ -52,9 +54,9 @@ public:
   static mlir::FailureOr<CodedWeights>
   match(mlir::Value weights, llvm::function_ref<void(const llvm::Twine &)> why);
 
-  /// Whether scales and zero points are the same for several values along
-  /// `inner`, a dimension of the weights.
-  bool hasBlocks(int64_t inner) const;
+  /// Whether the values of a block along `inner`, a dimension of the weights,
+  /// have one scale and one zero point; without blocks, all along it.
+  bool sharesParameters(int64_t inner) const;
   /// The codes in the order of the weights' elements.
   const ConstantBytes &getCodes() const { return codes; }
   mlir::RankedTensorType getType() const { return type; }
