@@ -58,9 +58,10 @@ def ExternalizeParameters
   let summary = "Make large constants parameters of IREE's archive";
   let description = [{
     Replaces every `arith.constant` of more than `threshold` bytes, or of more
-    than 100 booleans (whose text two versions of MLIR write differently), by a
-    load of a `util.global` whose initial value is the parameter
-    `"model"::"name"` of an archive. The name is the resource's key where the
+    than 100 booleans (whose text two versions of MLIR write differently), or of
+    bf16 (which IREE 3.13 doesn't compile for SPIR-V), by a load of a
+    `util.global` whose initial value is the parameter `"model"::"name"` of an
+    archive. The name is the resource's key where the
     value is a `dense_resource`. Equal constants share one parameter.
 
     The values are left in the module attribute `omb.parameters`, a dictionary

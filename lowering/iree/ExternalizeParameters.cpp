@@ -55,6 +55,9 @@ struct ExternalizeParameters
   bool isLarge(ElementsAttr elements) const {
     if (isa<IndexType>(elements.getElementType()) || elements.isSplat())
       return false;
+    // For SPIR-V IREE 3.13 makes i16 of bf16, but not of such constants.
+    if (elements.getElementType().isBF16())
+      return true;
     // The text of many i1 is of their bits here, of their bytes in IREE's MLIR.
     if (elements.getElementType().isInteger(1) &&
         elements.getNumElements() > kMostInlineBooleans)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
+import ml_dtypes
 import numpy as np
 import onnx_mlir_bridge as omb
 import pytest
 from models import reference
 from models.targets import VULKAN_TOLERANCE, needs_vulkan
 from onnx import parser
+from onnx_mlir_bridge.runtime import devices
+from onnx_mlir_bridge.runtime.executable import Executable
 
 pytestmark = needs_vulkan
 
@@ -104,3 +109,31 @@ def test_other_empty_tensors_are_refused() -> None:
             session.run(None, {"x": EMPTY})
         ones = np.ones((2, 3), np.float32)
         np.testing.assert_array_equal(session.run(None, {"x": ones})[0], ones)
+
+
+def test_small_constants_of_bf16() -> None:
+    """IREE 3.13 makes SPIR-V of bf16 that a kernel loads, not of those that it holds (bits here)."""
+    graph = "(bfloat16[2,3] x) => (bfloat16[2,3] y) <bfloat16[3] c = {16256, 16384, 49280}> { y = Add(x, c) }"
+    x = np.arange(6).reshape(2, 3).astype(ml_dtypes.bfloat16)
+    (actual,) = _run(graph, x=x)
+    np.testing.assert_array_equal(actual, x + np.array([1, 2, -4], ml_dtypes.bfloat16))
+
+
+def test_lost_device_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that gives up spoils a device for the rest of its time, not for the process's."""
+    graph = "(float[3] x) => (float[3] y) { y = Neg(x) }"
+    x = np.ones(3, np.float32)
+    first = omb.InferenceSession(_model(graph), providers=["vulkan"])
+    lost = "[vkWaitSemaphores] VK_ERROR_DEVICE_LOST"
+
+    def call(*_: object) -> None:
+        raise RuntimeError(lost)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Executable, "call", call)
+        with pytest.raises(omb.OmbError, match=f"{re.escape(lost)}; .*make a new session"):
+            first.run(None, {"x": x})
+    before = dict(devices._opened)
+    np.testing.assert_array_equal(_run(graph, x=x)[0], -x)
+    assert [key for key in devices._opened if key not in before] == [("vulkan", 0)]
+    np.testing.assert_array_equal(first.run(None, {"x": x})[0], -x)

@@ -258,6 +258,13 @@ def open_device(device: Device, threads: int) -> HalDevice:
             raise OmbError(f"the device '{device.name}' can't be opened: {reason}") from None
 
 
+def forget(device: Device) -> None:
+    """Have the next session open the device again; those that have it keep it."""
+    with _lock:
+        for key in [key for key in _opened if key[0] == device.name]:
+            del _opened[key]
+
+
 def abandon() -> None:
     """Forget what was opened, without closing it: for the child of a fork.
 

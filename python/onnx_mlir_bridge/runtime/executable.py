@@ -43,6 +43,15 @@ def reason(error: BaseException) -> str:
     return _PREAMBLE.sub("", line).strip("; ")
 
 
+def failure(error: BaseException, device: Device) -> str:
+    """The reason of an error while loading or running; a device that was lost is opened anew."""
+    message = reason(error)
+    if "VK_ERROR_DEVICE_LOST" in message:
+        devices.forget(device)
+        message += "; the device's driver gave up: make a new session, which opens it again"
+    return message
+
+
 # IREE's threads may use the weights for a moment after their context is gone. Whoever holds a
 # buffer last gives it back to Python, and IREE's threads do that without Python's lock, which can
 # end the process. So the weights of sessions that are gone are kept for this long, and until the
@@ -112,7 +121,7 @@ class Executable:
             self._context = rt.VmContext(instance, modules)
         except (RuntimeError, ValueError, OSError, KeyError, IndexError, MemoryError) as error:
             raise OmbError(
-                f"the compiled model can't be loaded on '{device.name}': {reason(error)}"
+                f"the compiled model can't be loaded on '{device.name}': {failure(error, device)}"
             ) from None
         if self._function is None:
             raise OmbError(f"the compiled module has no function '{ENTRY}'; compile it again")
