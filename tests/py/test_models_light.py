@@ -1,9 +1,9 @@
 """The nine architectures that the onnx package carries, with random weights (see models/light.py).
 
 All of them run on the CPU; on Vulkan the two small ones run, because lavapipe takes minutes for the
-others. All compile for Vulkan and CUDA: the deep ones, which have more of the layers that others
-have and take longer than all else in this suite, in `make test-nightly`. The tolerances are
-explained in test_models_built.py.
+others. All compile for Vulkan and CUDA: those that are deep or have most weights, which have more of
+the layers that others have and take longer than all else in this suite, in `make test-nightly`. The
+tolerances are explained in test_models_built.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from models import light, ptx, reference
 from models.targets import CPU_TOLERANCE, VULKAN_TOLERANCE, needs_vulkan
 
 SMALL = ("shufflenet", "squeezenet")
-DEEP = ("densenet121", "inception_v1", "inception_v2", "resnet50")
+LARGE = ("densenet121", "inception_v1", "inception_v2", "resnet50", "vgg19", "zfnet512")
 
 
 def _check(model: onnx.ModelProto, provider: str, tolerance: float) -> None:
@@ -32,22 +32,22 @@ def _compile_for_others(model: onnx.ModelProto) -> None:
     ptx.assemble(omb.compile(model, target="cuda"))
 
 
-@pytest.mark.parametrize("name", [name for name in light.NAMES if name not in DEEP])
+@pytest.mark.parametrize("name", [name for name in light.NAMES if name not in LARGE])
 def test_every_target(name: str) -> None:
-    """One test, so that a model is made once: VGG-19 has 574 MB of weights."""
+    """One test, so that a model is made once."""
     model = light.load(name)
     _check(model, "cpu", CPU_TOLERANCE)
     _compile_for_others(model)
 
 
-@pytest.mark.parametrize("name", DEEP)
+@pytest.mark.parametrize("name", LARGE)
 def test_cpu_agrees(name: str) -> None:
     _check(light.load(name), "cpu", CPU_TOLERANCE)
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("name", DEEP)
-def test_other_targets_of_deep_models(name: str) -> None:
+@pytest.mark.parametrize("name", LARGE)
+def test_other_targets_of_large_models(name: str) -> None:
     _compile_for_others(light.load(name))
 
 

@@ -112,8 +112,9 @@ def test_other_empty_tensors_are_refused() -> None:
 
 
 def test_small_constants_of_bf16() -> None:
-    """IREE 3.13 makes SPIR-V of bf16 that a kernel loads, not of those that it holds (bits here)."""
-    graph = "(bfloat16[2,3] x) => (bfloat16[2,3] y) <bfloat16[3] c = {16256, 16384, 49280}> { y = Add(x, c) }"
+    """IREE 3.13 makes SPIR-V of bf16 that a kernel loads, not of those that it holds."""
+    graph = """(bfloat16[2,3] x) => (bfloat16[2,3] y) <bfloat16[3] bits = {16256, 16384, 49280}>
+        { y = Add(x, bits) }"""
     x = np.arange(6).reshape(2, 3).astype(ml_dtypes.bfloat16)
     (actual,) = _run(graph, x=x)
     np.testing.assert_array_equal(actual, x + np.array([1, 2, -4], ml_dtypes.bfloat16))
