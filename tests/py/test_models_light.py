@@ -1,9 +1,9 @@
 """The nine architectures that the onnx package carries, with random weights (see models/light.py).
 
 All of them run on the CPU; on Vulkan the two small ones run, because lavapipe takes minutes for the
-others. All compile for Vulkan and CUDA: those that are deep or have most weights, which have more of
-the layers that others have and take longer than all else in this suite, in `make test-nightly`. The
-tolerances are explained in test_models_built.py.
+others. All compile for Vulkan and CUDA: the large ones, which have more of the layers that others
+have and take longer than all else in this suite, in `make test-nightly`. The tolerances are
+explained in test_models_built.py.
 """
 
 from __future__ import annotations
