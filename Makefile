@@ -41,7 +41,7 @@ test-vulkan: $(VENV)/test.stamp
 	OMB_COMPILER_THREADS=1 $(BIN)/python -m pytest -q -r fE -n $(JOBS) --dist worksteal tests/py/onnx_backend_vulkan.py
 
 test-nightly: lit test-vulkan
-	OMB_EXAMPLES=10 OMB_COMPILER_THREADS=1 $(BIN)/python -m pytest -q -n $$(($(JOBS) + 1)) \
+	OMB_EXAMPLES=10 OMB_COMPILER_THREADS=1 OMB_COMPILER_VERIFY=1 $(BIN)/python -m pytest -q -n $$(($(JOBS) + 1)) \
 	  --dist worksteal -m "nightly or not nightly"
 
 clean:

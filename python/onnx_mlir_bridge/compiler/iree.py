@@ -63,8 +63,16 @@ class _Worker:
         except OSError as error:
             raise OmbError(f"IREE's compiler can't be started: {error.strerror}") from None
 
-    def request(self, name: str, source: bytes, flags: Sequence[str], steps: Sequence) -> Reply:
-        header = {"name": name, "flags": list(flags), "size": len(source), "steps": list(steps)}
+    def request(
+        self, name: str, source: bytes, flags: Sequence[str], steps: Sequence, verifies: bool
+    ) -> Reply:
+        header = {
+            "name": name,
+            "flags": list(flags),
+            "size": len(source),
+            "steps": list(steps),
+            "verifies": verifies,
+        }
         self.compiled += len(source)
         try:
             self._process.stdin.write(json.dumps(header).encode() + b"\n")
@@ -152,13 +160,20 @@ def warm_up() -> None:
             _idle.append(_Worker())
 
 
-def run(name: str, source: bytes, flags: Sequence[str], steps: Sequence[Sequence[str]]) -> Reply:
+def run(
+    name: str,
+    source: bytes,
+    flags: Sequence[str],
+    steps: Sequence[Sequence[str]],
+    verifies: bool = True,
+) -> Reply:
     """Have IREE do `steps` (see worker.py) with the module `source`, MLIR's text.
 
-    `name` is what diagnostics call the module where an operation has no location.
+    `name` is what diagnostics call the module where an operation has no location. `verifies`:
+    after each pass, not only what was parsed.
     """
     with _worker() as worker:
-        return worker.request(name, source, flags, steps)
+        return worker.request(name, source, flags, steps, verifies)
 
 
 def located_ir(
@@ -172,6 +187,6 @@ def located_ir(
     worker = _Worker(" ".join(("--mlir-print-debuginfo", *flags)))
     try:
         for phase in phases:
-            yield worker.request(name, source, flags, [["phase", phase], ["ir"]])
+            yield worker.request(name, source, flags, [["phase", phase], ["ir"]], False)
     finally:
         worker.stop()

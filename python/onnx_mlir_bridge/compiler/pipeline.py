@@ -177,9 +177,17 @@ def _module_attributes(linalg: ir.Operation, target: Target) -> Mapping[str, str
 def compile_with_iree(
     hand_off: HandOff, target: Target, opt_level: int, steps: Sequence[Sequence[str]] = VMFB
 ) -> bytes:
-    """What `steps` (see worker.py) give for the module; OmbError if IREE fails or crashes."""
+    """What `steps` (see worker.py) give for the module; OmbError if IREE fails or crashes.
+
+    For a CPU, IREE verifies after each pass only if it fails or crashes without: to say where.
+    What it makes for other devices goes to their drivers, of which some crash on what is invalid.
+    """
     text = hand_off_text(hand_off, locations=True)
-    return _result(iree.run("model", text, _flags(target, opt_level), steps), target)
+    flags = _flags(target, opt_level)
+    reply = iree.run("model", text, flags, steps, verifies=target.provider != "cpu")
+    if reply.result is None and target.provider == "cpu":
+        reply = iree.run("model", text, flags, steps, verifies=True)
+    return _result(reply, target)
 
 
 def located_ir(
