@@ -117,10 +117,12 @@ static bool isCollapsedKernel(OpOperand *operand) {
          reshape->hasOneUse() && isKernel(reshape.getSrc());
 }
 
-/// Whether `operand` is a product in more dimensions for nothing else.
-static bool isExpandedProduct(OpOperand *operand) {
+/// Whether `operand` is a product, or what becomes part of its epilogue, in more
+/// dimensions for nothing else.
+static bool isExpandedKernel(OpOperand *operand) {
   auto reshape = operand->get().getDefiningOp<tensor::ExpandShapeOp>();
-  return reshape && reshape->hasOneUse() && isProduct(reshape);
+  return reshape && reshape->hasOneUse() &&
+         (isProduct(reshape) || isKernel(reshape.getSrc()));
 }
 
 namespace {
@@ -185,7 +187,7 @@ struct FuseElementwise : omb::impl::FuseElementwiseBase<FuseElementwise> {
     auto none = [](RewritePatternSet &patterns) {};
     auto collapse = [](RewritePatternSet &patterns) {
       linalg::populateFoldReshapeOpsByCollapsingPatterns(patterns,
-                                                         isExpandedProduct);
+                                                         isExpandedKernel);
     };
     auto expand = [](RewritePatternSet &patterns) {
       linalg::populateFoldReshapeOpsByExpansionPatterns(patterns,

@@ -28,6 +28,38 @@ func.func @epilogue(%p: tensor<?x2x4xf32>, %bias: tensor<8xf32>, %mn: index, %m:
 
 // -----
 
+// What follows a sum's correction behind a reshape is one op with it: what a quantized product's zero
+// points add is computed in the product's shape.
+// CHECK-LABEL: func.func @corrected
+// CHECK:         %[[U:.*]] = linalg.unpack
+// CHECK:         %[[E:.*]] = linalg.generic {{.*}} ins(%[[U]], %{{.*}} : tensor<6x8xi32>, tensor<8xi32>)
+// CHECK-NEXT:    ^bb0
+// CHECK-NEXT:      arith.addi
+// CHECK-NEXT:      arith.sitofp
+// CHECK:         tensor.expand_shape %[[E]]
+// CHECK-NOT:     linalg.generic
+func.func @corrected(%p: tensor<6x2x4xi32>, %zeros: tensor<8xi32>) -> tensor<2x3x8xf32> {
+  %e = tensor.empty() : tensor<6x8xi32>
+  %u = linalg.unpack %p inner_dims_pos = [1] inner_tiles = [4] into %e : tensor<6x2x4xi32> -> tensor<6x8xi32>
+  %c = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (b)>, affine_map<(a, b) -> (a, b)>],
+    iterator_types = ["parallel", "parallel"]} ins(%u, %zeros : tensor<6x8xi32>, tensor<8xi32>) outs(%e : tensor<6x8xi32>) {
+  ^bb0(%in: i32, %zero: i32, %out: i32):
+    %v = arith.addi %in, %zero : i32
+    linalg.yield %v : i32
+  } -> tensor<6x8xi32>
+  %x = tensor.expand_shape %c [[0, 1], [2]] output_shape [2, 3, 8] : tensor<6x8xi32> into tensor<2x3x8xi32>
+  %f = tensor.empty() : tensor<2x3x8xf32>
+  %r = linalg.generic {indexing_maps = [affine_map<(a, b, c) -> (a, b, c)>, affine_map<(a, b, c) -> (a, b, c)>],
+    iterator_types = ["parallel", "parallel", "parallel"]} ins(%x : tensor<2x3x8xi32>) outs(%f : tensor<2x3x8xf32>) {
+  ^bb0(%in: i32, %out: f32):
+    %v = arith.sitofp %in : i32 to f32
+    linalg.yield %v : f32
+  } -> tensor<2x3x8xf32>
+  return %r : tensor<2x3x8xf32>
+}
+
+// -----
+
 // Left alone: what doesn't follow a product.
 // CHECK-LABEL: func.func @others
 // CHECK-COUNT-2: linalg.generic
