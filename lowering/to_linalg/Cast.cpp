@@ -85,6 +85,8 @@ static Value floatToFloat(Scalars &s, Value x, FloatType type,
   Value f32 = from.isF64() ? roundToOdd(s, x) : s.widen(x);
   if (isNarrowFloat(type))
     return encodeNarrowFloat(s, f32, type, options);
+  if (type.isBF16())
+    f32 = roundToBFloat(s, f32);
   return arith::TruncFOp::create(s, type, f32);
 }
 

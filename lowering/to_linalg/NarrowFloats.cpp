@@ -222,3 +222,11 @@ Value omb::roundToOdd(Scalars &s, Value x) {
   Value isKept = arith::OrIOp::create(s, isExact, s.isNaN(x));
   return b.toFloat(s.select(isKept, bits, odd));
 }
+
+Value omb::roundToBFloat(Scalars &s, Value x) {
+  Bits b(s);
+  Value bits = b.of(x);
+  Value isOdd = b.mask(b.shiftRight(bits, 16), 1);
+  Value rounded = b.add(s.add(bits, isOdd), 0x7FFF);
+  return s.select(s.isNaN(x), x, b.toFloat(b.mask(rounded, -0x10000)));
+}

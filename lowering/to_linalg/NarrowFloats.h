@@ -32,6 +32,10 @@ mlir::Value encodeNarrowFloat(Scalars &s, mlir::Value x, mlir::FloatType type,
 /// two f32: rounding it once more gives what rounding `x` directly gives.
 mlir::Value roundToOdd(Scalars &s, mlir::Value x);
 
+/// An f32 rounded to the nearest bf16, as an f32: by its bits, since IREE drops
+/// a truncation to bf16 that an extension follows.
+mlir::Value roundToBFloat(Scalars &s, mlir::Value x);
+
 } // namespace omb
 
 #endif // OMB_LOWERING_TO_LINALG_NARROWFLOATS_H

@@ -5,6 +5,7 @@
 #include "lowering/ConstantBytes.h"
 #include "lowering/to_linalg/Elements.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
+#include "lowering/to_linalg/NarrowFloats.h"
 #include "lowering/to_linalg/Quantization.h"
 #include "lowering/to_linalg/Scalars.h"
 #include "lowering/to_linalg/TypeConversion.h"
@@ -348,20 +349,9 @@ Factor omb::buildOffset(OpBuilder &builder, Location loc, const Factor &weights,
 // Requantization
 //===----------------------------------------------------------------------===//
 
-/// An f32 rounded to `type`, as an f32. To bf16 by its bits: IREE drops a
-/// truncation to bf16 that an extension follows.
+/// An f32 rounded to `type`, as an f32.
 static Value roundTo(Scalars &s, Value x, Type type) {
-  if (!type.isBF16())
-    return s.widen(s.narrow(x, type));
-  Type word = s.getI32Type();
-  Value bits = arith::BitcastOp::create(s, word, x);
-  Value sixteen = s.constant(word, 16);
-  Value isOdd = arith::AndIOp::create(
-      s, arith::ShRUIOp::create(s, bits, sixteen), s.constant(word, 1));
-  Value rounded = s.add(s.add(bits, isOdd), s.constant(word, 0x7fff));
-  rounded = arith::AndIOp::create(s, rounded, s.constant(word, -0x10000));
-  return s.select(s.isNaN(x), x,
-                  arith::BitcastOp::create(s, s.getF32Type(), rounded));
+  return type.isBF16() ? roundToBFloat(s, x) : s.widen(s.narrow(x, type));
 }
 
 /// lhsScale * rhsScale / scale, each rounded to the type of the scales, as f32.
