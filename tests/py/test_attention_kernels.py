@@ -11,9 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
+import onnx.printer
 import onnx_mlir_bridge as omb
 import pytest
 import small_models
+from models.joined import Together, joined
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
@@ -57,9 +59,17 @@ def _compile(model: onnx.ModelProto, kernels: int = 1, cpu: str = "host") -> omb
     return omb.InferenceSession(compiled)
 
 
-def _check(got: np.ndarray, right: np.ndarray, factor: float = 1) -> None:
-    assert got.shape == right.shape
-    np.testing.assert_allclose(got, right, rtol=0, atol=TOLERANCES[got.dtype.type] * factor)
+def _check(got: np.ndarray, right: np.ndarray, factor: float = 1, which: str = "") -> None:
+    assert got.shape == right.shape, which
+    atol = TOLERANCES[got.dtype.type] * factor
+    np.testing.assert_allclose(got, right, rtol=0, atol=atol, err_msg=which)
+
+
+def _together(models: Sequence[onnx.ModelProto], cpu: str = "host") -> Together:
+    """Models of one kernel each, compiled as one."""
+    compiled = omb.compile(joined(models), fallback="error", cpu=cpu)
+    _check_kernels(compiled, len(models))
+    return Together(models, compiled)
 
 
 def _heads(name: str, order: Sequence[int] = (0, 2, 1, 3)) -> onnx.NodeProto:
@@ -174,48 +184,64 @@ def test_known_sizes(element: int, cpu: str) -> None:
 
 
 @pytest.mark.parametrize("cpu", CPUS)
-@pytest.mark.parametrize("element", [FLOAT, DOUBLE])
-def test_unknown_sizes(element: int, cpu: str) -> None:
-    inputs = _tensors("m", "n", 24, 20, element=element)
-    model = small_models.model(_exported(), inputs, [_result("m", 20, element=element)])
-    session = _compile(model, 1, cpu)
-    dtype = helper.tensor_dtype_to_np_dtype(element).type
+def test_unknown_sizes(cpu: str) -> None:
+    elements = (FLOAT, DOUBLE)
+    session = _together(
+        [
+            small_models.model(
+                _exported(),
+                _tensors("m", "n", 24, 20, element=element),
+                [_result("m", 20, element=element)],
+            )
+            for element in elements
+        ],
+        cpu,
+    )
+    dtypes = [helper.tensor_dtype_to_np_dtype(element).type for element in elements]
     for m, n in [*((size[:2]) for size in SIZES), (128, 129), (200, 127), (96, 500), (0, 3)]:
-        feed = _feed(m, n, 24, 20, dtype=dtype)
-        (got,) = session.run(None, feed)
-        _check(got, _expected(feed))
-    (got,) = session.run(None, _feed(5, 0, 24, 20, dtype=dtype))
-    _check(got, np.zeros((2, 5, 3, 20)))  # sums of nothing
+        feeds = [_feed(m, n, 24, 20, dtype=dtype) for dtype in dtypes]
+        for feed, (got,) in zip(feeds, session.run(feeds), strict=True):
+            _check(got, _expected(feed), which=f"{m} queries, {n} keys")
+    for (got,) in session.run([_feed(5, 0, 24, 20, dtype=dtype) for dtype in dtypes]):
+        _check(got, np.zeros((2, 5, 3, 20)))  # sums of nothing
 
 
 def test_one_of_the_sequences_is_known() -> None:
-    for m, n in [(1, "n"), (40, "n"), ("m", 1), ("m", 77)]:
-        session = _compile(small_models.model(_exported(), _tensors(m, n), [_result(m)]))
-        for other in (1, 16, 45, 150):
-            sizes = [other if isinstance(size, str) else size for size in (m, n)]
-            feed = _feed(sizes[0], sizes[1])
-            _check(session.run(None, feed)[0], _expected(feed))
+    sizes = [(1, "n"), (40, "n"), ("m", 1), ("m", 77)]
+    session = _together(
+        [small_models.model(_exported(), _tensors(m, n), [_result(m)]) for m, n in sizes]
+    )
+    for other in (1, 16, 45, 150):
+        actual = [[other if isinstance(size, str) else size for size in both] for both in sizes]
+        feeds = [_feed(m, n) for m, n in actual]
+        for both, feed, (got,) in zip(actual, feeds, session.run(feeds), strict=True):
+            _check(got, _expected(feed), which=f"queries and keys: {both}")
 
 
 def _add(bias: str) -> onnx.NodeProto:
     return helper.make_node("Add", ["raw", bias], ["scores"], "add")
 
 
-@pytest.mark.parametrize(
-    "shape", ["bhmn", "b1mn", "11mn", "mn", "b11n", "n", "1", "bhm1", "m1", "h11", "h1n"]
-)
-def test_masks_of_any_shape(shape: str) -> None:
+MASKS = ("bhmn", "b1mn", "11mn", "mn", "b11n", "n", "1", "bhm1", "m1", "h11", "h1n")
+
+
+def test_masks_of_any_shape() -> None:
     """Of one value for all keys or queries, or of one each."""
-    dims: list[int | str] = [{"h": 3, "1": 1}.get(dim, dim) for dim in shape]
-    inputs = [*_tensors("m", "n"), small_models.tensor("bias", FLOAT, dims)]
-    model = small_models.model(_exported(before=[_add("bias")]), inputs, [_result("m")])
-    session = _compile(model)
+    models = []
+    for shape in MASKS:
+        dims: list[int | str] = [{"h": 3, "1": 1}.get(dim, dim) for dim in shape]
+        inputs = [*_tensors("m", "n"), small_models.tensor("bias", FLOAT, dims)]
+        models.append(small_models.model(_exported(before=[_add("bias")]), inputs, [_result("m")]))
+    session = _together(models)
     for b, m, n in [(2, 5, 37), (1, 40, 33), (3, 1, 130), (1, 17, 1), (2, 64, 256)]:
         sizes = {"b": b, "h": 3, "m": m, "n": n, "1": 1}
-        bias = _random(*(sizes[dim] for dim in shape))
-        bias[..., ::3] *= 5
-        feed = {**_feed(m, n, batch=b), "bias": bias}
-        _check(session.run(None, feed)[0], _expected(feed, bias.astype(np.float64)))
+        feed, biases = _feed(m, n, batch=b), []
+        for shape in MASKS:
+            biases.append(_random(*(sizes[dim] for dim in shape)))
+            biases[-1][..., ::3] *= 5
+        results = session.run([{**feed, "bias": bias} for bias in biases])
+        for shape, bias, (got,) in zip(MASKS, biases, results, strict=True):
+            _check(got, _expected(feed, bias.astype(np.float64)), which=f"{shape} of {sizes}")
 
 
 @pytest.mark.parametrize("dims", [(40, 70), ("m", "n")])
@@ -420,13 +446,19 @@ def _operator(
     return small_models.model([node], inputs, outputs, opset=23)
 
 
-def _compare(model: onnx.ModelProto, feeds: Sequence[dict[str, np.ndarray]]) -> None:
-    compiled = omb.compile(model, fallback="error")
+def _compare(
+    models: Sequence[onnx.ModelProto], feeds: Sequence[Sequence[dict[str, np.ndarray]]]
+) -> None:
+    """The models, compiled as one, against the reference; `feeds`: of each model."""
+    compiled = omb.compile(joined(models), fallback="error")
     assert "matmul" not in compiled.emit("vector")
-    session, reference = omb.InferenceSession(compiled), ReferenceEvaluator(model)
-    for feed in feeds:
-        for got, right in zip(session.run(None, feed), reference.run(None, feed), strict=True):
-            _check(got, right)
+    session, references = Together(models, compiled), [ReferenceEvaluator(m) for m in models]
+    for inputs in zip(*feeds, strict=True):
+        for model, reference, feed, found in zip(
+            models, references, inputs, session.run(inputs), strict=True
+        ):
+            for got, right in zip(found, reference.run(None, feed), strict=True):
+                _check(got, right, which=onnx.printer.to_text(model.graph.node[0]))
 
 
 def _operands(
@@ -445,34 +477,36 @@ def _operands(
 
 
 @pytest.mark.parametrize("rank", [3, 4])
-@pytest.mark.parametrize("causal", [0, 1])
-@pytest.mark.parametrize("groups", [1, 2, 6])
-def test_operator(groups: int, causal: int, rank: int) -> None:
-    dims: dict[str, Size] = {"m": "m", "n": "n", "heads": 6, "groups": groups}
+def test_operator(rank: int) -> None:
     sizes = [(1, 1, 1), (2, 7, 20), (1, 70, 150), (2, 33, 33)]
-    feeds = [_operands(b, m, n, 6, groups, rank=rank) for b, m, n in sizes]
-    _compare(_operator(dims, rank=rank, is_causal=causal, scale=0.3), feeds)
+    models, feeds = [], []
+    for groups in (1, 2, 6):
+        dims: dict[str, Size] = {"m": "m", "n": "n", "heads": 6, "groups": groups}
+        for causal in (0, 1):
+            models.append(_operator(dims, rank=rank, is_causal=causal, scale=0.3))
+            feeds.append([_operands(b, m, n, 6, groups, rank=rank) for b, m, n in sizes])
+    _compare(models, feeds)
 
 
-@pytest.mark.parametrize("element", [FLOAT, BOOL])
-def test_operator_with_a_mask(element: int) -> None:
+def test_operator_with_a_mask() -> None:
     dims: dict[str, Size] = {"m": "m", "n": "n", "heads": 4, "groups": 2}
-    model = _operator(dims, (element, ["b", 1, "m", "n"]), rank=3)
-    feeds = []
+    elements = (FLOAT, BOOL)
+    models = [_operator(dims, (each, ["b", 1, "m", "n"]), rank=3) for each in elements]
+    feeds: list[list[dict[str, np.ndarray]]] = [[], []]
     for b, m, n in [(2, 7, 20), (1, 70, 150)]:
         mask = np.random.default_rng(m).random((b, 1, m, n)) < 0.6
         mask[:, :, :, 0] = True
-        values = mask if element == BOOL else np.where(mask, 0, -np.inf).astype(np.float32)
-        feeds.append({**_operands(b, m, n, 4, 2, rank=3), "mask": values})
-    _compare(model, feeds)
+        operands = _operands(b, m, n, 4, 2, rank=3)
+        feeds[0].append({**operands, "mask": np.where(mask, 0, -np.inf).astype(np.float32)})
+        feeds[1].append({**operands, "mask": mask})
+    _compare(models, feeds)
 
 
-@pytest.mark.parametrize("causal", [0, 1])
-def test_operator_with_a_past(causal: int) -> None:
+def test_operator_with_a_past() -> None:
     dims: dict[str, Size] = {"m": "m", "n": "m", "p": "p", "heads": 4, "groups": 2}
-    model = _operator(dims, past=True, is_causal=causal)
+    models = [_operator(dims, past=True, is_causal=causal) for causal in (0, 1)]
     feeds = [_operands(b, m, m, 4, 2, p) for b, m, p in [(1, 1, 40), (2, 9, 0), (1, 40, 100)]]
-    _compare(model, feeds)
+    _compare(models, [feeds, feeds])
 
 
 @pytest.mark.parametrize("cpu", CPUS)

@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 import onnx_mlir_bridge as omb
 import pytest
-from import_support import evaluate, normalized, run_in_onnxruntime
+from import_support import run_in_onnxruntime
+from models.joined import Together
 from onnx import TensorProto, helper
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is what they are compared to")
@@ -19,6 +20,7 @@ class Case:
 
     # Whether the last dimensions of inputs stay static when the others are dynamic.
     static_width = False
+    rtol, atol, steps = 1e-5, 1e-5, 0
 
     def __init__(self, op, operands, outputs=1, constants=(), domain=MS, opset=17, **attributes):
         self.operands = [None if x is None else np.asarray(x) for x in operands]
@@ -69,38 +71,41 @@ class Case:
         opsets = [helper.make_opsetid("", self.opset), helper.make_opsetid(MS, 1)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
-    def check(self, rtol=1e-5, atol=1e-5, steps=0, dynamic=(True,)):
-        """steps: how far quantized results may be off, where .5 is rounded.
+    def within(self, rtol=1e-5, atol=1e-5, steps=0):
+        """Other tolerances. steps: how far quantized results may be off, where .5 is rounded."""
+        self.rtol, self.atol, self.steps = rtol, atol, steps
+        return self
 
-        dynamic: whether the model's sizes are names. What the operators are composed of is tested
-        with known sizes elsewhere, so that one model is enough for most.
-        """
-        expected = run_in_onnxruntime(self.model(), self.inputs)
-        for names in dynamic:
-            model = self.model(expected, names)
-            actual = run(model, self.inputs)
-            for mine, theirs in zip(actual, expected, strict=True):
-                assert mine.dtype == theirs.dtype
-                assert mine.shape == theirs.shape
-                if mine.dtype in (np.int8, np.uint8) and steps:
-                    off = np.abs(mine.astype(int) - theirs.astype(int))
-                    assert off.max(initial=0) <= steps
-                    assert (off > 0).mean() < 0.05
-                else:
-                    np.testing.assert_allclose(
-                        mine.astype(np.float64), theirs.astype(np.float64), rtol, atol
-                    )
+    def compare(self, actual, expected):
+        which = helper.printable_node(self.node)
+        for mine, theirs in zip(actual, expected, strict=True):
+            assert mine.dtype == theirs.dtype, which
+            assert mine.shape == theirs.shape, which
+            if mine.dtype in (np.int8, np.uint8) and self.steps:
+                off = np.abs(mine.astype(int) - theirs.astype(int))
+                assert off.max(initial=0) <= self.steps, which
+                assert (off > 0).mean() < 0.05, which
+            else:
+                np.testing.assert_allclose(
+                    mine.astype(np.float64),
+                    theirs.astype(np.float64),
+                    self.rtol,
+                    self.atol,
+                    err_msg=which,
+                )
 
 
-def run(model, inputs):
-    """In a session; in onnx's evaluator for what is composed of an operator without a lowering."""
-    from onnx_mlir_bridge._mlir._mlir_libs import _omb
+def check(*cases, dynamic=True):
+    """That each computes what ONNX Runtime does; all are compiled as one.
 
-    lowered = frozenset(name.removeprefix("onnx.") for name in _omb.lowered_operators())
-    composed = normalized(model, lowered)
-    if "MatMulInteger" in {n.op_type for n in composed.graph.node} - lowered:
-        return evaluate(composed, inputs)
-    return omb.InferenceSession(model).run(None, inputs)
+    dynamic: whether the models' sizes are names. What the operators are composed of is tested with
+    known sizes elsewhere, so that one model is enough for most.
+    """
+    expected = [run_in_onnxruntime(case.model(), case.inputs) for case in cases]
+    models = [case.model(right, dynamic) for case, right in zip(cases, expected, strict=True)]
+    actual = Together(models).run([case.inputs for case in cases])
+    for case, mine, right in zip(cases, actual, expected, strict=True):
+        case.compare(mine, right)
 
 
 @pytest.fixture
@@ -114,46 +119,58 @@ def floats(rng, *shape, dtype=np.float32):
 
 def test_activations(rng):
     x, bias = floats(rng, 2, 3, 8), floats(rng, 8)
-    Case("Gelu", [x]).check()
-    Case("BiasGelu", [x, bias]).check()
-    # ONNX Runtime's tanh is an approximation.
-    Case("FastGelu", [x]).check(rtol=1e-4)
-    Case("FastGelu", [x, bias]).check(rtol=1e-4)
-    Case("QuickGelu", [x]).check()
-    Case("QuickGelu", [x], alpha=0.7).check()
+    check(
+        Case("Gelu", [x]),
+        Case("BiasGelu", [x, bias]),
+        # ONNX Runtime's tanh is an approximation.
+        Case("FastGelu", [x]).within(rtol=1e-4),
+        Case("FastGelu", [x, bias]).within(rtol=1e-4),
+        Case("QuickGelu", [x]),
+        Case("QuickGelu", [x], alpha=0.7),
+    )
 
 
-@pytest.mark.parametrize("batch", [(), (2,), (2, 3)])
-def test_fused_matmul(rng, batch):
-    a, b = floats(rng, *batch, 4, 5), floats(rng, *batch, 5, 6)
-    Case("FusedMatMul", [a, b], alpha=0.5).check()
-    at, bt = np.ascontiguousarray(a.swapaxes(-1, -2)), np.ascontiguousarray(b.swapaxes(-1, -2))
-    Case("FusedMatMul", [at, b], transA=1).check()
-    Case("FusedMatMul", [at, bt], transA=1, transB=1, alpha=2.0).check()
+def test_fused_matmul(rng):
+    cases = []
+    for batch in [(), (2,), (2, 3)]:
+        a, b = floats(rng, *batch, 4, 5), floats(rng, *batch, 5, 6)
+        at, bt = np.ascontiguousarray(a.swapaxes(-1, -2)), np.ascontiguousarray(b.swapaxes(-1, -2))
+        cases += [
+            Case("FusedMatMul", [a, b], alpha=0.5),
+            Case("FusedMatMul", [at, b], transA=1),
+            Case("FusedMatMul", [at, bt], transA=1, transB=1, alpha=2.0),
+        ]
+    check(*cases)
 
 
 def test_fused_matmul_of_batches_behind(rng):
     a, b = floats(rng, 4, 2, 3, 5), floats(rng, 2, 3, 5, 6)
-    Case("FusedMatMul", [a, b], transBatchA=1).check()
-    a, b = floats(rng, 5, 2, 3, 4), floats(rng, 6, 2, 3, 5)
-    Case("FusedMatMul", [a, b], transBatchA=1, transA=1, transBatchB=1, transB=1).check()
+    at, bt = floats(rng, 5, 2, 3, 4), floats(rng, 6, 2, 3, 5)
+    check(
+        Case("FusedMatMul", [a, b], transBatchA=1),
+        Case("FusedMatMul", [at, bt], transBatchA=1, transA=1, transBatchB=1, transB=1),
+    )
 
 
 def test_skip_layer_normalization(rng):
     x, skip = floats(rng, 2, 3, 8), floats(rng, 2, 3, 8)
     gamma, beta, bias = floats(rng, 8), floats(rng, 8), floats(rng, 8)
-    Case("SkipLayerNormalization", [x, skip, gamma]).check(atol=1e-4)
-    Case("SkipLayerNormalization", [x, skip, gamma, beta, bias], (0, 3), epsilon=1e-3).check()
-    Case("SkipLayerNormalization", [x, skip[0], gamma, beta], (0, 3)).check(atol=1e-4)
-    Case("SkipSimplifiedLayerNormalization", [x, skip, gamma, bias], (0, 3)).check()
-    Case("SkipSimplifiedLayerNormalization", [x, skip, gamma], epsilon=1e-2).check()
+    check(
+        Case("SkipLayerNormalization", [x, skip, gamma]).within(atol=1e-4),
+        Case("SkipLayerNormalization", [x, skip, gamma, beta, bias], (0, 3), epsilon=1e-3),
+        Case("SkipLayerNormalization", [x, skip[0], gamma, beta], (0, 3)).within(atol=1e-4),
+        Case("SkipSimplifiedLayerNormalization", [x, skip, gamma, bias], (0, 3)),
+        Case("SkipSimplifiedLayerNormalization", [x, skip, gamma], epsilon=1e-2),
+    )
 
 
 def test_layer_normalizations_of_the_default_domain(rng):
     x, scale, bias = floats(rng, 2, 3, 8), floats(rng, 8), floats(rng, 8)
-    Case("SimplifiedLayerNormalization", [x, scale], domain="", epsilon=1e-2).check()
-    Case("SimplifiedLayerNormalization", [x, scale], 2, domain="").check()
-    Case("LayerNormalization", [x, scale, bias], domain="", opset=14).check()
+    check(
+        Case("SimplifiedLayerNormalization", [x, scale], domain="", epsilon=1e-2),
+        Case("SimplifiedLayerNormalization", [x, scale], 2, domain=""),
+    )
+    check(Case("LayerNormalization", [x, scale, bias], domain="", opset=14))
 
 
 def test_embed_layer_normalization(rng):
@@ -163,32 +180,31 @@ def test_embed_layer_normalization(rng):
     gamma, beta = floats(rng, 8), floats(rng, 8)
     mask = np.array([[1, 1, 1, 0], [1, 1, 0, 0]], np.int32)
     positions = np.array([[1, 2, 3, 4], [0, 1, 2, 3]], np.int32)
-    Case(
-        "EmbedLayerNormalization", [ids, kinds, words, places, segments, gamma, beta, mask], 2
-    ).check(atol=1e-4)
-    Case("EmbedLayerNormalization", [ids, None, words, places, None, gamma, beta], 2).check(
-        atol=1e-4
-    )
-    Case(
-        "EmbedLayerNormalization",
+    operands = [
+        [ids, kinds, words, places, segments, gamma, beta, mask],
+        [ids, None, words, places, None, gamma, beta],
         [ids, kinds, words, places, segments, gamma, beta, None, positions],
-        3,
-    ).check(atol=1e-4)
+    ]
+    check(
+        *(
+            Case("EmbedLayerNormalization", some, outputs).within(atol=1e-4)
+            for some, outputs in zip(operands, (2, 2, 3), strict=True)
+        )
+    )
 
 
 def test_rotary_embedding(rng):
     cos, sin = floats(rng, 10, 4), floats(rng, 10, 4)
     positions = np.array([[1, 2, 3], [4, 5, 6]], np.int64)
-    x = floats(rng, 2, 3, 16)
-    Case("RotaryEmbedding", [x, positions, cos, sin]).check()
-    Case("RotaryEmbedding", [x, positions, cos, sin], interleaved=1).check()
-    Case("RotaryEmbedding", [x, np.array([2], np.int64), cos, sin]).check()
-    heads = floats(rng, 2, 4, 3, 8)
-    Case("RotaryEmbedding", [heads, positions, cos, sin]).check()
-    part = floats(rng, 2, 3, 32)
-    Case(
-        "RotaryEmbedding", [part, positions, cos, sin], num_heads=2, rotary_embedding_dim=8
-    ).check()
+    x, heads, part = floats(rng, 2, 3, 16), floats(rng, 2, 4, 3, 8), floats(rng, 2, 3, 32)
+    two = {"num_heads": 2, "rotary_embedding_dim": 8}
+    check(
+        Case("RotaryEmbedding", [x, positions, cos, sin]),
+        Case("RotaryEmbedding", [x, positions, cos, sin], interleaved=1),
+        Case("RotaryEmbedding", [x, np.array([2], np.int64), cos, sin]),
+        Case("RotaryEmbedding", [heads, positions, cos, sin]),
+        Case("RotaryEmbedding", [part, positions, cos, sin], **two),
+    )
 
 
 MASKS = {
@@ -200,52 +216,57 @@ MASKS = {
 }
 
 
-@pytest.mark.parametrize("mask", MASKS)
-@pytest.mark.parametrize("causal", [0, 1])
-def test_attention(rng, mask, causal):
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_attention(rng, dynamic):
     x, weights, bias = floats(rng, 2, 4, 8), floats(rng, 8, 24), floats(rng, 24)
-    case = Case("Attention", [x, weights, bias, MASKS[mask]], num_heads=2, unidirectional=causal)
-    # Dynamic sizes don't tell [2 * batch] from [batch].
-    case.check(atol=1e-4, dynamic=[False] if mask == "ends_and_starts" else [False, True])
+    cases = [
+        Case("Attention", [x, weights, bias, mask], num_heads=2, unidirectional=causal)
+        for name, mask in MASKS.items()
+        for causal in (0, 1)
+        # Dynamic sizes don't tell [2 * batch] from [batch].
+        if not (dynamic and name == "ends_and_starts")
+    ]
+    check(*(case.within(atol=1e-4) for case in cases), dynamic=dynamic)
 
 
 def test_attention_with_a_past_and_a_bias(rng):
     x, weights, bias = floats(rng, 2, 3, 8), floats(rng, 8, 24), floats(rng, 24)
     past, extra = floats(rng, 2, 2, 2, 5, 4), floats(rng, 2, 2, 3, 3)
-    Case("Attention", [x, weights, bias, None, None, extra], num_heads=2).check(atol=1e-4)
-    Case("Attention", [x, weights, bias, None, past], 2, num_heads=2).check(atol=1e-4)
-    Case("Attention", [x, weights, bias, None, past], 2, num_heads=2, unidirectional=1).check(
-        atol=1e-4
-    )
+    cases = [
+        Case("Attention", [x, weights, bias, None, None, extra], num_heads=2),
+        Case("Attention", [x, weights, bias, None, past], 2, num_heads=2),
+        Case("Attention", [x, weights, bias, None, past], 2, num_heads=2, unidirectional=1),
+    ]
+    check(*(case.within(atol=1e-4) for case in cases))
 
 
 def test_attention_of_different_widths(rng):
     x, weights, bias = floats(rng, 2, 3, 8), floats(rng, 8, 28), floats(rng, 28)
-    Case(
-        "Attention",
-        [x, weights, bias],
-        num_heads=2,
-        qkv_hidden_sizes=[8, 8, 12],
-        scale=0.3,
-    ).check(atol=1e-4)
+    sizes = {"num_heads": 2, "qkv_hidden_sizes": [8, 8, 12]}
+    check(Case("Attention", [x, weights, bias], scale=0.3, **sizes).within(atol=1e-4))
 
 
 def test_multi_head_attention(rng):
     q, k, v = floats(rng, 2, 3, 8), floats(rng, 2, 4, 8), floats(rng, 2, 4, 12)
     bias, extra = floats(rng, 28), floats(rng, 1, 2, 3, 4)
     mask = np.array([[1, 1, 1, 0], [1, 1, 1, 1]], np.int32)
-    Case("MultiHeadAttention", [q, k, v], num_heads=2).check()
-    Case("MultiHeadAttention", [q, k, v, bias, mask], num_heads=2).check(atol=1e-4)
-    Case("MultiHeadAttention", [q, k, v, None, None, extra], num_heads=2, scale=0.2).check()
-    Case("MultiHeadAttention", [q, q, q], num_heads=2, unidirectional=1).check()
+    check(
+        Case("MultiHeadAttention", [q, k, v], num_heads=2),
+        Case("MultiHeadAttention", [q, k, v, bias, mask], num_heads=2).within(atol=1e-4),
+        Case("MultiHeadAttention", [q, k, v, None, None, extra], num_heads=2, scale=0.2),
+        Case("MultiHeadAttention", [q, q, q], num_heads=2, unidirectional=1),
+    )
 
 
 def test_multi_head_attention_of_packed_and_past_values(rng):
     q = floats(rng, 2, 3, 8)
     k, v = floats(rng, 2, 2, 4, 4), floats(rng, 2, 2, 4, 4)
-    Case("MultiHeadAttention", [q, k, v], num_heads=2).check()
     past_k, past_v = floats(rng, 2, 2, 5, 4), floats(rng, 2, 2, 5, 4)
-    Case("MultiHeadAttention", [q, q, q, None, None, None, past_k, past_v], 3, num_heads=2).check()
+    operands = [q, q, q, None, None, None, past_k, past_v]
+    check(
+        Case("MultiHeadAttention", [q, k, v], num_heads=2),
+        Case("MultiHeadAttention", operands, 3, num_heads=2),
+    )
 
 
 def test_multi_head_attention_of_packed_values(rng):
@@ -256,10 +277,13 @@ def test_multi_head_attention_of_packed_values(rng):
         {"in0": q, "in1": k, "in2": v},
     )
     parts = [x.reshape(2, 3, 2, 4) for x in (q, k, v)]
-    for operands in ([np.stack(parts, 3)], [q, np.stack(parts[1:], 3)]):
-        case = Case("MultiHeadAttention", operands, num_heads=2)
-        actual = run(case.model(expected), case.inputs)
-        np.testing.assert_allclose(actual[0], expected[0], rtol=1e-5, atol=1e-5)
+    cases = [
+        Case("MultiHeadAttention", operands, num_heads=2)
+        for operands in ([np.stack(parts, 3)], [q, np.stack(parts[1:], 3)])
+    ]
+    session = Together([case.model(expected) for case in cases])
+    for case, actual in zip(cases, session.run([case.inputs for case in cases]), strict=True):
+        case.compare(actual, expected)
 
 
 def gqa(rng, batch, queries, past, ends, capacity=0, packed=False, sink=False, extra=False, **more):
@@ -301,22 +325,25 @@ def gqa(rng, batch, queries, past, ends, capacity=0, packed=False, sink=False, e
 
 
 def test_group_query_attention_of_a_prompt(rng):
-    gqa(rng, 2, 5, 0, [4, 4]).check()
-    gqa(rng, 1, 5, 0, [4], do_rotary=1, packed=True).check()
-    gqa(rng, 2, 5, 0, [4, 4], do_rotary=1, rotary_interleaved=1, scale=0.3).check()
-    gqa(rng, 1, 6, 0, [5], local_window_size=2, softcap=5.0).check()
+    check(
+        gqa(rng, 2, 5, 0, [4, 4]),
+        gqa(rng, 1, 5, 0, [4], do_rotary=1, packed=True),
+        gqa(rng, 2, 5, 0, [4, 4], do_rotary=1, rotary_interleaved=1, scale=0.3),
+        gqa(rng, 1, 6, 0, [5], local_window_size=2, softcap=5.0),
+    )
 
 
 def test_group_query_attention_of_a_token(rng):
-    gqa(rng, 2, 1, 6, [6, 6], do_rotary=1).check()
-    gqa(rng, 1, 1, 6, [6], local_window_size=3).check()
-    gqa(rng, 1, 3, 6, [8], do_rotary=1).check()
-    gqa(rng, 2, 1, 6, [6, 6], extra=True).check()
+    check(
+        gqa(rng, 2, 1, 6, [6, 6], do_rotary=1),
+        gqa(rng, 1, 1, 6, [6], local_window_size=3),
+        gqa(rng, 1, 3, 6, [8], do_rotary=1),
+        gqa(rng, 2, 1, 6, [6, 6], extra=True),
+    )
 
 
 def test_group_query_attention_with_a_sink(rng):
-    gqa(rng, 2, 5, 0, [4, 4], smooth_softmax=1).check()
-    gqa(rng, 2, 1, 6, [6, 6], sink=True).check()
+    check(gqa(rng, 2, 5, 0, [4, 4], smooth_softmax=1), gqa(rng, 2, 1, 6, [6, 6], sink=True))
 
 
 def test_group_query_attention_with_a_longer_cache(rng):
@@ -333,16 +360,7 @@ def test_group_query_attention_with_a_longer_cache(rng):
             )
 
 
-# ONNX Runtime has no kernel for 8 bits with zero points that are floats.
-@pytest.mark.parametrize(
-    ("bits", "zeros"),
-    [
-        *((bits, zeros) for bits in (2, 4) for zeros in ("none", "packed", "float")),
-        *((8, zeros) for zeros in ("none", "packed")),
-    ],
-)
-@pytest.mark.parametrize("k", [32, 40])
-def test_matmul_nbits(rng, bits, zeros, k):
+def matmul_nbits(rng, bits, zeros, k, constants=(1, 2)):
     n, size = 6, 16
     blocks = -(-k // size)
     a = floats(rng, 2, 3, k)
@@ -354,12 +372,24 @@ def test_matmul_nbits(rng, bits, zeros, k):
     elif zeros == "float":
         zero = rng.uniform(0, 3, (n, blocks)).astype(np.float32)
     operands = [a, b, scales, zero, None, floats(rng, n)]
-    case = Case("MatMulNBits", operands, constants=(1, 2), K=k, N=n, block_size=size, bits=bits)
-    case.check(rtol=1e-4, atol=1e-4, dynamic=[k == 40])
-    if bits == 4 and k == 40:
-        # Weights that are no constants.
-        case = Case("MatMulNBits", operands, K=k, N=n, block_size=size, bits=bits)
-        case.check(rtol=1e-4, atol=1e-4, dynamic=[False])
+    case = Case("MatMulNBits", operands, constants=constants, K=k, N=n, block_size=size, bits=bits)
+    return case.within(rtol=1e-4, atol=1e-4)
+
+
+# ONNX Runtime has no kernel for 8 bits with zero points that are floats.
+ZEROS = {
+    bits: ("none", "packed", "float") if bits < 8 else ("none", "packed") for bits in (2, 4, 8)
+}
+
+
+@pytest.mark.parametrize("bits", ZEROS)
+def test_matmul_nbits(rng, bits):
+    check(*(matmul_nbits(rng, bits, zeros, 32) for zeros in ZEROS[bits]), dynamic=False)
+    check(*(matmul_nbits(rng, bits, zeros, 40) for zeros in ZEROS[bits]), dynamic=True)
+
+
+def test_matmul_nbits_of_weights_that_are_no_constants(rng):
+    check(*(matmul_nbits(rng, 4, zeros, 40, ()) for zeros in ZEROS[4]), dynamic=False)
 
 
 @pytest.mark.parametrize(
@@ -393,11 +423,13 @@ def scale(value):
 def test_quantized_elementwise(rng, dtype):
     zero = np.array(3, dtype)
     a, b = quantized(rng, 2, 3, 8, dtype=dtype), quantized(rng, 8, dtype=dtype)
+    cases = []
     for op in ("QLinearAdd", "QLinearMul"):
-        Case(op, [a, scale(0.1), zero, b, scale(0.07), zero, scale(0.2), zero]).check(steps=1)
-        Case(op, [a, scale(0.1), zero, b, scale(0.07), zero, scale(0.2)]).check(steps=1)
+        operands = [a, scale(0.1), zero, b, scale(0.07), zero, scale(0.2)]
+        cases += [Case(op, [*operands, zero]), Case(op, operands)]
     for op in ("QLinearSigmoid", "QLinearLeakyRelu"):
-        Case(op, [a, scale(0.1), zero, scale(0.01), zero], constants=(1, 2, 3, 4)).check(steps=1)
+        cases.append(Case(op, [a, scale(0.1), zero, scale(0.01), zero], constants=(1, 2, 3, 4)))
+    check(*(case.within(steps=1) for case in cases))
 
 
 def test_quantized_concat(rng):
@@ -409,60 +441,65 @@ def test_quantized_concat(rng):
         constants=(0, 1, 3, 4, 6, 7),
         axis=1,
     )
-    case.check(steps=1)
+    check(case.within(steps=1))
 
 
-@pytest.mark.parametrize("opset", [11, 13])
-def test_quantized_softmax(rng, opset):
+def test_quantized_softmax(rng):
     x = quantized(rng, 2, 3, 8)
     operands = [x, scale(0.1), np.array(3, np.uint8), scale(1 / 256), np.array(0, np.uint8)]
-    case = Case("QLinearSoftmax", operands, constants=(1, 2, 3, 4), axis=1, opset=17)
-    case.node.attribute.append(helper.make_attribute("opset", opset))
-    case.check(steps=1)
+    cases = [Case("QLinearSoftmax", operands, constants=(1, 2, 3, 4), axis=1) for _ in range(2)]
+    for case, opset in zip(cases, (11, 13), strict=True):
+        case.node.attribute.append(helper.make_attribute("opset", opset))
+    check(*(case.within(steps=1) for case in cases))
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
-def test_quantized_pools(rng, dtype):
-    zero = np.array(3, dtype)
-    x = quantized(rng, 2, 8, 5, 6, dtype=dtype)
-    operands = [x, scale(0.1), zero, scale(0.067), zero]
-    for last in (0, 1):
-        Case("QLinearGlobalAveragePool", operands, channels_last=last).check(steps=1)
-        if dtype == np.uint8:
-            Case(
-                "QLinearAveragePool",
-                operands,
-                channels_last=last,
-                kernel_shape=[3, 2],
-                strides=[2, 1],
-                pads=[1, 0, 1, 1],
-            ).check(steps=1)
+def test_quantized_pools(rng):
+    window = {"kernel_shape": [3, 2], "strides": [2, 1], "pads": [1, 0, 1, 1]}
+    cases = []
+    for dtype in (np.uint8, np.int8):
+        zero = np.array(3, dtype)
+        x = quantized(rng, 2, 8, 5, 6, dtype=dtype)
+        operands = [x, scale(0.1), zero, scale(0.067), zero]
+        for last in (0, 1):
+            cases.append(Case("QLinearGlobalAveragePool", operands, channels_last=last))
+            if dtype == np.uint8:
+                cases.append(Case("QLinearAveragePool", operands, channels_last=last, **window))
+    check(*(case.within(steps=1) for case in cases))
 
 
-@pytest.mark.parametrize("columns", [False, True])
-def test_qgemm(rng, columns):
-    a, b = quantized(rng, 4, 6), quantized(rng, 5, 6, dtype=np.int8)
-    b_scale = rng.uniform(0.01, 0.1, 5).astype(np.float32) if columns else scale(0.05)
-    b_zero = np.zeros(5, np.int8) if columns else np.array(0, np.int8)
-    c = rng.integers(-100, 100, 5).astype(np.int32)
-    base = [a, scale(0.1), np.array(7, np.uint8), b, b_scale, b_zero]
-    Case("QGemm", base, transB=1).check()
-    Case("QGemm", [*base, c], transB=1).check()
-    Case("QGemm", [*base, c, scale(0.9), np.array(9, np.uint8)], transB=1).check(steps=1)
+def test_qgemm(rng):
+    cases = []
+    for columns in (False, True):
+        a, b = quantized(rng, 4, 6), quantized(rng, 5, 6, dtype=np.int8)
+        b_scale = rng.uniform(0.01, 0.1, 5).astype(np.float32) if columns else scale(0.05)
+        b_zero = np.zeros(5, np.int8) if columns else np.array(0, np.int8)
+        c = rng.integers(-100, 100, 5).astype(np.int32)
+        base = [a, scale(0.1), np.array(7, np.uint8), b, b_scale, b_zero]
+        stored = [*base, c, scale(0.9), np.array(9, np.uint8)]
+        cases += [
+            Case("QGemm", base, transB=1),
+            Case("QGemm", [*base, c], transB=1),
+            Case("QGemm", stored, transB=1).within(steps=1),
+        ]
+    check(*cases)
 
 
-@pytest.mark.parametrize("columns", [False, True])
-def test_matmul_of_integers_to_floats(rng, columns):
-    a, b = quantized(rng, 2, 4, 6), quantized(rng, 6, 5, dtype=np.int8)
-    b_scale = rng.uniform(0.01, 0.1, 5).astype(np.float32) if columns else scale(0.05)
-    b_zero = quantized(rng, 5, dtype=np.int8) if columns else np.array(2, np.int8)
-    a_zero, bias = np.array(7, np.uint8), floats(rng, 5)
-    operands = [a, b, scale(0.1), b_scale, a_zero, b_zero, bias]
-    Case("MatMulIntegerToFloat", operands).check()
-    Case("MatMulIntegerToFloat", operands[:4]).check()
-    x = floats(rng, 2, 4, 6)
-    Case("DynamicQuantizeMatMul", [x, b, b_scale, b_zero, bias]).check()
-    Case("DynamicQuantizeMatMul", [x, b, b_scale]).check()
+def test_matmul_of_integers_to_floats(rng):
+    cases = []
+    for columns in (False, True):
+        a, b = quantized(rng, 2, 4, 6), quantized(rng, 6, 5, dtype=np.int8)
+        b_scale = rng.uniform(0.01, 0.1, 5).astype(np.float32) if columns else scale(0.05)
+        b_zero = quantized(rng, 5, dtype=np.int8) if columns else np.array(2, np.int8)
+        a_zero, bias = np.array(7, np.uint8), floats(rng, 5)
+        operands = [a, b, scale(0.1), b_scale, a_zero, b_zero, bias]
+        x = floats(rng, 2, 4, 6)
+        cases += [
+            Case("MatMulIntegerToFloat", operands),
+            Case("MatMulIntegerToFloat", operands[:4]),
+            Case("DynamicQuantizeMatMul", [x, b, b_scale, b_zero, bias]),
+            Case("DynamicQuantizeMatMul", [x, b, b_scale]),
+        ]
+    check(*cases)
 
 
 @pytest.mark.parametrize(
@@ -504,23 +541,24 @@ def test_shapes_follow(rng):
 
 def test_fused_activations(rng):
     a, b, c = floats(rng, 3, 4), floats(rng, 5, 4), floats(rng, 5)
-    for name, parameters in {
+    activations = {
         "Relu": {},
         "Tanh": {},
         "LeakyRelu": {"activation_alpha": 0.3},
         "HardSigmoid": {"activation_alpha": 0.3, "activation_beta": 0.4},
-    }.items():
-        Case("FusedGemm", [a, b, c], transB=1, alpha=0.5, activation=name, **parameters).check()
+    }
+    products = [
+        Case("FusedGemm", [a, b, c], transB=1, alpha=0.5, activation=name, **parameters)
+        for name, parameters in activations.items()
+    ]
     x, w, bias = floats(rng, 2, 3, 6, 6), floats(rng, 4, 3, 3, 3), floats(rng, 4)
     z = floats(rng, 2, 4, 4, 4)
-    Case("FusedConv", [x, w, bias], constants=(1, 2), activation="Sigmoid").check(atol=1e-4)
-    Case(
-        "FusedConv",
-        [x, w, bias, z],
-        constants=(1, 2),
-        activation="Clip",
-        activation_params=[-0.5, 0.7],
-    ).check(atol=1e-4)
+    clip = {"activation": "Clip", "activation_params": [-0.5, 0.7]}
+    check(
+        *products,
+        Case("FusedConv", [x, w, bias], constants=(1, 2), activation="Sigmoid").within(atol=1e-4),
+        Case("FusedConv", [x, w, bias, z], constants=(1, 2), **clip).within(atol=1e-4),
+    )
 
 
 @pytest.mark.parametrize("name", ["bert_like", "vit_like", "gpt2_like"])

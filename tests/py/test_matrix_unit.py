@@ -19,9 +19,10 @@ import pytest
 from budget import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from models.joined import Together, joined
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
-from onnx_mlir_bridge.compiler import targets
+from onnx_mlir_bridge.compiler import emit, targets
 from onnx_mlir_bridge.runtime import cpu_features, matrix_unit
 from onnx_mlir_bridge.runtime.session import check_cpu
 
@@ -78,18 +79,20 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 
 
 def _uses_matrices(model: onnx.ModelProto, **options: object) -> bool:
-    text = omb.compile(model, target="cpu", cpu=CPU, **options).emit("vector")
+    """By the text of its kernels, for which IREE isn't needed."""
+    text = emit(model, "vector", cpu=CPU, **options)
     return "llvm.x86.tdp" in text
 
 
-@pytest.mark.parametrize(
-    ("inner", "is_used"),
-    [(64, True), (96, True), (24, True), (768, True), (2048, True), (16, False), (68, False)],
-)
-def test_which_products_of_bytes_use_it(inner: int, is_used: bool) -> None:
-    # 16 bytes are 4 groups, and 68 are 17: of a prime number, no step takes most of a register.
+# Whether products of so many bytes use the unit. 16 are 4 groups, and 68 are 17: of a prime number,
+# no step takes most of a register.
+WIDTHS = {64: True, 96: True, 24: True, 768: True, 2048: True, 16: False, 68: False}
+
+
+@pytest.mark.parametrize("inner", WIDTHS)
+def test_which_products_of_bytes_use_it(inner: int) -> None:
     model, _ = _bytes_matmul(64, inner, 32)
-    assert _uses_matrices(model) == is_used
+    assert _uses_matrices(model) == WIDTHS[inner]
 
 
 def test_only_narrow_factors_use_it() -> None:
@@ -116,28 +119,29 @@ def test_products_of_bytes(rows: int, inner: int, channels: int, is_dynamic: boo
 
 
 @needs_unit
-@pytest.mark.parametrize("rows", [1, 5, 16, 17, 31, 32, 33, 64, 100])
-def test_a_session_takes_any_number_of_rows(rows: int) -> None:
+def test_a_session_takes_any_number_of_rows() -> None:
     model, weights = _bytes_matmul("rows", 128, 48)
     session = omb.InferenceSession(model, providers=["cpu"])
-    for count in (rows, 1, rows):
-        x = RANDOM.integers(-128, 128, (count, 128)).astype(np.int8)
-        expected = x.astype(np.int32) @ weights.astype(np.int32)
-        np.testing.assert_array_equal(session.run(None, {"x": x})[0], expected)
+    for rows in (1, 5, 16, 17, 31, 32, 33, 64, 100):
+        for count in (rows, 1, rows):
+            x = RANDOM.integers(-128, 128, (count, 128)).astype(np.int8)
+            expected = x.astype(np.int32) @ weights.astype(np.int32)
+            np.testing.assert_array_equal(session.run(None, {"x": x})[0], expected, f"{count} rows")
 
 
 @needs_unit
-@pytest.mark.parametrize("inner", [12, 44, 64, 768])
 @pytest.mark.parametrize("rows", [1, 18, 49, 197])
-def test_products_of_bf16(rows: int, inner: int) -> None:
-    weights = RANDOM.standard_normal((inner, 50)).astype(np.float32)
-    session = omb.InferenceSession(
-        _float_model([rows, inner], weights, "MatMul"), providers=["cpu"], precision="bf16"
-    )
-    x = RANDOM.standard_normal((rows, inner)).astype(np.float32)
-    expected = _rounded(x) @ _rounded(weights)
-    error = np.linalg.norm(session.run(None, {"x": x})[0] - expected)
-    assert error <= 1e-5 * np.linalg.norm(expected)
+def test_products_of_bf16(rows: int) -> None:
+    sizes = (12, 44, 64, 768)
+    weights = [RANDOM.standard_normal((inner, 50)).astype(np.float32) for inner in sizes]
+    xs = [RANDOM.standard_normal((rows, inner)).astype(np.float32) for inner in sizes]
+    models = [_float_model(list(x.shape), w, "MatMul") for x, w in zip(xs, weights, strict=True)]
+    session = Together(models, providers=["cpu"], precision="bf16")
+    results = session.run([{"x": x} for x in xs])
+    for inner, x, w, (result,) in zip(sizes, xs, weights, results, strict=True):
+        expected = _rounded(x) @ _rounded(w)
+        error = np.linalg.norm(result - expected)
+        assert error <= 1e-5 * np.linalg.norm(expected), f"sums of {inner}"
 
 
 @needs_unit
@@ -178,27 +182,24 @@ CONVOLUTIONS = {
 
 
 @needs_unit
-@pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("name", CONVOLUTIONS)
-def test_convolutions_of_bf16(name: str, batch: int) -> None:
+def test_convolutions_of_bf16(name: str) -> None:
+    """Of one image and of three, compiled as one."""
     size, taps, attributes = CONVOLUTIONS[name]
     weights = RANDOM.standard_normal((40, 32, taps, taps)).astype(np.float32)
-    x = RANDOM.standard_normal((batch, 32, size, size + 2)).astype(np.float32)
-    model = _float_model(list(x.shape), weights, "Conv", **attributes)
-    assert _uses_matrices(model, precision="bf16")
-    session = omb.InferenceSession(model, providers=["cpu"], precision="bf16")
-    expected = _convolved(_rounded(x), _rounded(weights), **attributes)
-    error = np.linalg.norm(session.run(None, {"x": x})[0] - expected)
-    assert error <= 1e-5 * np.linalg.norm(expected)
+    xs = [RANDOM.standard_normal((n, 32, size, size + 2)).astype(np.float32) for n in (1, 3)]
+    models = [_float_model(list(x.shape), weights, "Conv", **attributes) for x in xs]
+    for model in models:
+        assert _uses_matrices(model, precision="bf16")
+    session = Together(models, providers=["cpu"], precision="bf16")
+    for x, (result,) in zip(xs, session.run([{"x": x} for x in xs]), strict=True):
+        expected = _convolved(_rounded(x), _rounded(weights), **attributes)
+        error = np.linalg.norm(result - expected)
+        assert error <= 1e-5 * np.linalg.norm(expected), f"{len(x)} images"
 
 
-@needs_unit
-@pytest.mark.parametrize("zero_point", [-128, 3])
-@pytest.mark.parametrize("name", CONVOLUTIONS)
-def test_convolutions_of_bytes(name: str, zero_point: int) -> None:
-    """Padding is the zero point: zeros where 128 is added to each byte, or another number."""
-    size, taps, attributes = CONVOLUTIONS[name]
-    weights = RANDOM.integers(-128, 128, (24, 32, taps, taps)).astype(np.int8)
+def _bytes_convolution(name: str, weights: np.ndarray, zero_point: int) -> onnx.ModelProto:
+    size, _, attributes = CONVOLUTIONS[name]
     model = _model(
         [helper.make_node("ConvInteger", ["x", "w", "z"], ["y"], **attributes)],
         {"w": weights, "z": np.int8(zero_point)},
@@ -206,11 +207,24 @@ def test_convolutions_of_bytes(name: str, zero_point: int) -> None:
         onnx.TensorProto.INT8,
     )
     model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.INT32
-    assert _uses_matrices(model)
+    return model
+
+
+@needs_unit
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_convolutions_of_bytes(name: str) -> None:
+    """Padding is the zero point: zeros where 128 is added to each byte, or another number."""
+    size, taps, attributes = CONVOLUTIONS[name]
+    weights = RANDOM.integers(-128, 128, (24, 32, taps, taps)).astype(np.int8)
+    zero_points = (-128, 3)
+    models = [_bytes_convolution(name, weights, zero_point) for zero_point in zero_points]
+    for model in models:
+        assert _uses_matrices(model)
     x = RANDOM.integers(-128, 128, (2, 32, size, size)).astype(np.int8)
-    expected = _convolved(x.astype(np.float64) - zero_point, weights, **attributes)
-    session = omb.InferenceSession(model, providers=["cpu"])
-    np.testing.assert_array_equal(session.run(None, {"x": x})[0], expected)
+    results = Together(models, providers=["cpu"]).run([{"x": x}, {"x": x}])
+    for zero_point, (result,) in zip(zero_points, results, strict=True):
+        expected = _convolved(x.astype(np.float64) - zero_point, weights, **attributes)
+        np.testing.assert_array_equal(result, expected, f"zero point {zero_point}")
 
 
 @needs_unit
@@ -229,9 +243,13 @@ def test_convolutions_of_any_number_of_images() -> None:
 
 
 def test_what_needs_it_says_so() -> None:
-    model, _ = _bytes_matmul(64, 64, 32)
-    description = omb.compile(model, target="cpu", cpu=CPU).description
+    """On every machine, IREE takes the kernels of all these products."""
+    models = [_bytes_matmul(64, inner, 32)[0] for inner in WIDTHS]
+    description = omb.compile(joined(models), target="cpu", cpu=CPU).description
     assert "amx_int8" in description.features
+    model = _float_model([64, 64], RANDOM.random((64, 32), np.float32), "MatMul")
+    description = omb.compile(model, target="cpu", cpu=CPU, precision="bf16").description
+    assert "amx_bf16" in description.features
 
 
 def test_a_refusal_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from onnx import TensorProto, helper
 
 FLOAT = TensorProto.FLOAT
 DOUBLE = TensorProto.DOUBLE
+_TYPES = (FLOAT, DOUBLE)
 
 
 def _session(nodes, inputs, outputs, initializers=(), provider="cpu", **options):
@@ -26,6 +27,17 @@ def _one(op, inputs=(), output=FLOAT, rank=1, **attributes):
     names = [name for name, *_ in inputs]
     node = helper.make_node(op, names, ["y"], **attributes)
     return _session([node], inputs, [("y", output, [None] * rank)])
+
+
+def _generated(op, cases):
+    """The results of one node of the operator for the attributes of each case, all in one model."""
+    nodes, outputs = [], []
+    for number, attributes in enumerate(cases):
+        name = f"y{number}"
+        nodes.append(helper.make_node(op, [], [name], **attributes))
+        rank = len(attributes["shape"])
+        outputs.append((name, attributes.get("dtype", FLOAT), [None] * rank))
+    return _session(nodes, [], outputs).run(None, {})
 
 
 def _philox(counter, key):
@@ -85,31 +97,35 @@ def test_compiled_generator_gives_the_published_answer():
     assert result[0][0] == (0xE169C58D6627E8D5 >> 11) * 2.0**-53
 
 
-@pytest.mark.parametrize("seed", [0.0, 1.5, -7.0])
-def test_uniform_is_the_model(seed):
-    shape = [3, 5, 7]
-    words = _words(105, _seed_of(seed)).reshape(*shape, 4)
-    single = _one("RandomUniform", rank=3, shape=shape, seed=seed).run(None, {})[0]
-    np.testing.assert_array_equal(single, (words[..., 0] >> np.uint64(8)) * np.float32(2.0**-24))
-    double = _one("RandomUniform", rank=3, shape=shape, seed=seed, dtype=DOUBLE, output=DOUBLE)
-    bits = words[..., 1] << np.uint64(32) | words[..., 0]
-    np.testing.assert_array_equal(double.run(None, {})[0], (bits >> np.uint64(11)) * 2.0**-53)
+def test_uniform_is_the_model():
+    seeds, shape = [0.0, 1.5, -7.0], [3, 5, 7]
+    cases = [{"shape": shape, "seed": seed} for seed in seeds]
+    results = _generated("RandomUniform", [{**case, "dtype": t} for case in cases for t in _TYPES])
+    for seed, single, double in zip(seeds, results[::2], results[1::2], strict=True):
+        words = _words(105, _seed_of(seed)).reshape(*shape, 4)
+        expected = (words[..., 0] >> np.uint64(8)) * np.float32(2.0**-24)
+        np.testing.assert_array_equal(single, expected, f"seed {seed}")
+        bits = words[..., 1] << np.uint64(32) | words[..., 0]
+        expected = (bits >> np.uint64(11)) * 2.0**-53
+        np.testing.assert_array_equal(double, expected, f"seed {seed}, double")
 
 
-@pytest.mark.parametrize(("element", "tolerance"), [(FLOAT, 2e-6), (DOUBLE, 1e-14)])
-def test_normal_is_the_model(element, tolerance):
+def test_normal_is_the_model():
     words = _words(1000, _seed_of(3.0))
-    if element == FLOAT:
-        radius, turns = (words[:, 0] + 0.5) / 2.0**32, words[:, 1] / 2.0**32
-    else:
-        radius = ((words[:, 1] << np.uint64(32) | words[:, 0]) + 0.5) / 2.0**64
-        turns = (words[:, 3] << np.uint64(32) | words[:, 2]) / 2.0**64
+    attributes = {"shape": [1000], "seed": 3.0, "mean": 1.0, "scale": 2.0}
+    single, double = _generated("RandomNormal", [{**attributes, "dtype": t} for t in _TYPES])
+
+    def normal(radius, turns):
+        return 1 + 2 * np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * turns)
+
     # The difference of a number of turns matters where the radius is large.
-    expected = 1 + 2 * np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * turns)
-    session = _one(
-        "RandomNormal", shape=[1000], seed=3.0, mean=1.0, scale=2.0, dtype=element, output=element
+    expected = normal((words[:, 0] + 0.5) / 2.0**32, words[:, 1] / 2.0**32)
+    np.testing.assert_allclose(single, expected, rtol=0, atol=8 * 2e-6, err_msg="single")
+    expected = normal(
+        ((words[:, 1] << np.uint64(32) | words[:, 0]) + 0.5) / 2.0**64,
+        (words[:, 3] << np.uint64(32) | words[:, 2]) / 2.0**64,
     )
-    np.testing.assert_allclose(session.run(None, {})[0], expected, rtol=0, atol=8 * tolerance)
+    np.testing.assert_allclose(double, expected, rtol=0, atol=8 * 1e-14, err_msg="double")
 
 
 _BITS = {
@@ -120,62 +136,58 @@ _BITS = {
 }
 
 
-@pytest.mark.parametrize("element", _BITS)
-def test_uniform_stays_in_its_interval(element):
-    session = _one("RandomUniform", shape=[1 << 15], seed=1.0, dtype=element, output=element)
-    result = session.run(None, {})[0].astype(np.float64)
-    assert result.min() >= 0
-    assert result.max() < 1
-    steps = result * 2.0 ** _BITS[element]
-    np.testing.assert_array_equal(steps, np.floor(steps))
-    # All of a bucket of 2^-8 but for the last few percent of a chi-square of 255 degrees.
-    counts = np.bincount((result * 256).astype(int), minlength=256)
-    assert ((counts - 128) ** 2 / 128).sum() < 255 + 3 * np.sqrt(2 * 255)
+def _name(element):
+    return TensorProto.DataType.Name(element).lower()
 
 
-@pytest.mark.parametrize("element", _BITS)
-@pytest.mark.parametrize(("low", "high"), [(-1.0, 3.0), (1.0, 1.0625), (-3e38, 3e38), (2.0, 2.0)])
-def test_uniform_between_bounds(element, low, high):
-    if element == TensorProto.FLOAT16 and high > 1e5:
-        low, high = -6e4, 6e4
-    session = _one(
-        "RandomUniform",
-        shape=[1 << 12],
-        seed=2.0,
-        dtype=element,
-        output=element,
-        low=low,
-        high=high,
-    )
-    result = session.run(None, {})[0].astype(np.float64)
-    low, high = np.float32(low), np.float32(high)
-    assert result.min() >= low
-    assert result.max() < high if low < high else (result == low).all()
-    if low < high:
-        assert abs(result.mean() - (low / 2 + high / 2)) < (high / 2 - low / 2) / 10
+def test_uniform_stays_in_its_interval():
+    cases = [{"shape": [1 << 15], "seed": 1.0, "dtype": element} for element in _BITS]
+    for element, result in zip(_BITS, _generated("RandomUniform", cases), strict=True):
+        result = result.astype(np.float64)
+        assert result.min() >= 0, _name(element)
+        assert result.max() < 1, _name(element)
+        steps = result * 2.0 ** _BITS[element]
+        np.testing.assert_array_equal(steps, np.floor(steps), _name(element))
+        # All of a bucket of 2^-8 but for the last few percent of a chi-square of 255 degrees.
+        counts = np.bincount((result * 256).astype(int), minlength=256)
+        assert ((counts - 128) ** 2 / 128).sum() < 255 + 3 * np.sqrt(2 * 255), _name(element)
 
 
-@pytest.mark.parametrize("element", _BITS)
-def test_normal_is_normal(element):
+def test_uniform_between_bounds():
+    bounds = [(-1.0, 3.0), (1.0, 1.0625), (-3e38, 3e38), (2.0, 2.0)]
+    cases = []
+    for element in _BITS:
+        for low, high in bounds:
+            if element == TensorProto.FLOAT16 and high > 1e5:
+                low, high = -6e4, 6e4
+            cases.append(
+                {"shape": [1 << 15], "seed": 2.0, "dtype": element, "low": low, "high": high}
+            )
+    for case, result in zip(cases, _generated("RandomUniform", cases), strict=True):
+        which = f"{_name(case['dtype'])} between {case['low']} and {case['high']}"
+        result = result.astype(np.float64)
+        low, high = np.float32(case["low"]), np.float32(case["high"])
+        assert result.min() >= low, which
+        assert result.max() < high if low < high else (result == low).all(), which
+        if low < high:
+            assert abs(result.mean() - (low / 2 + high / 2)) < (high / 2 - low / 2) / 10, which
+
+
+def test_normal_is_normal():
     """The Kolmogorov-Smirnov statistic against the distribution function."""
     count = 1 << 14
-    session = _one(
-        "RandomNormal",
-        shape=[count],
-        seed=5.0,
-        mean=-1.0,
-        scale=0.5,
-        dtype=element,
-        output=element,
-    )
-    result = np.sort(session.run(None, {})[0].astype(np.float64))
     grid = np.linspace(-4, 4, 20001)
     density = np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi)
     cumulative = np.concatenate([[0], np.cumsum((density[1:] + density[:-1]) / 2 * 4e-4)])
-    expected = np.interp((result + 1) / 0.5, grid, cumulative)
-    distance = np.abs(expected - (np.arange(count) + 0.5) / count).max()
-    # 1.95 / sqrt(n) is passed by 999 of 1000; bf16 rounds to 1/256 of a number.
-    assert distance < 1.95 / np.sqrt(count) + (0.01 if element == TensorProto.BFLOAT16 else 0)
+    attributes = {"shape": [count], "seed": 5.0, "mean": -1.0, "scale": 0.5}
+    cases = [{**attributes, "dtype": element} for element in _BITS]
+    for element, result in zip(_BITS, _generated("RandomNormal", cases), strict=True):
+        result = np.sort(result.astype(np.float64))
+        expected = np.interp((result + 1) / 0.5, grid, cumulative)
+        distance = np.abs(expected - (np.arange(count) + 0.5) / count).max()
+        # 1.95 / sqrt(n) is passed by 999 of 1000; bf16 rounds to 1/256 of a number.
+        rounding = 0.01 if element == TensorProto.BFLOAT16 else 0
+        assert distance < 1.95 / np.sqrt(count) + rounding, _name(element)
 
 
 def test_neighbors_are_independent():
@@ -185,13 +197,17 @@ def test_neighbors_are_independent():
         assert abs(correlation) < 4 / np.sqrt(1 << 15)
 
 
-@pytest.mark.parametrize("op", ["RandomNormalLike", "RandomUniformLike"])
-@pytest.mark.parametrize("shape", [(0, 3), (2, 5), (7, 1)])
-def test_like_has_the_shape_at_run_time(op, shape):
-    session = _one(op, [("x", TensorProto.INT32, ["a", "b"])], rank=2, seed=4.0, dtype=FLOAT)
-    result = session.run(None, {"x": np.zeros(shape, np.int32)})[0]
-    same = _one(op.removesuffix("Like"), rank=2, shape=list(shape), seed=4.0)
-    np.testing.assert_array_equal(result, same.run(None, {})[0])
+def test_like_has_the_shape_at_run_time():
+    ops, shapes = ["RandomNormal", "RandomUniform"], [(0, 3), (2, 5), (7, 1)]
+    nodes = [helper.make_node(f"{op}Like", ["x"], [op], seed=4.0, dtype=FLOAT) for op in ops]
+    session = _session(
+        nodes, [("x", TensorProto.INT32, ["a", "b"])], [(op, FLOAT, ["a", "b"]) for op in ops]
+    )
+    results = [session.run(None, {"x": np.zeros(shape, np.int32)}) for shape in shapes]
+    for op, found in zip(ops, zip(*results, strict=True), strict=True):
+        same = _generated(op, [{"shape": list(shape), "seed": 4.0} for shape in shapes])
+        for mine, other, shape in zip(found, same, shapes, strict=True):
+            np.testing.assert_array_equal(mine, other, f"{op} of {shape}")
 
 
 def test_like_takes_its_type_from_the_input():
@@ -242,38 +258,43 @@ def test_iterations_of_a_loop_differ():
     assert len({row.tobytes() for row in result}) == 5
 
 
-@pytest.mark.parametrize(
-    "output", [TensorProto.BOOL, TensorProto.INT8, TensorProto.UINT64, TensorProto.FLOAT16, DOUBLE]
-)
-@pytest.mark.parametrize("element", [np.float16, np.float32, np.float64])
-def test_bernoulli(output, element):
+def _each(op, element, outputs, **attributes):
+    """A model of one node for each element type of the outputs, of the same input x."""
     proto = helper.np_dtype_to_tensor_dtype(np.dtype(element))
-    session = _one("Bernoulli", [("p", proto, ["n", "m"])], output, 2, seed=6.0, dtype=output)
+    nodes = [helper.make_node(op, ["x"], [f"y{t}"], dtype=t, **attributes) for t in outputs]
+    inputs = [("x", proto, ["n", "m"])]
+    return _session(nodes, inputs, [(f"y{t}", t, [None] * 2) for t in outputs])
+
+
+@pytest.mark.parametrize("element", [np.float16, np.float32, np.float64])
+def test_bernoulli(element):
+    outputs = [TensorProto.BOOL, TensorProto.INT8, TensorProto.UINT64, TensorProto.FLOAT16, DOUBLE]
+    session = _each("Bernoulli", element, outputs, seed=6.0)
     levels = np.linspace(0, 1, 5).astype(element)[:, None]
-    result = session.run(None, {"p": np.repeat(levels, 4096, 1)})[0]
-    assert result.dtype == helper.tensor_dtype_to_np_dtype(output)
-    assert set(np.unique(result.astype(int))) == {0, 1}
-    means = result.astype(np.float64).mean(1)
-    assert (means[0], means[-1]) == (0, 1)
-    np.testing.assert_allclose(means, levels[:, 0], atol=0.03)
+    results = session.run(None, {"x": np.repeat(levels, 4096, 1)})
+    for output, result in zip(outputs, results, strict=True):
+        assert result.dtype == helper.tensor_dtype_to_np_dtype(output)
+        assert set(np.unique(result.astype(int))) == {0, 1}, _name(output)
+        means = result.astype(np.float64).mean(1)
+        assert (means[0], means[-1]) == (0, 1), _name(output)
+        np.testing.assert_allclose(means, levels[:, 0], atol=0.03, err_msg=_name(output))
 
 
 @pytest.mark.parametrize("element", [np.float16, np.float32, np.float64])
-@pytest.mark.parametrize("output", [TensorProto.INT32, TensorProto.INT64])
-def test_multinomial(element, output):
-    proto = helper.np_dtype_to_tensor_dtype(np.dtype(element))
-    inputs = [("x", proto, ["b", "c"])]
-    session = _one("Multinomial", inputs, output, 2, seed=8.0, sample_size=8192, dtype=output)
+def test_multinomial(element):
+    outputs = [TensorProto.INT32, TensorProto.INT64]
+    session = _each("Multinomial", element, outputs, seed=8.0, sample_size=8192)
     probabilities = np.array([[0.1, 0.0, 0.2, 0.7, 0], [0, 0.5, 0, 0, 0.5]])
     with np.errstate(divide="ignore"):
         # Not normalized, which is for the operator to do.
         logits = (np.log(probabilities) + np.array([[3], [-2]])).astype(element)
-    result = session.run(None, {"x": logits})[0]
-    assert result.dtype == helper.tensor_dtype_to_np_dtype(output)
-    for row, expected in zip(result, probabilities, strict=True):
-        shares = np.bincount(row, minlength=5) / 8192
-        assert ((shares > 0) <= (expected > 0)).all()
-        np.testing.assert_allclose(shares, expected, atol=0.02)
+    results = session.run(None, {"x": logits})
+    for output, result in zip(outputs, results, strict=True):
+        assert result.dtype == helper.tensor_dtype_to_np_dtype(output)
+        for row, expected in zip(result, probabilities, strict=True):
+            shares = np.bincount(row, minlength=5) / 8192
+            assert ((shares > 0) <= (expected > 0)).all(), _name(output)
+            np.testing.assert_allclose(shares, expected, atol=0.02, err_msg=_name(output))
 
 
 @pytest.mark.parametrize("element", [np.float16, np.float32, np.float64])

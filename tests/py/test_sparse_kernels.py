@@ -7,6 +7,7 @@ Sums of up to a few hundred products in f32, in another order than the reference
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
@@ -16,7 +17,9 @@ import small_models
 from budget import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
+from models.joined import Together
+from onnx import TensorProto, helper
+from onnx_mlir_bridge.compiler import emit
 from small_models import tensor
 from test_sparse_import import sparse_tensor
 
@@ -93,32 +96,44 @@ def expected(feed: dict[str, np.ndarray], w: np.ndarray, after: tuple[str, ...])
     return value
 
 
-def close(got: np.ndarray, want: np.ndarray) -> None:
-    assert got.shape == want.shape
+def close(got: np.ndarray, want: np.ndarray, which: object = "") -> None:
+    assert got.shape == want.shape, which
     scale = max(np.abs(want).max(initial=0), 1e-30)
-    assert np.abs(got - want).max(initial=0) <= BOUND * scale
+    assert np.abs(got - want).max(initial=0) <= BOUND * scale, which
+
+
+Rows = tuple[int | str, ...]
 
 
 def check(
-    rows: tuple[int | str, ...],
+    rows: Rows,
     w: np.ndarray,
     after: tuple[str, ...] = (),
     sizes: tuple[dict[str, int], ...] = ({},),
     **options: object,
 ) -> None:
-    model = product(rows, w, after)
-    compiled = omb.compile(model, **{"sparse": "on", **options})
-    session = omb.InferenceSession(compiled, ["cpu"])
+    check_all([(rows, w, after)], sizes, **options)
+
+
+def check_all(
+    cases: Sequence[tuple[Rows, np.ndarray, tuple[str, ...]]],
+    sizes: tuple[dict[str, int], ...] = ({},),
+    **options: object,
+) -> None:
+    """Products of so many rows, by these weights, and what is after them, compiled as one."""
+    models = [product(*case) for case in cases]
+    session = Together(models, providers=["cpu"], **{"sparse": "on", **options})
     for each in sizes:
-        feed = feed_of(model, **each)
-        close(session.run(None, feed)[0], expected(feed, w, after))
+        feeds = [feed_of(model, **each) for model in models]
+        for (_, w, after), feed, (got,) in zip(cases, feeds, session.run(feeds), strict=True):
+            which = f"{feed['x'].shape} by {w.shape}, {np.count_nonzero(w)} stored, {after}"
+            close(got, expected(feed, w, after), which)
 
 
 def is_sparse(model: onnx.ModelProto, **options: object) -> bool:
-    """Whether the product has a kernel with sparse weights."""
-    compiled = omb.compile(model, **options)
-    has_type = "#sparse_tensor" in compiled.emit("linalg")
-    text = compiled.emit("vector")
+    """Whether the product has a kernel with sparse weights, by texts that don't need IREE."""
+    has_type = "#sparse_tensor" in emit(model, "linalg", **options)
+    text = emit(model, "vector", **options)
     assert "linalg.matmul" not in text
     assert has_type == ("tensor<?xi16>" in text)  # the coordinates
     return has_type
@@ -127,37 +142,45 @@ def is_sparse(model: onnx.ModelProto, **options: object) -> bool:
 ROWS = (1, 2, 3, 4, 5, 8, 15, 16, 17, 63, 64, 65, 130)
 
 
-@pytest.mark.parametrize("rows", ROWS)
-@pytest.mark.parametrize("block", [1, 16], ids=["channels", "blocks"])
-def test_rows(rows: int, block: int):
-    check((rows,), weights(40, 48, 0.8, block), ("Bias", "Relu"))
+BLOCKS = pytest.mark.parametrize("block", [1, 16], ids=["channels", "blocks"])
 
 
-@pytest.mark.parametrize("block", [1, 16], ids=["channels", "blocks"])
-@pytest.mark.parametrize("after", [(), ("Residual",), ("Bias", "Gelu", "Residual")], ids=str)
-def test_unknown_rows(after: tuple[str, ...], block: int):
-    sizes = tuple({"m": rows} for rows in (*ROWS, 0, 257))
-    check(("m",), weights(40, 32, 0.8, block), after, sizes)
+@BLOCKS
+def test_rows(block: int):
+    w = weights(40, 48, 0.8, block)
+    check_all([((rows,), w, ("Bias", "Relu")) for rows in ROWS])
 
 
-@pytest.mark.parametrize("block", [1, 16], ids=["channels", "blocks"])
+@BLOCKS
+def test_unknown_rows(block: int):
+    w, sizes = weights(40, 32, 0.8, block), tuple({"m": rows} for rows in (*ROWS, 0, 257))
+    others = [(), ("Residual",), ("Bias", "Gelu", "Residual")]
+    check_all([(("m",), w, after) for after in others], sizes)
+
+
+@BLOCKS
 def test_batches(block: int):
     w = weights(40, 32, 0.8, block)
     check((2, 3, 5), w, ("Bias", "Relu"))
     check(("b", "s"), w, ("Bias", "Residual"), ({"b": 2, "s": 7}, {"b": 1, "s": 1}))
 
 
-@pytest.mark.parametrize("channels", [1, 3, 15, 16, 17, 31, 50])
 @pytest.mark.parametrize("rows", [1, 20])
-def test_channels(channels: int, rows: int):
-    check((rows,), weights(33, channels, 0.7), ("Bias",))
+def test_channels(rows: int):
+    channels = (1, 3, 15, 16, 17, 31, 50)
+    check_all([((rows,), weights(33, n, 0.7), ("Bias",)) for n in channels])
 
 
 @pytest.mark.parametrize("rows", [2, 40])
-@pytest.mark.parametrize("zeros", [0.0, 0.5, 1.0], ids=["full", "half", "empty"])
-@pytest.mark.parametrize("block", [1, 16], ids=["channels", "blocks"])
-def test_densities(zeros: float, rows: int, block: int):
-    check((rows,), weights(24, 32, zeros, block), ("Bias",))
+def test_densities(rows: int):
+    """None is zero, half, and all."""
+    check_all(
+        [
+            ((rows,), weights(24, 32, zeros, block), ("Bias",))
+            for zeros in (0.0, 0.5, 1.0)
+            for block in (1, 16)
+        ]
+    )
 
 
 @pytest.mark.parametrize("rows", [2, 40])
@@ -175,11 +198,10 @@ def test_coordinates_beyond_16_bits(rows: int):
     check((rows,), w)
 
 
-@pytest.mark.parametrize("rows", [2, 24, "m"])
-@pytest.mark.parametrize("block", [1, 16], ids=["channels", "blocks"])
-def test_avx2(rows: int | str, block: int):
-    sizes = ({"m": 1}, {"m": 7}, {"m": 33})
-    check((rows,), weights(40, 48, 0.8, block), ("Bias", "Gelu"), sizes, cpu="x86-64-v3")
+@BLOCKS
+def test_avx2(block: int):
+    w, sizes = weights(40, 48, 0.8, block), ({"m": 1}, {"m": 7}, {"m": 33})
+    check_all([((rows,), w, ("Bias", "Gelu")) for rows in (2, 24, "m")], sizes, cpu="x86-64-v3")
 
 
 def test_one_thread_and_level_0():
@@ -308,28 +330,28 @@ def test_any_shape(rows: int, k: int, n: int, zeros: float, block: int, is_dynam
     check(("m" if is_dynamic else rows,), w, ("Bias",), ({"m": rows},))
 
 
-@pytest.mark.parametrize("rows", [1, 3, 4, 5, 8])
-def test_few_rows_whose_result_is_rounded(rows: int) -> None:
+def test_few_rows_whose_result_is_rounded() -> None:
     """The next product's factors are bf16, of a quarter of a register for 4 rows."""
-    generator = np.random.default_rng(rows)
-    sparse = generator.standard_normal((64, 40)) * (generator.random((64, 40)) < 0.1)
-    dense = generator.standard_normal((40, 32))
-    graph = helper.make_graph(
-        [
-            helper.make_node("MatMul", ["x", "w"], ["h"]),
-            helper.make_node("MatMul", ["h", "v"], ["y"]),
-        ],
-        "graph",
-        [helper.make_tensor_value_info("x", 1, [rows, 64])],
-        [helper.make_tensor_value_info("y", 1, [rows, 32])],
-        [
-            numpy_helper.from_array(sparse.astype(np.float32), "w"),
-            numpy_helper.from_array(dense.astype(np.float32), "v"),
-        ],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    session = omb.InferenceSession(model, providers=["cpu"], precision="bf16", sparse="on")
-    x = generator.standard_normal((rows, 64)).astype(np.float32)
-    expected = x.astype(np.float64) @ sparse @ dense
-    error = np.linalg.norm(session.run(None, {"x": x})[0] - expected)
-    assert error <= 1e-2 * np.linalg.norm(expected)  # of bf16's factors: 2 ** -9 each
+    models, feeds, right = [], [], []
+    for rows in (1, 3, 4, 5, 8):
+        generator = np.random.default_rng(rows)
+        sparse = generator.standard_normal((64, 40)) * (generator.random((64, 40)) < 0.1)
+        dense = generator.standard_normal((40, 32))
+        model = small_models.model(
+            [
+                helper.make_node("MatMul", ["x", "w"], ["h"]),
+                helper.make_node("MatMul", ["h", "v"], ["y"]),
+            ],
+            [tensor("x", FLOAT, [rows, 64])],
+            [tensor("y", FLOAT, [rows, 32])],
+            {"w": sparse.astype(np.float32), "v": dense.astype(np.float32)},
+        )
+        x = generator.standard_normal((rows, 64)).astype(np.float32)
+        models.append(model)
+        feeds.append({"x": x})
+        right.append(x.astype(np.float64) @ sparse @ dense)
+    session = Together(models, providers=["cpu"], precision="bf16", sparse="on")
+    for (got,), want in zip(session.run(feeds), right, strict=True):
+        error = np.linalg.norm(got - want)
+        # Of bf16's factors: 2 ** -9 each.
+        assert error <= 1e-2 * np.linalg.norm(want), f"{len(want)} rows"

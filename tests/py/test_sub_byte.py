@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import onnx_mlir_bridge as omb
 import pytest
+from models.joined import Together
 from onnx import TensorProto, helper, numpy_helper, parser
 from onnx.reference import ReferenceEvaluator
 
@@ -62,21 +63,14 @@ def _model(
     return helper.make_model(graph, opset_imports=opsets, ir_version=13)
 
 
-def _assert_same(found: np.ndarray, expected: np.ndarray) -> None:
-    assert found.dtype == expected.dtype
-    assert found.shape == expected.shape
+def _assert_same(found: np.ndarray, expected: np.ndarray, which: str = "") -> None:
+    assert found.dtype == expected.dtype, which
+    assert found.shape == expected.shape, which
     # Numbers, not bits: the evaluator leaves the unused ones as they come.
-    np.testing.assert_array_equal(found.astype(np.float64), expected.astype(np.float64))
+    np.testing.assert_array_equal(found.astype(np.float64), expected.astype(np.float64), which)
     assert np.array_equal(
         np.signbit(found.astype(np.float32)), np.signbit(expected.astype(np.float32))
-    )
-
-
-def _check(model: onnx.ModelProto, **inputs: np.ndarray) -> None:
-    expected = ReferenceEvaluator(model).run(None, inputs)
-    found = omb.InferenceSession(model, ["cpu"]).run(None, inputs)
-    for mine, theirs in zip(found, expected, strict=True):
-        _assert_same(mine, np.asarray(theirs))
+    ), which
 
 
 # --- moving -------------------------------------------------------------------------------------
@@ -238,19 +232,22 @@ def test_cast_from(element: int) -> None:
 
 
 @EACH
-@pytest.mark.parametrize("source", [TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE])
-def test_cast_from_float(element: int, source: int) -> None:
+def test_cast_from_float(element: int) -> None:
     """Rounded and saturated to floats, truncated to integers; in range, and out of it as here."""
     numbers = [0, -0.0, 0.2, 0.25, 0.26, 0.5, 0.75, 1, 1.25, 1.4, 1.75, -1, -1.5, -1.75, 2.5, 3]
     if element in FLOATS:
         numbers += [3.5, 4.9, 5, 5.1, 6, 7, 7.7, -28.5, 29, 1e4, np.inf, -np.inf, 2**-5, 3e-2]
-    x = np.array(numbers).astype(helper.tensor_dtype_to_np_dtype(source))
+    sources = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
     model = _model(
-        [helper.make_node("Cast", ["x"], ["y"], to=element)],
-        [("x", source, ["n"])],
-        [("y", element, ["n"])],
+        [helper.make_node("Cast", [f"x{e}"], [f"y{e}"], to=element) for e in sources],
+        [(f"x{e}", e, [f"n{e}"]) for e in sources],
+        [(f"y{e}", element, [f"n{e}"]) for e in sources],
     )
-    _check(model, x=x)
+    inputs = {f"x{e}": np.array(numbers, helper.tensor_dtype_to_np_dtype(e)) for e in sources}
+    found = omb.InferenceSession(model, ["cpu"]).run(None, inputs)
+    expected = ReferenceEvaluator(model).run(None, inputs)
+    for source, mine, theirs in zip(sources, found, expected, strict=True):
+        _assert_same(mine, np.asarray(theirs), f"of {_name(source)}")
 
 
 @pytest.mark.parametrize("element", INTEGERS, ids=_name)
@@ -279,39 +276,47 @@ def test_cast_wraps(element: int) -> None:
         _assert_same(mine, bits.view(DTYPES[element]))
 
 
-@pytest.mark.parametrize(
-    ("source", "target"),
-    [
+def test_bit_cast() -> None:
+    pairs = [
         (TensorProto.INT4, TensorProto.UINT4),
         (TensorProto.UINT4, TensorProto.INT4),
         (TensorProto.INT2, TensorProto.UINT2),
         (TensorProto.UINT2, TensorProto.INT2),
         (TensorProto.FLOAT4E2M1, TensorProto.INT4),
         (TensorProto.INT4, TensorProto.FLOAT4E2M1),
-    ],
-)
-def test_bit_cast(source: int, target: int) -> None:
-    model = _model(
-        [helper.make_node("BitCast", ["x"], ["y"], to=target)],
-        [("x", source, ["n"])],
-        [("y", target, ["n"])],
-    )
-    x = _codes(source, (16,))
-    (y,) = omb.InferenceSession(model, ["cpu"]).run(None, {"x": x})
-    _assert_same(y, x.view(DTYPES[target]))
+    ]
+    models = [
+        _model(
+            [helper.make_node("BitCast", ["x"], ["y"], to=target)],
+            [("x", source, ["n"])],
+            [("y", target, ["n"])],
+        )
+        for source, target in pairs
+    ]
+    feeds = [{"x": _codes(source, (16,))} for source, _ in pairs]
+    results = Together(models, providers=["cpu"]).run(feeds)
+    for (source, target), feed, (y,) in zip(pairs, feeds, results, strict=True):
+        _assert_same(y, feed["x"].view(DTYPES[target]), f"{_name(source)} to {_name(target)}")
 
 
 @MOVED
-@pytest.mark.parametrize(
-    ("parameters", "attributes"),
-    [
-        ((), {}),
-        ((5,), {"axis": 1}),
-        ((3, 3), {"axis": 1, "block_size": 2}),
-    ],
-)
-def test_quantize(element: int, parameters: tuple[int, ...], attributes: dict) -> None:
-    """Rounded to even and saturated, with a zero point; and the way back."""
+def test_quantize(element: int) -> None:
+    """Rounded to even and saturated, with a zero point; and the way back.
+
+    By one scale, one a column, and one for each block of two.
+    """
+    cases = [((), {}), ((5,), {"axis": 1}), ((3, 3), {"axis": 1, "block_size": 2})]
+    models = [_quantization(element, *case) for case in cases]
+    x = np.array([-9, -1.2, 0.125, 0.375, 0.6, 1, 1.1, 2.5, 3, 4, 7.75, 30, 0, -0.3, -100])
+    feed = {"x": x.astype(np.float32).reshape(3, 5)}
+    results = Together(models, providers=["cpu"]).run([feed] * len(models))
+    for (_, attributes), model, found in zip(cases, models, results, strict=True):
+        for mine, theirs in zip(found, ReferenceEvaluator(model).run(None, feed), strict=True):
+            _assert_same(mine, np.asarray(theirs), str(attributes))
+
+
+def _quantization(element: int, parameters: tuple[int, ...], attributes: dict) -> onnx.ModelProto:
+    """With scales and zero points of the shape `parameters`."""
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"], **attributes),
         helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"], **attributes),
@@ -320,7 +325,7 @@ def test_quantize(element: int, parameters: tuple[int, ...], attributes: dict) -
     is_float = element in FLOATS
     zero = np.zeros(scale.shape, np.uint8) if is_float else np.arange(scale.size, dtype=np.uint8)
     zero = (zero % 2 ** BITS.get(element, 4)).view(DTYPES[element])
-    model = _model(
+    return _model(
         nodes,
         [("x", TensorProto.FLOAT, ["n", 5])],
         [("q", element, None), ("y", TensorProto.FLOAT, None)],
@@ -329,8 +334,6 @@ def test_quantize(element: int, parameters: tuple[int, ...], attributes: dict) -
             numpy_helper.from_array(zero.reshape(parameters), "z"),
         ],
     )
-    x = np.array([-9, -1.2, 0.125, 0.375, 0.6, 1, 1.1, 2.5, 3, 4, 7.75, 30, 0, -0.3, -100])
-    _check(model, x=x.astype(np.float32).reshape(3, 5))
 
 
 # --- weights ------------------------------------------------------------------------------------
@@ -348,18 +351,22 @@ def _weight_model(weight: onnx.TensorProto) -> onnx.ModelProto:
 
 
 @MOVED
-@pytest.mark.parametrize("shape", [(), (0,), (1,), (7,), (3, 5), (1025, 9)])
 @pytest.mark.parametrize("is_raw", [True, False])
-def test_weights(element: int, shape: tuple[int, ...], is_raw: bool) -> None:
+def test_weights(element: int, is_raw: bool) -> None:
     """Packed in raw_data and in int32_data; the last byte has room left; small and large."""
-    array = _codes(element, shape)
-    if is_raw:
-        weight = numpy_helper.from_array(array, "w")
-    else:
-        weight = helper.make_tensor("w", element, shape, array.astype(np.float32).reshape(-1))
-    y, w = omb.InferenceSession(_weight_model(weight), ["cpu"]).run(None, {})
-    np.testing.assert_array_equal(y, array.astype(np.float32))
-    _assert_same(w, array)
+    arrays = [_codes(element, shape) for shape in [(), (0,), (1,), (7,), (3, 5), (1025, 9)]]
+    models = []
+    for array in arrays:
+        if is_raw:
+            weight = numpy_helper.from_array(array, "w")
+        else:
+            values = array.astype(np.float32).reshape(-1)
+            weight = helper.make_tensor("w", element, array.shape, values)
+        models.append(_weight_model(weight))
+    results = Together(models, providers=["cpu"]).run([{}] * len(models))
+    for array, (y, w) in zip(arrays, results, strict=True):
+        np.testing.assert_array_equal(y, array.astype(np.float32), f"of {array.shape}")
+        _assert_same(w, array, f"of {array.shape}")
 
 
 def test_external_weights(tmp_path: Path) -> None:

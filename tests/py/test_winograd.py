@@ -18,7 +18,9 @@ import small_models
 from budget import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from models.joined import Together
 from onnx import TensorProto, helper
+from onnx_mlir_bridge.compiler import emit
 
 BOUND = 1e-5
 
@@ -59,16 +61,21 @@ def _convolution(
     return small_models.model(nodes, inputs, [output], constants)
 
 
-def _check(model: onnx.ModelProto, feed: dict[str, np.ndarray], **options: object) -> str:
-    compiled = omb.compile(model, **options)
-    (got,) = omb.InferenceSession(compiled, ["cpu"]).run(None, feed)
+def _close(got: np.ndarray, model: onnx.ModelProto, feed: dict[str, np.ndarray]) -> None:
+    """To what ONNX Runtime computes."""
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     (expected,) = session.run(None, feed)
     error = np.linalg.norm((got - expected).astype(np.float64)) / np.linalg.norm(expected)
     assert got.shape == expected.shape
-    assert error < BOUND
+    assert error < BOUND, f"an error of {error} in a result of {got.shape}"
+
+
+def _check(model: onnx.ModelProto, feed: dict[str, np.ndarray], **options: object) -> str:
+    compiled = omb.compile(model, **options)
+    (got,) = omb.InferenceSession(compiled, ["cpu"]).run(None, feed)
+    _close(got, model, feed)
     return compiled.emit("vector")
 
 
@@ -103,28 +110,36 @@ def test_any_sizes(
     assert _kernels(_check(model, feed, cpu=cpu)) in (2, 4)  # small ones are sums of products
 
 
+BORDERS = [
+    (5, 28, (1, 1, 1, 1)),  # fewer rows than a square has
+    (28, 5, (1, 1, 1, 1)),
+    (5, 28, (0, 1, 2, 1)),
+    (3, 40, (1, 1, 1, 1)),
+    (30, 31, (2, 0, 0, 2)),
+    (29, 29, (0, 0, 0, 0)),
+]
+
+
 @pytest.mark.parametrize("cpu", ["host", "x86-64-v3"])
-@pytest.mark.parametrize(
-    ("rows", "columns", "pads"),
-    [
-        (5, 28, (1, 1, 1, 1)),  # fewer rows than a square has
-        (28, 5, (1, 1, 1, 1)),
-        (5, 28, (0, 1, 2, 1)),
-        (3, 40, (1, 1, 1, 1)),
-        (30, 31, (2, 0, 0, 2)),
-        (29, 29, (0, 0, 0, 0)),
-    ],
-)
-def test_borders(cpu: str, rows: int, columns: int, pads: tuple[int, ...]) -> None:
-    model = _convolution((8, 128, rows, columns), 128, pads, ("Relu",))
-    assert _kernels(_check(model, {"x": _random(8, 128, rows, columns)}, cpu=cpu)) == 4
+def test_borders(cpu: str) -> None:
+    models, feeds = [], []
+    for rows, columns, pads in BORDERS:
+        models.append(_convolution((8, 128, rows, columns), 128, pads, ("Relu",)))
+        feeds.append({"x": _random(8, 128, rows, columns)})
+        assert _kernels(emit(models[-1], "vector", cpu=cpu)) == 4
+    results = Together(models, providers=["cpu"], cpu=cpu).run(feeds)
+    for model, feed, (got,) in zip(models, feeds, results, strict=True):
+        _close(got, model, feed)
 
 
-@pytest.mark.parametrize("images", [1, 3])
-def test_an_unknown_number_of_images(images: int) -> None:
+def test_an_unknown_number_of_images() -> None:
     model = _convolution(("n", 64, 30, 31), 64, after=("Add", "Relu"))
-    feed = {"x": _random(images, 64, 30, 31), "z": _random(images, 64, 30, 31)}
-    assert _kernels(_check(model, feed)) == 4
+    compiled = omb.compile(model)
+    assert _kernels(compiled.emit("vector")) == 4
+    session = omb.InferenceSession(compiled, ["cpu"])
+    for images in (1, 3):
+        feed = {"x": _random(images, 64, 30, 31), "z": _random(images, 64, 30, 31)}
+        _close(session.run(None, feed)[0], model, feed)
 
 
 @pytest.mark.parametrize("shape", [(1, "c", 28, 28), ("n", "c", 28, 28)], ids=str)
@@ -156,9 +171,13 @@ def _sliced(shape: tuple[int | str, ...], ends: dict[int, int | str]) -> onnx.Mo
     return model
 
 
-@pytest.mark.parametrize("ends", [{2: 27}, {2: 20}, {2: 20, 3: 20}, {3: 4}, {0: 1, 2: 24}], ids=str)
-def test_parts_of_the_result(ends: dict[int, int]) -> None:
-    _check(_sliced((2,), ends), {"x": _random(2, 64, 28, 28)})
+def test_parts_of_the_result() -> None:
+    parts = [{2: 27}, {2: 20}, {2: 20, 3: 20}, {3: 4}, {0: 1, 2: 24}]
+    models = [_sliced((2,), ends) for ends in parts]
+    feed = {"x": _random(2, 64, 28, 28)}
+    results = Together(models, providers=["cpu"]).run([feed] * len(models))
+    for model, (got,) in zip(models, results, strict=True):
+        _close(got, model, feed)
 
 
 def test_parts_of_an_unknown_size() -> None:
@@ -221,5 +240,4 @@ def test_it_can_be_left_out() -> None:
 
 def test_narrow_weights_are_multiplied_as_they_are() -> None:
     model = _convolution((1, 64, 28, 28), 64)
-    text = omb.compile(model, precision="bf16").emit("vector")
-    assert "6x6x" not in text
+    assert "6x6x" not in emit(model, "vector", precision="bf16")

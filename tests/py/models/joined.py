@@ -12,19 +12,22 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_mlir_bridge as omb
-from onnx import compose
+from onnx import compose, helper
 
 
 def joined(models: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
     """One model with the graphs of all, the names of the nth and of its sizes behind "n/".
 
-    The models have the same opsets and no functions of their own.
+    No domain has another opset in another model, and none has functions of its own.
     """
+    opsets: dict[str, int] = {}
     whole = onnx.ModelProto()
     whole.CopyFrom(models[0])
     whole.graph.CopyFrom(onnx.GraphProto(name="joined"))
     for number, model in enumerate(models):
-        assert list(model.opset_import) == list(models[0].opset_import), "other opsets"
+        for entry in model.opset_import:
+            version = opsets.setdefault(entry.domain, entry.version)
+            assert version == entry.version, f"two opsets of {entry.domain!r}"
         assert not model.functions, "functions"
         graph = compose.add_prefix(model, f"{number}/").graph
         for value in (*graph.input, *graph.output, *graph.value_info):
@@ -33,15 +36,23 @@ def joined(models: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
                     dim.dim_param = f"{number}/{dim.dim_param}"
         for field in ("node", "initializer", "sparse_initializer", "input", "output", "value_info"):
             getattr(whole.graph, field).extend(getattr(graph, field))
+    del whole.opset_import[:]
+    whole.opset_import.extend(helper.make_opsetid(*entry) for entry in opsets.items())
     return whole
 
 
 class Together:
     """A session of models that are compiled as one, and run at once."""
 
-    def __init__(self, models: Sequence[onnx.ModelProto], **options: Any) -> None:
+    def __init__(
+        self,
+        models: Sequence[onnx.ModelProto],
+        compiled: omb.CompiledModel | None = None,
+        **options: Any,
+    ) -> None:
+        """compiled: what joined(models) was compiled to, if it was. options: of the session."""
         self._counts = [len(model.graph.output) for model in models]
-        self._session = omb.InferenceSession(joined(models), **options)
+        self._session = omb.InferenceSession(compiled or joined(models), **options)
 
     def run(self, inputs: Sequence[Mapping[str, np.ndarray]]) -> list[list[np.ndarray]]:
         """The outputs of each model, for the inputs of each."""
