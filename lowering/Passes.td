@@ -6,10 +6,11 @@ include "mlir/Pass/PassBase.td"
 def FoldConstants : Pass<"omb-fold-constants", "::mlir::ModuleOp"> {
   let summary = "Compute linalg ops of small constants";
   let description = [{
-    Replaces linalg ops of constants, of up to 4096 points, by the constants that
-    they compute, with the folders of the operations in their bodies: masks,
-    ranges, and whatever else follows from known sizes. IREE would compile and
-    run a program for each.
+    Replaces linalg ops of constants, of up to 4096 points and 65536 operations
+    at all of them, by the constants that they compute, with the folders of the
+    operations in their bodies: masks, ranges, and whatever else follows from
+    known sizes. IREE would compile a program for each, and run it when the
+    module is loaded.
 
     Functions such as `exp` stay computed, so that their last digits are those of
     the target, and so do what only repeats a constant and what a sum starts

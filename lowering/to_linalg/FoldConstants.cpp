@@ -21,6 +21,10 @@ namespace omb {
 /// The points of a loop nest that are evaluated at most, one by one.
 static constexpr int64_t kMostPoints = 4096;
 
+/// The operations that are folded at most, at all points together: a twentieth
+/// of a second. IREE compiles the program in less where there are more.
+static constexpr int64_t kMostSteps = 1 << 16;
+
 namespace {
 
 /// Computes the body of a linalg op, point by point, with the folders of its
@@ -182,6 +186,18 @@ bool hasFewElements(Type type) {
   return !tensor || hasFewPoints(tensor.getShape());
 }
 
+/// Whether there is little to do, in tensors of few elements.
+bool isSmall(linalg::LinalgOp op) {
+  SmallVector<int64_t> sizes = op.getStaticLoopRanges();
+  if (!op.hasPureTensorSemantics() || !hasFewPoints(sizes) ||
+      !llvm::all_of(op->getOperandTypes(), hasFewElements) ||
+      !llvm::all_of(op->getResultTypes(), hasFewElements))
+    return false;
+  int64_t steps = 0;
+  op.getBlock()->walk([&](Operation *) { ++steps; });
+  return llvm::product_of(sizes) * steps <= kMostSteps;
+}
+
 /// Whether the numbers that `op` computes depend on who computes them.
 bool isApproximate(Operation &op) {
   return isa<math::MathDialect>(op.getDialect()) &&
@@ -219,11 +235,7 @@ struct FoldConstantOp : OpInterfaceRewritePattern<linalg::LinalgOp> {
 
   LogicalResult matchAndRewrite(linalg::LinalgOp op,
                                 PatternRewriter &rewriter) const override {
-    SmallVector<int64_t> sizes = op.getStaticLoopRanges();
-    bool isSmall = op.hasPureTensorSemantics() && hasFewPoints(sizes) &&
-                   llvm::all_of(op->getOperandTypes(), hasFewElements) &&
-                   llvm::all_of(op->getResultTypes(), hasFewElements);
-    if (!isSmall)
+    if (!isSmall(op))
       return rewriter.notifyMatchFailure(op, "is large, or of unknown size");
     if (llvm::any_of(op->getResultTypes(), [](Type type) {
           return cast<RankedTensorType>(type).getNumElements() == 0;

@@ -127,3 +127,67 @@ func.func @nothing() -> (tensor<0xi32>, tensor<2xi32>) {
     }
   return %r, %sum : tensor<0xi32>, tensor<2xi32>
 }
+
+// -----
+
+// Few points, and too much to do at each.
+// CHECK-LABEL: func.func @long
+// CHECK: linalg.generic
+// CHECK-NOT: linalg.generic
+func.func @long() -> (tensor<4096xi32>, tensor<64xi32>) {
+  %e4096 = tensor.empty() : tensor<4096xi32>
+  %r4096 = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>], iterator_types = ["parallel"]} outs(%e4096 : tensor<4096xi32>) {
+  ^bb0(%out: i32):
+    %i = linalg.index 0 : index
+    %v0 = arith.index_cast %i : index to i32
+    %v1 = arith.muli %v0, %v0 : i32
+    %v2 = arith.muli %v1, %v1 : i32
+    %v3 = arith.muli %v2, %v2 : i32
+    %v4 = arith.muli %v3, %v3 : i32
+    %v5 = arith.muli %v4, %v4 : i32
+    %v6 = arith.muli %v5, %v5 : i32
+    %v7 = arith.muli %v6, %v6 : i32
+    %v8 = arith.muli %v7, %v7 : i32
+    %v9 = arith.muli %v8, %v8 : i32
+    %v10 = arith.muli %v9, %v9 : i32
+    %v11 = arith.muli %v10, %v10 : i32
+    %v12 = arith.muli %v11, %v11 : i32
+    %v13 = arith.muli %v12, %v12 : i32
+    %v14 = arith.muli %v13, %v13 : i32
+    %v15 = arith.muli %v14, %v14 : i32
+    %v16 = arith.muli %v15, %v15 : i32
+    %v17 = arith.muli %v16, %v16 : i32
+    %v18 = arith.muli %v17, %v17 : i32
+    %v19 = arith.muli %v18, %v18 : i32
+    %v20 = arith.muli %v19, %v19 : i32
+    linalg.yield %v20 : i32
+  } -> tensor<4096xi32>
+  %e64 = tensor.empty() : tensor<64xi32>
+  %r64 = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>], iterator_types = ["parallel"]} outs(%e64 : tensor<64xi32>) {
+  ^bb0(%out: i32):
+    %i = linalg.index 0 : index
+    %v0 = arith.index_cast %i : index to i32
+    %v1 = arith.muli %v0, %v0 : i32
+    %v2 = arith.muli %v1, %v1 : i32
+    %v3 = arith.muli %v2, %v2 : i32
+    %v4 = arith.muli %v3, %v3 : i32
+    %v5 = arith.muli %v4, %v4 : i32
+    %v6 = arith.muli %v5, %v5 : i32
+    %v7 = arith.muli %v6, %v6 : i32
+    %v8 = arith.muli %v7, %v7 : i32
+    %v9 = arith.muli %v8, %v8 : i32
+    %v10 = arith.muli %v9, %v9 : i32
+    %v11 = arith.muli %v10, %v10 : i32
+    %v12 = arith.muli %v11, %v11 : i32
+    %v13 = arith.muli %v12, %v12 : i32
+    %v14 = arith.muli %v13, %v13 : i32
+    %v15 = arith.muli %v14, %v14 : i32
+    %v16 = arith.muli %v15, %v15 : i32
+    %v17 = arith.muli %v16, %v16 : i32
+    %v18 = arith.muli %v17, %v17 : i32
+    %v19 = arith.muli %v18, %v18 : i32
+    %v20 = arith.muli %v19, %v19 : i32
+    linalg.yield %v20 : i32
+  } -> tensor<64xi32>
+  return %r4096, %r64 : tensor<4096xi32>, tensor<64xi32>
+}
