@@ -39,7 +39,7 @@ def joined(models: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
 class Together:
     """A session of models that are compiled as one, and run at once."""
 
-    def __init__(self, models: Sequence[onnx.ModelProto], **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, models: Sequence[onnx.ModelProto], **options: Any) -> None:
         self._counts = [len(model.graph.output) for model in models]
         self._session = omb.InferenceSession(joined(models), **options)
 
