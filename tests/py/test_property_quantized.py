@@ -4,12 +4,14 @@ The expected numbers are those of a model of the standard in int64 and float64, 
 reference evaluator, which doesn't subtract zero points for each row, takes float8 for integers, and
 rounds after adding the zero point: the standard says before. Where the evaluator does what the
 standard says, both are compared. Everything must agree bit by bit.
+
+The cases of a test are compiled as one model: see models/joined.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from itertools import product
 
 import ml_dtypes
@@ -20,6 +22,7 @@ import small_models
 from budget import examples
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from models.joined import Together
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
@@ -117,7 +120,7 @@ def convolve(
 
 
 class Case:
-    """An op compiled with all dimensions open, or with the shapes that it gets."""
+    """An op with all dimensions open, or with the shapes that it gets."""
 
     def __init__(
         self,
@@ -134,13 +137,20 @@ class Case:
             [small_models.tensor("y", output, [None] * rank)],
             opset=21,
         )
-        self.session = omb.InferenceSession(self.model, ["cpu"], threads=1)
+
+    @cached_property
+    def session(self) -> omb.InferenceSession:
+        return omb.InferenceSession(self.model, ["cpu"], threads=1)
 
     def run(self, feeds: Tensors) -> np.ndarray:
         return self.session.run(None, feeds)[0]
 
     def reference(self, feeds: Tensors) -> np.ndarray:
         return ReferenceEvaluator(self.model).run(None, feeds)[0]
+
+
+def together(cases: Sequence[Case]) -> Together:
+    return Together([case.model for case in cases], providers=["cpu"], threads=1)
 
 
 def numbers(element: int, shape: Sequence[int], seed: int) -> np.ndarray:
@@ -160,10 +170,11 @@ def scales(element: int, shape: Sequence[int], seed: int, spread: float = 0.1) -
     return np.where(generator.random(shape) < 0.5, exact, drawn).astype(DTYPES[element])
 
 
-def check(ours: np.ndarray, theirs: np.ndarray) -> None:
-    assert ours.dtype == theirs.dtype
-    assert ours.shape == theirs.shape
-    np.testing.assert_array_equal(ours.astype(np.float64), theirs.astype(np.float64))
+def check(ours: np.ndarray, theirs: np.ndarray, message: str = "") -> None:
+    assert ours.dtype == theirs.dtype, message
+    assert ours.shape == theirs.shape, message
+    wide = ours.astype(np.float64), theirs.astype(np.float64)
+    np.testing.assert_array_equal(*wide, err_msg=message)
 
 
 # --- matrices ------------------------------------------------------------------------------------
@@ -171,7 +182,15 @@ def check(ours: np.ndarray, theirs: np.ndarray) -> None:
 RANKS = [(2, 2), (1, 2), (2, 1), (1, 1), (3, 2), (3, 4)]
 
 
-@cache
+# What is subtracted for each row or column is widened alike for all types, so that these ranks are
+# each with some of them.
+PER_ROW = {
+    (INT8, INT8): [(1, 2), (2, 1)],
+    (UINT8, INT8): [(2, 2)],
+    (UINT8, UINT8): [(3, 2), (3, 4)],
+}
+
+
 def _matmul_integer(ranks: tuple[int, int], a: int, b: int, per_row: bool) -> Case:
     vector = [None] if per_row else []
     row = vector if ranks[0] == 2 else []
@@ -186,42 +205,50 @@ def _matmul_integer(ranks: tuple[int, int], a: int, b: int, per_row: bool) -> Ca
     return Case("MatMulInteger", inputs, INT32, rank)
 
 
-@pytest.mark.parametrize("ranks", RANKS, ids=str)
-@pytest.mark.parametrize("elements", [(INT8, INT8), (UINT8, INT8), (UINT8, UINT8)], ids=str)
-@BUDGET
-@given(st.lists(sizes, min_size=5, max_size=5), st.booleans(), st.booleans(), seeds)
-def test_matmul_integer(
-    ranks: tuple[int, int],
-    elements: tuple[int, int],
-    drawn: list[int],
-    per_row: bool,
-    unit: bool,
-    seed: int,
-) -> None:
-    case = _matmul_integer(ranks, *elements, per_row)
+@cache
+def _matmuls_integer(elements: tuple[int, int]) -> tuple[Together, list[Case]]:
+    kinds = [*product(RANKS, [False]), *product(PER_ROW[elements], [True])]
+    cases = [_matmul_integer(ranks, *elements, per_row) for ranks, per_row in kinds]
+    return together(cases), cases
+
+
+@pytest.mark.parametrize("elements", PER_ROW, ids=str)
+@examples(12, HealthCheck.too_slow, HealthCheck.filter_too_much)
+@given(st.lists(sizes, min_size=5, max_size=5), st.booleans(), seeds)
+def test_matmul_integer(elements: tuple[int, int], drawn: list[int], unit: bool, seed: int) -> None:
+    """Of all ranks, with zero points of all elements, and of each row and column."""
     m, n, k, outer, inner = drawn
-    a_shape = (inner, m, k)[-ranks[0] :]
-    b_shape = (outer, 1 if unit else inner, k, n)[-ranks[1] :] if ranks[1] > 1 else (k,)
-    feeds = {"a": numbers(elements[0], a_shape, seed), "b": numbers(elements[1], b_shape, seed + 1)}
-    feeds["za"] = numbers(elements[0], (m,) if per_row and ranks[0] == 2 else (), seed + 2)
-    feeds["zb"] = numbers(elements[1], (n,) if per_row and ranks[1] >= 2 else (), seed + 3)
-    check(case.run(feeds), matmul_integer(feeds["a"], feeds["b"], feeds["za"], feeds["zb"]))
-    if not per_row:
-        check(case.run(feeds), case.reference(feeds))
+    session, cases = _matmuls_integer(elements)
+    every = []
+    for case in cases:
+        ranks = [len(value.type.tensor_type.shape.dim) for value in case.model.graph.input]
+        a_shape = (inner, m, k)[-ranks[0] :]
+        b_shape = (outer, 1 if unit else inner, k, n)[-ranks[1] :] if ranks[1] > 1 else (k,)
+        feeds = {"a": numbers(elements[0], a_shape, seed)}
+        feeds["b"] = numbers(elements[1], b_shape, seed + 1)
+        feeds["za"] = numbers(elements[0], (m,)[: ranks[2]], seed + 2)
+        feeds["zb"] = numbers(elements[1], (n,)[: ranks[3]], seed + 3)
+        every.append(feeds)
+    for case, feeds, (ours,) in zip(cases, every, session.run(every), strict=True):
+        shapes = str({name: array.shape for name, array in feeds.items()})
+        check(ours, matmul_integer(feeds["a"], feeds["b"], feeds["za"], feeds["zb"]), shapes)
+        if feeds["za"].ndim == feeds["zb"].ndim == 0:
+            check(ours, case.reference(feeds), shapes)
 
 
-@pytest.mark.parametrize("is_open", [False, True])
-def test_matmul_integer_zero_points_of_batches(is_open: bool) -> None:
+def test_matmul_integer_zero_points_of_batches() -> None:
+    """With known shapes, and open ones but for the size of sums, which saves seconds."""
     shapes = {"a": (2, 1, 3, 5), "b": (4, 5, 2), "za": (2, 1, 3, 1), "zb": (4, 1, 2)}
-    inputs = [
-        (name, UINT8, [None] * len(shape) if is_open else shape) for name, shape in shapes.items()
-    ]
+    known = [(name, UINT8, shape) for name, shape in shapes.items()]
+    opened = [(name, UINT8, [None] * len(shape)) for name, shape in shapes.items()]
+    opened[:2] = [("a", UINT8, [None, None, None, 5]), ("b", UINT8, [None, 5, None])]
+    cases = [Case("MatMulInteger", inputs, INT32, 4) for inputs in (known, opened)]
     feeds = {name: numbers(UINT8, shape, 7) for name, shape in shapes.items()}
-    case = Case("MatMulInteger", inputs, INT32, 4)
     expected = _wrap(
         (_bytes(feeds["a"]) - _bytes(feeds["za"])) @ (_bytes(feeds["b"]) - _bytes(feeds["zb"]))
     )
-    check(case.run(feeds), expected)
+    for (ours,) in together(cases).run([feeds, feeds]):
+        check(ours, expected)
 
 
 def test_zero_point_of_another_size_is_refused() -> None:
@@ -245,39 +272,60 @@ QLINEAR = [
 ]
 
 
-@cache
+# A product of which all sizes are open, with parameters for each row, takes four times as long to
+# compile as one whose columns are counted. Types that others stand for have that many columns.
+COLUMNS = dict.fromkeys([QLINEAR[1], QLINEAR[2], QLINEAR[3], QLINEAR[6]], 3)
+
+
 def _qlinear_matmul(elements: tuple[int, ...], per_row: bool) -> Case:
     scale, a, b, y = elements
-    own = [None] if per_row else []
+    columns = COLUMNS.get(elements) if per_row else None
+    rows, own = ([None], [columns]) if per_row else ([], [])
     inputs = [
-        ("a", a, [None, None]), ("sa", scale, own), ("za", a, own),
-        ("b", b, [None, None]), ("sb", scale, own), ("zb", b, own),
+        ("a", a, [None, None]), ("sa", scale, rows), ("za", a, rows),
+        ("b", b, [None, columns]), ("sb", scale, own), ("zb", b, own),
         ("sy", scale, []), ("zy", y, []),
     ]  # fmt: skip
     return Case("QLinearMatMul", inputs, y, 2)
 
 
-@pytest.mark.parametrize("elements", QLINEAR, ids=str)
-@BUDGET
-@given(st.tuples(sizes, sizes, sizes), st.booleans(), seeds)
-def test_qlinear_matmul(
-    elements: tuple[int, ...], drawn: tuple[int, int, int], per_row: bool, seed: int
-) -> None:
+@cache
+def _qlinear_matmuls(elements: tuple[int, ...]) -> tuple[Together, list[Case]]:
+    cases = [_qlinear_matmul(elements, per_row) for per_row in (False, True)]
+    return together(cases), cases
+
+
+def _qlinear_feeds(
+    elements: tuple[int, ...], m: int, n: int, k: int, per_row: bool, seed: int
+) -> Tensors:
     scale, a, b, y = elements
-    m, n, k = drawn
     rows, columns = ((m,), (n,)) if per_row else ((), ())
-    feeds = {
+    return {
         "a": numbers(a, (m, k), seed), "sa": scales(scale, rows, seed + 1),
         "za": numbers(a, rows, seed + 2), "b": numbers(b, (k, n), seed + 3),
         "sb": scales(scale, columns, seed + 4), "zb": numbers(b, columns, seed + 5),
         "sy": scales(scale, (), seed + 6, 10), "zy": numbers(y, (), seed + 7),
     }  # fmt: skip
-    case = _qlinear_matmul(elements, per_row)
-    ours = case.run(feeds)
-    check(ours, qlinear_matmul(feeds))
-    is_even = y in (INT8, UINT8) and feeds["zy"] % 2 == 0
-    if not per_row and is_even and {a, b} <= {INT8, UINT8} and scale == TensorProto.FLOAT:
-        check(ours, case.reference(feeds))
+
+
+@pytest.mark.parametrize("elements", QLINEAR, ids=str)
+@BUDGET
+@given(st.tuples(sizes, sizes, sizes), seeds)
+def test_qlinear_matmul(elements: tuple[int, ...], drawn: tuple[int, int, int], seed: int) -> None:
+    """With parameters of all elements, and of each row and column."""
+    scale, a, b, y = elements
+    m, n, k = drawn
+    session, cases = _qlinear_matmuls(elements)
+    every = [
+        _qlinear_feeds(elements, m, n, k, False, seed),
+        _qlinear_feeds(elements, m, COLUMNS.get(elements, n), k, True, seed),
+    ]
+    (ours,), (per_row,) = session.run(every)
+    check(ours, qlinear_matmul(every[0]))
+    check(per_row, qlinear_matmul(every[1]), "parameters for each row")
+    is_even = y in (INT8, UINT8) and every[0]["zy"] % 2 == 0
+    if is_even and {a, b} <= {INT8, UINT8} and scale == TensorProto.FLOAT:
+        check(ours, cases[0].reference(every[0]))
 
 
 def test_ties_are_rounded_before_the_zero_point_is_added() -> None:
@@ -335,7 +383,6 @@ def _name(geometry: Geometry) -> str:
     return f"{geometry.rank}d-{geometry.group}groups-{geometry.features}features"
 
 
-@cache
 def _conv_integer(geometry: Geometry, x: int, w: int, per_feature: bool, is_open: bool) -> Case:
     rank = geometry.rank + 2
     inputs = [
@@ -347,33 +394,49 @@ def _conv_integer(geometry: Geometry, x: int, w: int, per_feature: bool, is_open
     return Case("ConvInteger", inputs, INT32, rank, **geometry.attributes)
 
 
-@pytest.mark.parametrize("geometry", GEOMETRIES, ids=_name)
-@pytest.mark.parametrize("elements", [(UINT8, INT8), (INT8, UINT8)], ids=str)
-@examples(6, HealthCheck.too_slow, HealthCheck.filter_too_much)
-@given(st.booleans(), st.booleans(), st.tuples(extents, extents, extents), seeds)
+@cache
+def _convs_integer(x: int, w: int, per_feature: bool, is_open: bool) -> tuple[Together, list[Case]]:
+    cases = [_conv_integer(geometry, x, w, per_feature, is_open) for geometry in GEOMETRIES]
+    return together(cases), cases
+
+
+@pytest.mark.parametrize(
+    ("elements", "per_feature", "is_open"),
+    [
+        *product([(UINT8, INT8)], [False, True], [False, True]),
+        # Of another type, bytes are widened in another way, and all else is the same.
+        ((INT8, UINT8), False, True),
+        ((INT8, UINT8), True, False),
+    ],
+)
+@BUDGET
+@given(st.tuples(extents, extents, extents), seeds)
 def test_conv_integer(
-    geometry: Geometry,
     elements: tuple[int, int],
     per_feature: bool,
     is_open: bool,
     drawn: tuple[int, int, int],
     seed: int,
 ) -> None:
+    """All geometries."""
     x, w = elements
-    case = _conv_integer(geometry, x, w, per_feature, is_open)
-    features = (geometry.features,) if per_feature else ()
-    feeds = {
-        "x": numbers(x, (1 + seed % 2, geometry.channels, *drawn[: geometry.rank]), seed),
-        "w": numbers(w, geometry.weights, seed + 1),
-        "zx": numbers(x, (), seed + 2),
-        "zw": numbers(w, features, seed + 3),
-    }
-    check(case.run(feeds), _wrap(geometry.model(**feeds)))
-    if not per_feature:
-        check(case.run(feeds), case.reference(feeds))
+    session, cases = _convs_integer(x, w, per_feature, is_open)
+    every = [
+        {
+            "x": numbers(x, (1 + seed % 2, geometry.channels, *drawn[: geometry.rank]), seed),
+            "w": numbers(w, geometry.weights, seed + 1),
+            "zx": numbers(x, (), seed + 2),
+            "zw": numbers(w, (geometry.features,) if per_feature else (), seed + 3),
+        }
+        for geometry in GEOMETRIES
+    ]
+    results = zip(GEOMETRIES, cases, every, session.run(every), strict=True)
+    for geometry, case, feeds, (ours,) in results:
+        check(ours, _wrap(geometry.model(**feeds)), _name(geometry))
+        if not per_feature:
+            check(ours, case.reference(feeds), _name(geometry))
 
 
-@cache
 def _qlinear_conv(geometry: Geometry, x: int, w: int, y: int, per_feature: bool) -> Case:
     own = [None] if per_feature else []
     scale = TensorProto.FLOAT
@@ -385,45 +448,59 @@ def _qlinear_conv(geometry: Geometry, x: int, w: int, y: int, per_feature: bool)
     return Case("QLinearConv", inputs, y, geometry.rank + 2, **geometry.attributes)
 
 
-@pytest.mark.parametrize("geometry", GEOMETRIES, ids=_name)
+@cache
+def _qlinear_convs(
+    elements: tuple[int, int, int], per_feature: bool
+) -> tuple[Together, list[Case]]:
+    cases = [_qlinear_conv(geometry, *elements, per_feature) for geometry in GEOMETRIES]
+    return together(cases), cases
+
+
+@pytest.mark.parametrize("per_feature", [False, True])
 @pytest.mark.parametrize("elements", [(UINT8, INT8, UINT8), (INT8, INT8, INT8)], ids=str)
-@examples(6, HealthCheck.too_slow, HealthCheck.filter_too_much)
-@given(st.booleans(), st.tuples(extents, extents, extents), seeds)
+@BUDGET
+@given(st.tuples(extents, extents, extents), seeds)
 def test_qlinear_conv(
-    geometry: Geometry,
-    elements: tuple[int, int, int],
-    per_feature: bool,
-    drawn: tuple[int, int, int],
-    seed: int,
+    elements: tuple[int, int, int], per_feature: bool, drawn: tuple[int, int, int], seed: int
 ) -> None:
+    """All geometries."""
     x, w, y = elements
-    case = _qlinear_conv(geometry, x, w, y, per_feature)
-    own = (geometry.features,) if per_feature else ()
-    feeds = {
-        "x": numbers(x, (1 + seed % 2, geometry.channels, *drawn[: geometry.rank]), seed),
-        "sx": scales(TensorProto.FLOAT, (), seed + 1), "zx": numbers(x, (), seed + 2),
-        "w": numbers(w, geometry.weights, seed + 3),
-        "sw": scales(TensorProto.FLOAT, own, seed + 4), "zw": numbers(w, own, seed + 5),
-        "sy": scales(TensorProto.FLOAT, (), seed + 6, 30), "zy": numbers(y, (), seed + 7),
-        "bias": np.random.default_rng(seed).integers(-9999, 9999, geometry.features, np.int32),
-    }  # fmt: skip
-    spread = (-1, *[1] * geometry.rank)
-    total = geometry.model(feeds["x"], feeds["w"], feeds["zx"], feeds["zw"])
-    total += feeds["bias"].reshape(spread)
-    scale = feeds["sx"] * feeds["sw"] / feeds["sy"]
-    scale = scale.reshape(spread) if per_feature else scale
-    ours = case.run(feeds)
-    check(ours, _requantize(total, scale, feeds["zy"]))
-    if feeds["zy"] % 2 == 0 and (not per_feature or geometry.rank == 2):
-        check(ours, case.reference(feeds))
+    session, cases = _qlinear_convs(elements, per_feature)
+    every = []
+    for geometry in GEOMETRIES:
+        own = (geometry.features,) if per_feature else ()
+        feeds = {
+            "x": numbers(x, (1 + seed % 2, geometry.channels, *drawn[: geometry.rank]), seed),
+            "sx": scales(TensorProto.FLOAT, (), seed + 1), "zx": numbers(x, (), seed + 2),
+            "w": numbers(w, geometry.weights, seed + 3),
+            "sw": scales(TensorProto.FLOAT, own, seed + 4), "zw": numbers(w, own, seed + 5),
+            "sy": scales(TensorProto.FLOAT, (), seed + 6, 30), "zy": numbers(y, (), seed + 7),
+            "bias": np.random.default_rng(seed).integers(-9999, 9999, geometry.features, np.int32),
+        }  # fmt: skip
+        every.append(feeds)
+    results = zip(GEOMETRIES, cases, every, session.run(every), strict=True)
+    for geometry, case, feeds, (ours,) in results:
+        spread = (-1, *[1] * geometry.rank)
+        total = geometry.model(feeds["x"], feeds["w"], feeds["zx"], feeds["zw"])
+        total += feeds["bias"].reshape(spread)
+        scale = feeds["sx"] * feeds["sw"] / feeds["sy"]
+        scale = scale.reshape(spread) if per_feature else scale
+        check(ours, _requantize(total, scale, feeds["zy"]), _name(geometry))
+        if feeds["zy"] % 2 == 0 and (not per_feature or geometry.rank == 2):
+            check(ours, case.reference(feeds), _name(geometry))
 
 
-@pytest.mark.parametrize("auto_pad", ["VALID", "SAME_UPPER", "SAME_LOWER"])
-def test_conv_integer_pads_automatically(auto_pad: str) -> None:
+def test_conv_integer_pads_automatically() -> None:
+    pads = ["VALID", "SAME_UPPER", "SAME_LOWER"]
     inputs = [("x", UINT8, [None] * 4), ("w", INT8, [3, 2, 2, 3]), ("zx", UINT8, [])]
-    case = Case("ConvInteger", inputs, INT32, 4, auto_pad=auto_pad, strides=[2, 3])
+    cases = [
+        Case("ConvInteger", inputs, INT32, 4, auto_pad=auto_pad, strides=[2, 3])
+        for auto_pad in pads
+    ]
     feeds = {
         "x": numbers(UINT8, (2, 2, 7, 8), 1), "w": numbers(INT8, (3, 2, 2, 3), 2),
         "zx": np.asarray(np.uint8(131)),
     }  # fmt: skip
-    check(case.run(feeds), case.reference(feeds))
+    results = together(cases).run([feeds] * len(cases))
+    for auto_pad, case, (ours,) in zip(pads, cases, results, strict=True):
+        check(ours, case.reference(feeds), auto_pad)
