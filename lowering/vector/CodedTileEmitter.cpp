@@ -3,6 +3,7 @@
 #include "lowering/vector/CodedTileEmitter.h"
 
 #include "lowering/vector/Elementwise.h"
+#include "lowering/vector/Prefetch.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -62,7 +63,7 @@ CodedTileEmitter::emitSumLoops(ArrayRef<unsigned> loops, Sum &sum,
 CodedTileEmitter::Values CodedTileEmitter::readWeights(const Sum &sum) {
   Values at = getPanelIndices(sum), weights;
   auto op = contraction.decode;
-  prefetchPanels(memory.operands.at(op.getDpsInputs()[0]),
+  createPrefetch(builder, loc, memory.operands.at(op.getDpsInputs()[0]),
                  {at[0], at[1], at[2], at[4]}, contraction.getPanelChannels());
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
     at.back() = constant(vector * space.lanes);

@@ -10,9 +10,8 @@ using namespace omb::kernels;
 namespace vec = mlir::vector;
 
 double SparseWriter::getWork(int64_t rows, int64_t channels) const {
-  constexpr double perMicrosecond = 25'000, usualDensity = 0.1;
-  return rows * channels * contraction.getInner() * usualDensity /
-         perMicrosecond;
+  constexpr double usualDensity = 0.1;
+  return rows * channels * contraction.getInner() * usualDensity / getSpeed();
 }
 
 Value SparseWriter::loadIndex(Value from, Value at) {

@@ -16,10 +16,6 @@ using namespace mlir;
 using namespace omb::kernels;
 namespace vec = mlir::vector;
 
-/// How far ahead panels are fetched. A CPU fetches ahead by itself, but only up
-/// to the end of a page, and panels have few pages.
-static constexpr int64_t kPrefetchBytes = 4096;
-
 TileEmitter::TileEmitter(OpBuilder &builder,
                          const PackedContraction &contraction,
                          const KernelSpace &space, const KernelMemory &memory,
@@ -200,21 +196,6 @@ TileEmitter::Values TileEmitter::getPanelIndices(const Sum &sum) {
     at.push_back(sum.indices[loop]);
   at.push_back(constant(0));
   return at;
-}
-
-void TileEmitter::prefetchPanels(Value panels, ArrayRef<Value> at,
-                                 int64_t count) {
-  constexpr int64_t lineBytes = 64;
-  int64_t bytes = getElementTypeOrSelf(panels).getIntOrFloatBitWidth() / 8;
-  AffineExpr first = builder.getAffineDimExpr(0);
-  for (int64_t offset = 0; offset < count * bytes; offset += lineBytes) {
-    Values indices(at);
-    indices.back() =
-        apply(first + (kPrefetchBytes + offset) / bytes, {at.back()});
-    memref::PrefetchOp::create(builder, loc, panels, indices,
-                               /*isWrite=*/false, /*localityHint=*/3,
-                               /*isDataCache=*/true);
-  }
 }
 
 Value TileEmitter::getMask(Value channel) {

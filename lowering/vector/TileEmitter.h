@@ -76,10 +76,6 @@ protected:
   Values getInputIndices(const Sum &sum, unsigned number);
   /// Where the first of the panel's values of this step are.
   Values getPanelIndices(const Sum &sum);
-  /// Fetches what a later step will read: `count` elements of the panels, which
-  /// this step reads from `at` on.
-  void prefetchPanels(mlir::Value panels, llvm::ArrayRef<mlir::Value> at,
-                      int64_t count);
   /// Where the result of a vector of the tile is.
   Values getResultIndices(llvm::ArrayRef<mlir::Value> position,
                           mlir::OpFoldResult column, mlir::OpFoldResult vector);

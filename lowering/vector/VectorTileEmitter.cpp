@@ -3,6 +3,7 @@
 #include "lowering/vector/VectorTileEmitter.h"
 
 #include "lowering/vector/Elementwise.h"
+#include "lowering/vector/Prefetch.h"
 #include "lowering/vector/ProductTile.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -54,7 +55,7 @@ VectorTileEmitter::Values VectorTileEmitter::readWeights(const Sum &sum) {
   int64_t count = space.lanes * contraction.getGroup();
   Value panels = memory.operands.at(contraction.getPanels());
   auto lanes = VectorType::get(count, getElementTypeOrSelf(panels));
-  prefetchPanels(panels, at, count * space.vectors);
+  createPrefetch(builder, loc, panels, at, count * space.vectors);
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
     at.back() = constant(vector * count);
     Value read = vec::LoadOp::create(builder, loc, lanes, panels, at);

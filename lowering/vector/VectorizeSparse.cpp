@@ -4,12 +4,14 @@
 
 #include "lowering/vector/Elementwise.h"
 #include "lowering/vector/KernelSpace.h"
+#include "lowering/vector/Prefetch.h"
 #include "lowering/vector/ProductTile.h"
 #include "lowering/vector/SparseTile.h"
 #include "lowering/vector/SparseWriter.h"
 #include "lowering/vector/Transpose.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
@@ -172,9 +174,9 @@ private:
   Value firstRow, left;
 };
 
-/// A few rows, number by number: a vector of elements of a row, which are
-/// anywhere in it, takes longer to put together than to do without. The sums of
-/// a group become a vector for what follows.
+/// A few rows: with AVX-512, lanes are values of a channel, for which elements
+/// of a row, which are anywhere in it, are gathered; else number by number. The
+/// sums of a group become a vector for what follows.
 class FewRowsWriter : public ChannelsWriter {
 public:
   FewRowsWriter(OpBuilder &builder, func::FuncOp kernel,
@@ -187,11 +189,16 @@ private:
     return std::max<int64_t>(getRows(), 1);
   }
 
-  void prepare() override { sums = createBuffer({getRows(), lanes}); }
+  void prepare() override {
+    sums = createBuffer({getRows(), lanes});
+    if (gathers())
+      pointers = getPointers();
+  }
 
   void writeGroup(Value, Value firstChannel) override {
     emitLoop(constant(0), constant(lanes), 1, [&](Value channel) {
-      Values found = getSums(add(firstChannel, channel));
+      Values found = gathers() ? gatherSums(add(firstChannel, channel))
+                               : getSums(add(firstChannel, channel));
       for (auto [row, sum] : llvm::enumerate(found))
         memref::StoreOp::create(builder, loc, sum, sums,
                                 ValueRange{constant(row), channel});
@@ -224,7 +231,94 @@ private:
         });
   }
 
+  /// Whether an instruction gathers a register of elements at as many places.
+  /// That of AVX2 takes longer than loading them one by one.
+  bool gathers() const { return unit.bytes == kLanes * kElementBytes; }
+  double getSpeed() const override { return 2'500; }
+
+  /// Where each row starts.
+  Values getPointers() {
+    Value base = memref::ExtractAlignedPointerAsIndexOp::create(
+        builder, loc, getMemory(contraction.getInput()));
+    Values all;
+    for (int64_t row = 0; row < getRows(); ++row) {
+      Value address = arith::IndexCastOp::create(
+          builder, loc, builder.getI64Type(),
+          add(base, row * contraction.getInner() * kElementBytes));
+      all.push_back(LLVM::IntToPtrOp::create(
+          builder, loc, LLVM::LLVMPointerType::get(builder.getContext()),
+          address));
+    }
+    return all;
+  }
+
+  /// The sums of a channel, one for each row, of as many values at a time as a
+  /// register has lanes.
+  Values gatherSums(Value channel) {
+    auto [begin, end] = getSegment(channel, contraction.getChannels());
+    Value left = arith::RemUIOp::create(
+        builder, loc, arith::SubIOp::create(builder, loc, end, begin),
+        constant(kLanes));
+    Value full = arith::SubIOp::create(builder, loc, end, left);
+    Value zeros = arith::ConstantOp::create(
+        builder, loc,
+        builder.getZeroAttr(VectorType::get(kLanes, builder.getF32Type())));
+    auto loop = scf::ForOp::create(builder, loc, begin, full, constant(kLanes),
+                                   Values(getRows(), zeros));
+    {
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPointToStart(loop.getBody());
+      Values next = addProducts(loop.getInductionVar(), constant(kLanes),
+                                Values(loop.getRegionIterArgs()));
+      scf::YieldOp::create(builder, loc, next);
+    }
+    Values all = addProducts(full, left, Values(loop.getResults()));
+    for (Value &sum : all)
+      sum = vec::ReductionOp::create(builder, loc, vec::CombiningKind::ADD, sum,
+                                     arith::FastMathFlags::reassoc);
+    return all;
+  }
+
+  /// Adds the products of `count` values from `at` on.
+  Values addProducts(Value at, Value count, Values sums) {
+    Value mask = vec::CreateMaskOp::create(
+        builder, loc, VectorType::get(kLanes, builder.getI1Type()), count);
+    auto read = [&](Value memory) -> Value {
+      auto lanesType = VectorType::get(kLanes, getElementTypeOrSelf(memory));
+      Value none = arith::ConstantOp::create(builder, loc,
+                                             builder.getZeroAttr(lanesType));
+      return vec::MaskedLoadOp::create(builder, loc, lanesType, memory, at,
+                                       mask, none);
+    };
+    Value coordinates = getMemory(contraction.getCoordinates());
+    Value values = getMemory(contraction.getValues());
+    createPrefetch(builder, loc, coordinates, at, kLanes);
+    createPrefetch(builder, loc, values, at, kLanes);
+    Value places = read(coordinates);
+    auto words = VectorType::get(kLanes, builder.getI32Type());
+    if (places.getType() != words)
+      places = arith::ExtUIOp::create(builder, loc, words, places);
+    Value weights = read(values);
+    Value zeros = arith::ConstantOp::create(
+        builder, loc, builder.getZeroAttr(weights.getType()));
+    Value scale = arith::ConstantOp::create(
+        builder, loc, builder.getI32IntegerAttr(kElementBytes));
+    for (auto [pointer, sum] : llvm::zip(pointers, sums)) {
+      Value elements =
+          LLVM::CallIntrinsicOp::create(
+              builder, loc, weights.getType(),
+              builder.getStringAttr("llvm.x86.avx512.mask.gather.dps.512"),
+              ValueRange{zeros, pointer, places, mask, scale})
+              .getResult(0);
+      sum = vec::FMAOp::create(builder, loc, weights, elements, sum);
+    }
+    return sums;
+  }
+
+  static constexpr int64_t kLanes = 16, kElementBytes = 4;
+
   Value sums;
+  Values pointers;
 };
 
 //===----------------------------------------------------------------------===//
