@@ -117,8 +117,8 @@ static bool isCollapsedKernel(OpOperand *operand) {
          reshape->hasOneUse() && isKernel(reshape.getSrc());
 }
 
-/// Whether `operand` is a product, or what becomes part of its epilogue, in more
-/// dimensions for nothing else.
+/// Whether `operand` is a product, or what becomes part of its epilogue, in
+/// more dimensions for nothing else.
 static bool isExpandedKernel(OpOperand *operand) {
   auto reshape = operand->get().getDefiningOp<tensor::ExpandShapeOp>();
   return reshape && reshape->hasOneUse() &&
