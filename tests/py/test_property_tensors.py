@@ -14,8 +14,8 @@ reduction of the argument alone costs as much in float32.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache, cached_property
 
 import ml_dtypes
 import numpy as np
@@ -26,6 +26,7 @@ import small_models
 from budget import examples
 from hypothesis import HealthCheck, assume, example, given
 from hypothesis import strategies as st
+from models.joined import Together
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
@@ -73,19 +74,57 @@ class Case:
             ]
             for tensors in (inputs, outputs)
         )
-        model = small_models.model(nodes, *infos, constants, opset=22)
+        self.model = small_models.model(nodes, *infos, constants, opset=22)
         self.names = list(outputs)
-        self.session = omb.InferenceSession(model, ["cpu"], threads=1)
-        self._reference = ReferenceEvaluator(model)
+        self._reference = ReferenceEvaluator(self.model)
+
+    @cached_property
+    def session(self) -> omb.InferenceSession:
+        return omb.InferenceSession(self.model, ["cpu"], threads=1)
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return dict(zip(self.names, self.session.run(None, feeds), strict=True))
 
     def check(self, feeds: dict[str, np.ndarray], ulps: int = 0) -> None:
+        self.compare(feeds, self.run(feeds), ulps)
+
+    def compare(
+        self, feeds: dict[str, np.ndarray], found: dict[str, np.ndarray], ulps: int, where: str = ""
+    ) -> None:
+        """What was found, with what the reference gives."""
         with np.errstate(all="ignore"):
             expected = self._reference.run(None, feeds)
-        for (name, ours), theirs in zip(self.run(feeds).items(), expected, strict=True):
-            assert_close(name, ours, np.asarray(theirs), ulps)
+        for (name, ours), theirs in zip(found.items(), expected, strict=True):
+            assert_close(where + name, ours, np.asarray(theirs), ulps)
+
+
+class Cases:
+    """Cases that are compiled as one, and run at once; each has a key that says which it is."""
+
+    def __init__(self, cases: Mapping[Hashable, Case]) -> None:
+        self._cases = cases
+        models = [case.model for case in cases.values()]
+        self._session = Together(models, providers=["cpu"], threads=1)
+
+    def run(
+        self, feeds: Mapping[Hashable, dict[str, np.ndarray]]
+    ) -> dict[Hashable, dict[str, np.ndarray]]:
+        found = self._session.run([feeds[key] for key in self._cases])
+        return {
+            key: dict(zip(case.names, arrays, strict=True))
+            for (key, case), arrays in zip(self._cases.items(), found, strict=True)
+        }
+
+    def check(self, feeds: Mapping[Hashable, dict[str, np.ndarray]], ulps: int = 0) -> None:
+        for key, found in self.run(feeds).items():
+            self._cases[key].compare(feeds[key], found, ulps, f"{key}: ")
+
+    def run_all(self, feeds: dict[str, np.ndarray]) -> dict[Hashable, dict[str, np.ndarray]]:
+        """Of cases with the same inputs."""
+        return self.run(dict.fromkeys(self._cases, feeds))
+
+    def check_all(self, feeds: dict[str, np.ndarray], ulps: int = 0) -> None:
+        self.check(dict.fromkeys(self._cases, feeds), ulps)
 
 
 def assert_close(name: str, ours: np.ndarray, theirs: np.ndarray, ulps: int = 0) -> None:
