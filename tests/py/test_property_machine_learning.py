@@ -3,14 +3,20 @@
 The oracle is ONNX Runtime, by which converters check their models; where it has no kernel for a
 type, or leaves a case open, it is NumPy. Sums over trees, features and vectors are added up in
 another order than there: results may differ by 1e-5 of the largest. Labels must be equal.
+
+The cases of a test are compiled as one model: see models/joined.py.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import onnx
 import onnx_mlir_bridge as omb
 import pytest
+from models.joined import Together
 from onnx import TensorProto, helper, numpy_helper
 
 ort = pytest.importorskip("onnxruntime")
@@ -53,18 +59,39 @@ def _oracle(model: onnx.ModelProto, *inputs: np.ndarray) -> list[np.ndarray]:
     return session.run(None, dict(zip(names, inputs, strict=True)))
 
 
-def _compare(found: list[np.ndarray], expected: list[np.ndarray]) -> None:
+def _compare(found: list[np.ndarray], expected: list[np.ndarray], case: object = "") -> None:
+    message = str(case)
     for mine, theirs in zip(found, expected, strict=True):
-        assert mine.dtype == theirs.dtype
-        assert mine.shape == theirs.shape
+        assert mine.dtype == theirs.dtype, message
+        assert mine.shape == theirs.shape, message
         if theirs.dtype.kind in "iub":
-            np.testing.assert_array_equal(mine, theirs)
+            np.testing.assert_array_equal(mine, theirs, err_msg=message)
         else:
-            np.testing.assert_allclose(mine, theirs, rtol=TOLERANCE, atol=TOLERANCE)
+            np.testing.assert_allclose(
+                mine, theirs, rtol=TOLERANCE, atol=TOLERANCE, err_msg=message
+            )
 
 
 def _check(model: onnx.ModelProto, *inputs: np.ndarray) -> None:
     _compare(_run(model, *inputs), _oracle(model, *inputs))
+
+
+def _run_together(
+    models: Sequence[onnx.ModelProto], inputs: Sequence[Sequence[np.ndarray]]
+) -> list[list[np.ndarray]]:
+    """What the models give that are compiled as one, each for its inputs."""
+    feeds = [
+        {value.name: array for value, array in zip(model.graph.input, arrays, strict=True)}
+        for model, arrays in zip(models, inputs, strict=True)
+    ]
+    return Together(models).run(feeds)
+
+
+def _check_all(cases: dict[object, onnx.ModelProto], *inputs: np.ndarray) -> None:
+    """Models of the same inputs, compiled as one; their keys say which of them is wrong."""
+    found = _run_together(list(cases.values()), [inputs] * len(cases))
+    for (case, model), mine in zip(cases.items(), found, strict=True):
+        _compare(mine, _oracle(model, *inputs), case)
 
 
 def _normal(*shape: int, seed: int = 0) -> np.ndarray:
@@ -79,31 +106,38 @@ def test_features(dtype):
     element = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     x = (_normal(5, 4) * 3).astype(dtype)
     given = {"X": (element, ["n", "m"])}
-    _check(_model("Scaler", given, {"Y": FLOAT}, scale=[2.0], offset=[0.5]), x)
     each = {"scale": [2.0, 1, 0.5, -1], "offset": [0.5, 0, 1, 2]}
-    _check(_model("Scaler", given, {"Y": FLOAT}, **each), x)
-    _check(
-        _model("ArrayFeatureExtractor", {**given, "I": (INT64, ["k"])}, {"Y": element}, opset=1),
-        x,
-        np.array([3, 0, 0]),
-    )
+    extracted = {**given, "I": (INT64, ["k"])}
+    models = [
+        _model("Scaler", given, {"Y": FLOAT}, scale=[2.0], offset=[0.5]),
+        _model("Scaler", given, {"Y": FLOAT}, **each),
+        _model("ArrayFeatureExtractor", extracted, {"Y": element}),
+    ]
     if dtype == np.float32:
-        _check(_model("Binarizer", given, {"Y": element}, threshold=0.25), x)
+        models.append(_model("Binarizer", given, {"Y": element}, threshold=0.25))
+    places = np.array([3, 0, 0])
+    inputs = [[x, places] if len(model.graph.input) == 2 else [x] for model in models]
+    for model, arrays, found in zip(models, inputs, _run_together(models, inputs), strict=True):
+        _compare(found, _oracle(model, *arrays), model.graph.node[0])
 
 
-@pytest.mark.parametrize("norm", ["MAX", "L1", "L2"])
-def test_normalizer(norm):
+def test_normalizer():
     x = np.vstack([_normal(4, 3), np.zeros((1, 3), np.float32)])
-    _check(_model("Normalizer", {"X": (FLOAT, ["n", 3])}, {"Y": FLOAT}, norm=norm), x)
+    given = {"X": (FLOAT, ["n", 3])}
+    _check_all(
+        {n: _model("Normalizer", given, {"Y": FLOAT}, norm=n) for n in ("MAX", "L1", "L2")}, x
+    )
 
 
 def test_imputer():
     x = np.array([[1, np.nan, 3], [np.nan, 5, 1]], dtype=np.float32)
     given = {"X": (FLOAT, ["n", 3])}
+    models: dict[object, onnx.ModelProto] = {}
     for values in ([7.0], [7.0, 8.0, 9.0]):
         for replaced in (float("nan"), 1.0):
             attributes = {"imputed_value_floats": values, "replaced_value_float": replaced}
-            _check(_model("Imputer", given, {"Y": FLOAT}, **attributes), x)
+            models[len(values), replaced] = _model("Imputer", given, {"Y": FLOAT}, **attributes)
+    _check_all(models, x)
     attributes = {"imputed_value_int64s": [7, 8, 9], "replaced_value_int64": 1}
     whole = np.array([[1, 2, 3], [4, 5, 1]])
     _check(_model("Imputer", {"X": (INT64, ["n", 3])}, {"Y": INT64}, **attributes), whole)
@@ -180,20 +214,21 @@ def test_one_hot_encoder(dtype):
 _TRANSFORMS = ["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO", "PROBIT"]
 
 
-@pytest.mark.parametrize("transform", _TRANSFORMS)
-def test_linear_classifier(transform):
-    # The inverse of the normal distribution takes probabilities.
-    scale = 0.02 if transform == "PROBIT" else 1.0
-    model = _model(
-        "LinearClassifier",
-        {"X": (FLOAT, ["n", 4])},
-        {"L": INT64, "S": FLOAT},
-        coefficients=(_normal(12) * scale).tolist(),
-        intercepts=[0.3, 0.5, 0.7],
-        classlabels_ints=[4, 2, 9],
-        post_transform=transform,
-    )
-    _check(model, _normal(7, 4, seed=1))
+def test_linear_classifier():
+    def model(transform: str) -> onnx.ModelProto:
+        # The inverse of the normal distribution takes probabilities.
+        scale = 0.02 if transform == "PROBIT" else 1.0
+        return _model(
+            "LinearClassifier",
+            {"X": (FLOAT, ["n", 4])},
+            {"L": INT64, "S": FLOAT},
+            coefficients=(_normal(12) * scale).tolist(),
+            intercepts=[0.3, 0.5, 0.7],
+            classlabels_ints=[4, 2, 9],
+            post_transform=transform,
+        )
+
+    _check_all({name: model(name) for name in _TRANSFORMS}, _normal(7, 4, seed=1))
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -210,32 +245,26 @@ def test_linear_classifier_without_intercepts(classes):
     _compare(_run(model, x), _oracle(same, x))
 
 
-@pytest.mark.parametrize("targets", [1, 3])
-@pytest.mark.parametrize("rank", [1, 2])
-def test_linear_regressor(targets, rank):
-    model = _model(
-        "LinearRegressor",
-        {"X": (FLOAT, ["n", 4][-rank:])},
-        {"Y": FLOAT},
-        coefficients=_normal(4 * targets).tolist(),
-        intercepts=_normal(targets, seed=2).tolist(),
-        targets=targets,
-    )
-    x = _normal(7, 4, seed=1)
-    expected = _oracle(
-        _model(
+def test_linear_regressor():
+    """Of one and of several rows, the oracle only takes the latter."""
+
+    def model(targets: int, dims: list) -> onnx.ModelProto:
+        return _model(
             "LinearRegressor",
-            {"X": (FLOAT, ["n", 4])},
+            {"X": (FLOAT, dims)},
             {"Y": FLOAT},
             coefficients=_normal(4 * targets).tolist(),
             intercepts=_normal(targets, seed=2).tolist(),
             targets=targets,
-        ),
-        x,
-    )
-    if rank == 1:
-        x, expected = x[0], [expected[0][:1]]
-    _compare(_run(model, x), expected)
+        )
+
+    x = _normal(7, 4, seed=1)
+    cases = list(product([1, 3], [[4], ["n", 4]]))
+    inputs = [[x[0] if len(dims) == 1 else x] for _, dims in cases]
+    results = _run_together([model(*case) for case in cases], inputs)
+    for (targets, dims), found in zip(cases, results, strict=True):
+        (expected,) = _oracle(model(targets, ["n", 4]), x)
+        _compare(found, [expected[:1] if len(dims) == 1 else expected], (targets, dims))
 
 
 # --- trees --------------------------------------------------------------------------------------
@@ -301,31 +330,33 @@ def _features(rows: int, seed: int, dtype: type = np.float32) -> np.ndarray:
 
 
 @pytest.mark.parametrize("modes", [_MODES[:1], _MODES], ids=["leq", "mixed"])
-@pytest.mark.parametrize("aggregate", ["SUM", "AVERAGE", "MIN", "MAX"])
 @pytest.mark.parametrize("several", [False, True], ids=["one", "several"])
-def test_tree_ensemble_regressor(modes, aggregate, several):
-    model = _model(
-        "TreeEnsembleRegressor",
-        {"X": (FLOAT, ["n", 4])},
-        {"Y": FLOAT},
-        n_targets=3,
-        aggregate_function=aggregate,
-        base_values=[0.5, -0.25, 1.0],
-        **_random_trees("target", 7, 4, 3, modes, 1, several),
-    )
-    _check(model, _features(40, 2))
+def test_tree_ensemble_regressor(modes, several):
+    def model(aggregate: str) -> onnx.ModelProto:
+        return _model(
+            "TreeEnsembleRegressor",
+            {"X": (FLOAT, ["n", 4])},
+            {"Y": FLOAT},
+            n_targets=3,
+            aggregate_function=aggregate,
+            base_values=[0.5, -0.25, 1.0],
+            **_random_trees("target", 7, 4, 3, modes, 1, several),
+        )
+
+    _check_all({a: model(a) for a in ("SUM", "AVERAGE", "MIN", "MAX")}, _features(40, 2))
 
 
-@pytest.mark.parametrize("depth", [0, 1, 5, 8])
-def test_tree_depths(depth):
-    model = _model(
-        "TreeEnsembleRegressor",
-        {"X": (FLOAT, ["n", 4])},
-        {"Y": FLOAT},
-        n_targets=1,
-        **_random_trees("target", 3, depth, 1, _MODES[:2], depth, False),
-    )
-    _check(model, _features(30, 3))
+def test_tree_depths():
+    def model(depth: int) -> onnx.ModelProto:
+        return _model(
+            "TreeEnsembleRegressor",
+            {"X": (FLOAT, ["n", 4])},
+            {"Y": FLOAT},
+            n_targets=1,
+            **_random_trees("target", 3, depth, 1, _MODES[:2], depth, False),
+        )
+
+    _check_all({depth: model(depth) for depth in (0, 1, 5, 8)}, _features(30, 3))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.int64, np.int32])
@@ -345,22 +376,24 @@ def test_tree_ensemble_of_other_types(dtype):
     _compare(_run(model, x), _oracle(plain, x.astype(np.float32)))
 
 
-@pytest.mark.parametrize("transform", _TRANSFORMS[:4])
 @pytest.mark.parametrize("case", ["three", "mixed", "positive"])
-def test_tree_ensemble_classifier(transform, case):
+def test_tree_ensemble_classifier(case):
     classes = 3 if case == "three" else 2
     trees = _random_trees("class", 6, 4, 1 if classes == 2 else 3, _MODES, 7, classes == 3)
     if case == "positive":
         trees["class_weights"] = [abs(w) / 12 for w in trees["class_weights"]]
-    model = _model(
-        "TreeEnsembleClassifier",
-        {"X": (FLOAT, ["n", 4])},
-        {"L": INT64, "S": FLOAT},
-        classlabels_int64s=[5, 2, 8][:classes],
-        post_transform=transform,
-        **trees,
-    )
-    _check(model, _features(40, 8))
+
+    def model(transform: str) -> onnx.ModelProto:
+        return _model(
+            "TreeEnsembleClassifier",
+            {"X": (FLOAT, ["n", 4])},
+            {"L": INT64, "S": FLOAT},
+            classlabels_int64s=[5, 2, 8][:classes],
+            post_transform=transform,
+            **trees,
+        )
+
+    _check_all({name: model(name) for name in _TRANSFORMS[:4]}, _features(40, 8))
 
 
 def _ensemble(**changes: object) -> dict[str, object]:
@@ -441,37 +474,42 @@ def _vectors(classes: int, kernel: str, probabilities: bool) -> dict[str, object
     return attributes
 
 
-@pytest.mark.parametrize("kernel", ["LINEAR", "POLY", "RBF", "SIGMOID"])
+_KERNELS = ["LINEAR", "POLY", "RBF", "SIGMOID"]
+
+
 @pytest.mark.parametrize("probabilities", [False, True], ids=["scores", "probabilities"])
 @pytest.mark.parametrize("classes", [2, 3])
-def test_svm_classifier(kernel, probabilities, classes):
-    model = _model(
-        "SVMClassifier",
-        {"X": (FLOAT, ["n", 4])},
-        {"L": INT64, "S": FLOAT},
-        opset=1,
-        **_vectors(classes, kernel, probabilities),
-    )
-    _check(model, _normal(9, 4, seed=5))
+def test_svm_classifier(probabilities, classes):
+    def model(kernel: str) -> onnx.ModelProto:
+        return _model(
+            "SVMClassifier",
+            {"X": (FLOAT, ["n", 4])},
+            {"L": INT64, "S": FLOAT},
+            opset=1,
+            **_vectors(classes, kernel, probabilities),
+        )
+
+    _check_all({kernel: model(kernel) for kernel in _KERNELS}, _normal(9, 4, seed=5))
 
 
-@pytest.mark.parametrize("kernel", ["LINEAR", "POLY", "RBF", "SIGMOID"])
-@pytest.mark.parametrize("one_class", [0, 1])
-def test_svm_regressor(kernel, one_class):
-    model = _model(
-        "SVMRegressor",
-        {"X": (FLOAT, ["n", 4])},
-        {"Y": FLOAT},
-        opset=1,
-        kernel_type=kernel,
-        kernel_params=[0.25, 0.5, 3.0],
-        n_supports=5,
-        support_vectors=_normal(20).tolist(),
-        coefficients=_normal(5, seed=1).tolist(),
-        rho=[0.3],
-        one_class=one_class,
-    )
-    _check(model, _normal(9, 4, seed=5))
+def test_svm_regressor():
+    def model(kernel: str, one_class: int) -> onnx.ModelProto:
+        return _model(
+            "SVMRegressor",
+            {"X": (FLOAT, ["n", 4])},
+            {"Y": FLOAT},
+            opset=1,
+            kernel_type=kernel,
+            kernel_params=[0.25, 0.5, 3.0],
+            n_supports=5,
+            support_vectors=_normal(20).tolist(),
+            coefficients=_normal(5, seed=1).tolist(),
+            rho=[0.3],
+            one_class=one_class,
+        )
+
+    cases = product(_KERNELS, [0, 1])
+    _check_all({case: model(*case) for case in cases}, _normal(9, 4, seed=5))
 
 
 # --- what isn't supported -----------------------------------------------------------------------

@@ -14,11 +14,10 @@ from functools import cache
 import numpy as np
 import onnx_mlir_bridge as omb
 import pytest
-import small_models
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
-from test_property_tensors import BUDGET, Case
+from test_property_tensors import BUDGET, Case, Cases
 
 COORDINATES = (
     "asymmetric",
@@ -64,36 +63,33 @@ def resize(coordinates: str, rounding: str, policy: str = "stretch") -> list:
     ]
 
 
-@cache
-def session(coordinates: str, rounding: str) -> omb.InferenceSession:
-    model = small_models.model(
+def to_sizes(coordinates: str, rounding: str) -> Case:
+    return Case(
         resize(coordinates, rounding),
-        [
-            small_models.tensor("x", TensorProto.INT32, [None]),
-            small_models.tensor("sizes", TensorProto.INT64, [1]),
-        ],
-        [small_models.tensor("y", TensorProto.INT32, [None])],
-        opset=22,
+        {"x": (TensorProto.INT32, 1), "sizes": (TensorProto.INT64, [1])},
+        {"y": (TensorProto.INT32, 1)},
     )
-    return omb.InferenceSession(model, ["cpu"], threads=1)
+
+
+@cache
+def every_rounding(coordinates: str) -> Cases:
+    return Cases({rounding: to_sizes(coordinates, rounding) for rounding in ROUNDINGS})
 
 
 lengths = st.one_of(st.integers(1, 12), st.sampled_from([25, 49, 98, 100, 147, 1023, 3840]))
 
 
-@pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("coordinates", COORDINATES)
 @BUDGET
 @given(size=lengths, new_size=lengths)
-def test_nearest(coordinates: str, rounding: str, size: int, new_size: int) -> None:
+def test_nearest(coordinates: str, size: int, new_size: int) -> None:
     feeds = {"x": np.arange(size, dtype=np.int32), "sizes": np.array([new_size])}
-    found = session(coordinates, rounding).run(None, feeds)[0]
-    assert found.tolist() == [
-        nearest(coordinates, rounding, size, new_size, at) for at in range(new_size)
-    ]
+    for rounding, found in every_rounding(coordinates).run_all(feeds).items():
+        assert found["y"].tolist() == [
+            nearest(coordinates, rounding, size, new_size, at) for at in range(new_size)
+        ], rounding
 
 
-@cache
 def kept_ratio(coordinates: str, policy: str) -> Case:
     return Case(
         resize(coordinates, "round_prefer_ceil", policy),
@@ -102,21 +98,25 @@ def kept_ratio(coordinates: str, policy: str) -> Case:
     )
 
 
-@pytest.mark.parametrize("policy", ["not_larger", "not_smaller"])
+@cache
+def kept_ratios(coordinates: str) -> Cases:
+    return Cases(
+        {policy: kept_ratio(coordinates, policy) for policy in ("not_larger", "not_smaller")}
+    )
+
+
 @pytest.mark.parametrize("coordinates", COORDINATES)
 @BUDGET
 @given(
     size=st.tuples(*[st.sampled_from([1, 2, 4, 8])] * 2),
     wanted=st.tuples(*[st.sampled_from([1, 2, 4, 8, 16])] * 2),
 )
-def test_kept_ratio(
-    coordinates: str, policy: str, size: tuple[int, int], wanted: tuple[int, int]
-) -> None:
+def test_kept_ratio(coordinates: str, size: tuple[int, int], wanted: tuple[int, int]) -> None:
     x = np.arange(math.prod(size), dtype=np.int32).reshape(size)
-    kept_ratio(coordinates, policy).check({"x": x, "sizes": np.array(wanted)})
+    kept_ratios(coordinates).check_all({"x": x, "sizes": np.array(wanted)})
 
 
 def test_nothing_to_sample() -> None:
     feeds = {"x": np.zeros(0, np.int32), "sizes": np.array([3])}
     with pytest.raises(omb.OmbError, match="nothing to sample"):
-        session("asymmetric", "floor").run(None, feeds)
+        to_sizes("asymmetric", "floor").run(feeds)

@@ -14,8 +14,8 @@ reduction of the argument alone costs as much in float32.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache, cached_property
 
 import ml_dtypes
 import numpy as np
@@ -26,6 +26,7 @@ import small_models
 from budget import examples
 from hypothesis import HealthCheck, assume, example, given
 from hypothesis import strategies as st
+from models.joined import Together
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
@@ -73,19 +74,57 @@ class Case:
             ]
             for tensors in (inputs, outputs)
         )
-        model = small_models.model(nodes, *infos, constants, opset=22)
+        self.model = small_models.model(nodes, *infos, constants, opset=22)
         self.names = list(outputs)
-        self.session = omb.InferenceSession(model, ["cpu"], threads=1)
-        self._reference = ReferenceEvaluator(model)
+        self._reference = ReferenceEvaluator(self.model)
+
+    @cached_property
+    def session(self) -> omb.InferenceSession:
+        return omb.InferenceSession(self.model, ["cpu"], threads=1)
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return dict(zip(self.names, self.session.run(None, feeds), strict=True))
 
     def check(self, feeds: dict[str, np.ndarray], ulps: int = 0) -> None:
+        self.compare(feeds, self.run(feeds), ulps)
+
+    def compare(
+        self, feeds: dict[str, np.ndarray], found: dict[str, np.ndarray], ulps: int, where: str = ""
+    ) -> None:
+        """What was found, with what the reference gives."""
         with np.errstate(all="ignore"):
             expected = self._reference.run(None, feeds)
-        for (name, ours), theirs in zip(self.run(feeds).items(), expected, strict=True):
-            assert_close(name, ours, np.asarray(theirs), ulps)
+        for (name, ours), theirs in zip(found.items(), expected, strict=True):
+            assert_close(where + name, ours, np.asarray(theirs), ulps)
+
+
+class Cases:
+    """Cases that are compiled as one, and run at once; each has a key that says which it is."""
+
+    def __init__(self, cases: Mapping[Hashable, Case]) -> None:
+        self._cases = cases
+        models = [case.model for case in cases.values()]
+        self._session = Together(models, providers=["cpu"], threads=1)
+
+    def run(
+        self, feeds: Mapping[Hashable, dict[str, np.ndarray]]
+    ) -> dict[Hashable, dict[str, np.ndarray]]:
+        found = self._session.run([feeds[key] for key in self._cases])
+        return {
+            key: dict(zip(case.names, arrays, strict=True))
+            for (key, case), arrays in zip(self._cases.items(), found, strict=True)
+        }
+
+    def check(self, feeds: Mapping[Hashable, dict[str, np.ndarray]], ulps: int = 0) -> None:
+        for key, found in self.run(feeds).items():
+            self._cases[key].compare(feeds[key], found, ulps, f"{key}: ")
+
+    def run_all(self, feeds: dict[str, np.ndarray]) -> dict[Hashable, dict[str, np.ndarray]]:
+        """Of cases with the same inputs."""
+        return self.run(dict.fromkeys(self._cases, feeds))
+
+    def check_all(self, feeds: dict[str, np.ndarray], ulps: int = 0) -> None:
+        self.check(dict.fromkeys(self._cases, feeds), ulps)
 
 
 def assert_close(name: str, ours: np.ndarray, theirs: np.ndarray, ulps: int = 0) -> None:
@@ -227,7 +266,6 @@ def test_exact_operators(element: int, pair: tuple[Shape, Shape], seed: int) -> 
     exact(element).check(feeds)
 
 
-@cache
 def division(element: int) -> Case:
     mod = [helper.make_node("Mod", ["a", "b"], ["mod"], fmod=0)] if element in INTEGERS else []
     outputs = {"div": (element, 1)} | ({"mod": (element, 1)} if mod else {})
@@ -235,62 +273,82 @@ def division(element: int) -> Case:
     return Case(nodes, {"a": (element, 1), "b": (element, 1)}, outputs)
 
 
-@pytest.mark.parametrize("element", {**INTEGERS, **FLOATS}, ids=TensorProto.DataType.Name)
+@cache
+def divisions() -> Cases:
+    return Cases({element: division(element) for element in {**INTEGERS, **FLOATS}})
+
+
+def quotients(element: int, a: np.ndarray, b: np.ndarray) -> dict[str, np.ndarray]:
+    if element in FLOATS:
+        with np.errstate(all="ignore"):
+            return {"div": a / b}
+    whole = [abs(int(x)) // abs(int(y)) for x, y in zip(a, b, strict=True)]
+    signs = [-1 if (x < 0) != (y < 0) else 1 for x, y in zip(a, b, strict=True)]
+    div = np.array([q * s for q, s in zip(whole, signs, strict=True)], a.dtype)
+    return {"div": div, "mod": np.mod(a, b)}
+
+
 @BUDGET
 @given(size=sizes, seed=seeds)
-def test_division(element: int, size: int, seed: int) -> None:
+def test_division(size: int, seed: int) -> None:
     """Quotients of integers are cut off towards zero, and Mod has the sign of the divisor."""
-    dtype = DTYPES[element]
-    a, b = values(dtype, (size,), seed), values(dtype, (size,), seed + 1)
-    if element in INTEGERS:
-        b = np.where((b == 0) | (b == -1), dtype(3), b)  # n / 0, min / -1
-        quotients = [abs(int(x)) // abs(int(y)) for x, y in zip(a, b, strict=True)]
-        signs = [-1 if (x < 0) != (y < 0) else 1 for x, y in zip(a, b, strict=True)]
-        div = np.array([q * s for q, s in zip(quotients, signs, strict=True)], dtype)
-        expected = {"div": div, "mod": np.mod(a, b)}
-    else:
-        with np.errstate(all="ignore"):
-            expected = {"div": a / b}
-    for name, out in division(element).run({"a": a, "b": b}).items():
-        assert_close(name, out, expected[name])
+    feeds = {}
+    for element in {**INTEGERS, **FLOATS}:
+        dtype = DTYPES[element]
+        a, b = values(dtype, (size,), seed), values(dtype, (size,), seed + 1)
+        if element in INTEGERS:
+            b = np.where((b == 0) | (b == -1), dtype(3), b)  # n / 0, min / -1
+        feeds[element] = {"a": a, "b": b}
+    for element, found in divisions().run(feeds).items():
+        expected = quotients(element, **feeds[element])
+        for name, out in found.items():
+            assert_close(f"{TensorProto.DataType.Name(element)} {name}", out, expected[name])
 
 
 TRANSCENDENTAL = ("Exp", "Sin", "Cos", "Tanh", "Sigmoid", "Erf", "Atan", "Softplus", "Asinh")
 POSITIVE = ("Log", "Sqrt")
 
 
-@cache
 def transcendental(element: int) -> Case:
     ops = [(op, "x") for op in TRANSCENDENTAL] + [(op, "p") for op in POSITIVE]
     nodes = [helper.make_node(op, [x], [op]) for op, x in ops]
     return Case(nodes, {"x": (element, 1), "p": (element, 1)}, {op: (element, 1) for op, _ in ops})
 
 
-@pytest.mark.parametrize("element", FLOATS, ids=TensorProto.DataType.Name)
+@cache
+def transcendentals() -> Cases:
+    return Cases({element: transcendental(element) for element in FLOATS})
+
+
 @BUDGET
 @given(size=sizes, seed=seeds)
-def test_transcendental_functions(element: int, size: int, seed: int) -> None:
-    """Against double precision."""
-    generator = np.random.default_rng(seed)
-    dtype = np.dtype(FLOATS[element])
-    x = (generator.standard_normal(size) * 4).astype(dtype)
-    p = np.exp(generator.standard_normal(size) * 2).astype(dtype)
-    wide, positive = x.astype(np.float64), p.astype(np.float64)
-    expected = {
-        "Exp": np.exp(wide),
-        "Sin": np.sin(wide),
-        "Cos": np.cos(wide),
-        "Tanh": np.tanh(wide),
-        "Sigmoid": 1 / (1 + np.exp(-wide)),
-        "Erf": np.array([math.erf(v) for v in wide]),
-        "Atan": np.arctan(wide),
-        "Softplus": np.log1p(np.exp(wide)),
-        "Asinh": np.arcsinh(wide),
-        "Log": np.log(positive),
-        "Sqrt": np.sqrt(positive),
-    }
-    for name, out in transcendental(element).run({"x": x, "p": p}).items():
-        assert_close(name, out, expected[name].astype(dtype), ULPS)
+def test_transcendental_functions(size: int, seed: int) -> None:
+    """Of all float types, against double precision."""
+    feeds = {}
+    for element, dtype in FLOATS.items():
+        generator = np.random.default_rng(seed)
+        x = (generator.standard_normal(size) * 4).astype(dtype)
+        p = np.exp(generator.standard_normal(size) * 2).astype(dtype)
+        feeds[element] = {"x": x, "p": p}
+    for element, found in transcendentals().run(feeds).items():
+        wide = feeds[element]["x"].astype(np.float64)
+        positive = feeds[element]["p"].astype(np.float64)
+        expected = {
+            "Exp": np.exp(wide),
+            "Sin": np.sin(wide),
+            "Cos": np.cos(wide),
+            "Tanh": np.tanh(wide),
+            "Sigmoid": 1 / (1 + np.exp(-wide)),
+            "Erf": np.array([math.erf(v) for v in wide]),
+            "Atan": np.arctan(wide),
+            "Softplus": np.log1p(np.exp(wide)),
+            "Asinh": np.arcsinh(wide),
+            "Log": np.log(positive),
+            "Sqrt": np.sqrt(positive),
+        }
+        for name, out in found.items():
+            where = f"{TensorProto.DataType.Name(element)} {name}"
+            assert_close(where, out, expected[name].astype(FLOATS[element]), ULPS)
 
 
 # --- moving data --------------------------------------------------------------------------------
