@@ -122,9 +122,13 @@ def IsolateCarriedTensors
     of what an `scf.for` carries are lost if it doesn't read it, so it does.
     What a loop starts with and others read after it is behind a barrier, too:
     IREE would put all of that into one partition, which depends on itself.
+
+    What follows from constants alone is copied where it is passed on: IREE 3.13
+    keeps it for all runs, and frees it after the first one.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect",
+    "::mlir::complex::ComplexDialect",
     "::mlir::linalg::LinalgDialect",
     "::mlir::scf::SCFDialect",
     "::mlir::tensor::TensorDialect",

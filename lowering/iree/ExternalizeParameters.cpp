@@ -53,7 +53,8 @@ struct ExternalizeParameters
 
   /// Splats print short, and IREE fills them without reading memory.
   bool isLarge(ElementsAttr elements) const {
-    if (isa<IndexType>(elements.getElementType()) || elements.isSplat())
+    if (isa<IndexType>(elements.getElementType()) || elements.isSplat() ||
+        elements.empty())
       return false;
     // For SPIR-V IREE 3.13 makes i16 of bf16, but not of such constants.
     if (elements.getElementType().isBF16())

@@ -6,12 +6,15 @@
 #include "lowering/to_linalg/Elements.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Complex/IR/Complex.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 
@@ -69,6 +72,15 @@ static Value fill(OpBuilder &builder, Location loc, Value value) {
   return linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
 }
 
+static Value createZero(OpBuilder &builder, Location loc, Type type) {
+  auto complex = dyn_cast<ComplexType>(type);
+  if (!complex)
+    return arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
+  Attribute zero = builder.getZeroAttr(complex.getElementType());
+  return complex::ConstantOp::create(builder, loc, type,
+                                     builder.getArrayAttr({zero, zero}));
+}
+
 /// The elements of `tensor` in memory of its own: chosen by a condition that
 /// IREE doesn't know, as it elides copies.
 static Value copy(OpBuilder &builder, Location loc, Value tensor) {
@@ -76,8 +88,7 @@ static Value copy(OpBuilder &builder, Location loc, Value tensor) {
   Value isTrue = omb::createBarrier(
       builder, loc,
       arith::ConstantOp::create(builder, loc, builder.getBoolAttr(true)));
-  Value zero = arith::ConstantOp::create(
-      builder, loc, builder.getZeroAttr(type.getElementType()));
+  Value zero = createZero(builder, loc, type.getElementType());
   return omb::mapElements(
       builder, loc, tensor, type.getElementType(),
       [&](OpBuilder &b, Location bodyLoc, Value element) -> Value {
@@ -94,6 +105,44 @@ static void copyDuplicates(Operation *op) {
     if (isa<RankedTensorType>(operand.get().getType()) &&
         !isEmpty(operand.get()) &&
         !passed.insert(withoutCasts(operand.get())).second)
+      operand.set(copy(builder, op->getLoc(), operand.get()));
+}
+
+/// Whether IREE may compute `value` once, when the module is loaded: whether it
+/// follows from constants.
+static bool isOfConstants(Value value, llvm::DenseMap<Value, bool> &known) {
+  auto [found, isNew] = known.try_emplace(value, false);
+  if (!isNew)
+    return found->second;
+  Operation *op = value.getDefiningOp();
+  if (!op || !isPure(op) || isa<tensor::EmptyOp>(op))
+    return false;
+  llvm::SetVector<Value> used(op->operand_begin(), op->operand_end());
+  getUsedValuesDefinedAbove(op->getRegions(), used);
+  bool isOf = llvm::all_of(used, [&](Value operand) {
+    return isEmpty(operand) || isOfConstants(operand, known);
+  });
+  known[value] = isOf;
+  return isOf;
+}
+
+/// Whether all elements are one number, which IREE writes where they are
+/// needed.
+static bool isFilled(Value value) {
+  SplatElementsAttr splat;
+  return withoutCasts(value).getDefiningOp<linalg::FillOp>() ||
+         matchPattern(value, m_Constant(&splat));
+}
+
+/// A tensor that follows from constants is passed on as a copy: IREE frees what
+/// it passes on when it is used for the last time, and that one is there for
+/// the next run, too.
+static void copyConstants(Operation *op, llvm::DenseMap<Value, bool> &known) {
+  OpBuilder builder(op);
+  for (OpOperand &operand : op->getOpOperands())
+    if (isa<RankedTensorType>(operand.get().getType()) &&
+        !isEmpty(operand.get()) && !isFilled(operand.get()) &&
+        isOfConstants(operand.get(), known))
       operand.set(copy(builder, op->getLoc(), operand.get()));
 }
 
@@ -212,15 +261,24 @@ namespace {
 struct IsolateCarriedTensors
     : omb::impl::IsolateCarriedTensorsBase<IsolateCarriedTensors> {
   void runOnOperation() override {
-    getOperation().walk([](arith::SelectOp op) {
-      if (isDynamic(op.getResult()))
+    llvm::DenseMap<Value, bool> areOfConstants;
+    getOperation().walk([&](arith::SelectOp op) {
+      auto isConstant = [&](Value value) {
+        return !isFilled(value) && isOfConstants(value, areOfConstants);
+      };
+      if (isDynamic(op.getResult()) ||
+          (isa<RankedTensorType>(op.getType()) &&
+           !op.getCondition().getDefiningOp<arith::ConstantOp>() &&
+           (isConstant(op.getTrueValue()) || isConstant(op.getFalseValue()))))
         expandSelect(op);
     });
-    getOperation().walk([](Operation *op) {
+    areOfConstants.clear();
+    getOperation().walk([&](Operation *op) {
       bool isOfWhile =
           isa<scf::YieldOp>(op) && isa<scf::WhileOp>(op->getParentOp());
       if (!isa<scf::ForOp, scf::WhileOp, scf::YieldOp>(op) || isOfElements(op))
         return;
+      copyConstants(op, areOfConstants);
       copyDuplicates(op);
       if (!isOfWhile)
         isolateOperands(op);

@@ -41,7 +41,7 @@ static Value integerToFloat(Scalars &s, Value x, FloatType type,
   Value f32 = s.toFloat(x, s.getF32Type());
   if (isNarrowFloat(type))
     return encodeNarrowFloat(s, f32, type, options);
-  return s.narrow(f32, type);
+  return s.narrow(type.isBF16() ? roundToBFloat(s, f32) : f32, type);
 }
 
 /// Truncation to a signed integer of 32 or 64 bits; the lowest number for NaN

@@ -14,7 +14,9 @@ import pytest
 from budget import examples
 from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
-from onnx import ModelProto, parser
+from ml_dtypes import bfloat16
+from models.targets import needs_vulkan
+from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
 
 LIMIT = 40.0
 
@@ -184,6 +186,38 @@ def test_parts_at_any_address_after_a_branch() -> None:
         x = np.arange(size, dtype=np.float32)
         feeds = {"x": x, "y": x + 1, "b": np.array(True), "c": np.array(-1, np.float32)}
         np.testing.assert_array_equal(session.run(["z"], feeds)[0], [*(x + 1), *(x + 2)])
+
+
+@pytest.mark.parametrize("provider", ["cpu", pytest.param("vulkan", marks=needs_vulkan)])
+@pytest.mark.parametrize("size", [5, 300])
+def test_constants_are_there_for_the_next_run(provider: str, size: int) -> None:
+    """IREE keeps them, small or large, and frees what branches and loops pass on."""
+    numbers = np.arange(size, dtype=np.float32) / size
+    weights = {
+        "w": numpy_helper.from_array(numbers, "w"),
+        "h": helper.make_tensor("h", TensorProto.BFLOAT16, [size], numbers.astype(bfloat16)),
+    }
+    model = parser.parse_model(f"""<ir_version: 10, opset_import: ["": 21]>
+        constants (bool b, int64 k, float[{size}] x)
+            => (float[{size}] y, float[{size}] z, bfloat16[{size}] v) {{
+          e = Exp(w)
+          either = If(b) <then_branch = one () => (float[{size}] p) {{ p = Identity(e) }},
+                          else_branch = two () => (float[{size}] q) {{ q = Neg(x) }}>
+          y = Add(either, x)
+          z = Loop(k, , e) <body = more (int64 i, bool c, float[{size}] a)
+              => (bool d, float[{size}] s) {{ d = Identity(c) s = Add(a, x) }}>
+          v = If(b) <then_branch = three () => (bfloat16[{size}] r) {{ r = Identity(h) }},
+                     else_branch = four () => (bfloat16[{size}] t) {{ t = Cast<to=16>(x) }}>
+        }}""")
+    model.graph.initializer.extend(weights.values())
+    session = omb.InferenceSession(model, [provider], threads=2, fallback="error")
+    x, exp = np.full(size, 0.5, np.float32), np.exp(numbers)
+    for b, k in ((True, 0), (True, 2), (False, 0), (True, 1), (True, 0)):
+        y, z, v = session.run(None, {"b": np.array(b), "k": np.array(k), "x": x})
+        # exp() is another one on the device.
+        np.testing.assert_allclose(y, exp + x if b else np.zeros(size), rtol=1e-5)
+        np.testing.assert_allclose(z, exp + k * x, rtol=1e-5)
+        np.testing.assert_array_equal(v, (numbers if b else x).astype(bfloat16))
 
 
 INNER = {

@@ -12,7 +12,6 @@ from models import reference
 from models.targets import VULKAN_TOLERANCE, needs_vulkan
 from onnx import parser
 from onnx_mlir_bridge.runtime import devices
-from onnx_mlir_bridge.runtime.executable import Executable
 
 pytestmark = needs_vulkan
 
@@ -125,16 +124,24 @@ def test_lost_device_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = "(float[3] x) => (float[3] y) { y = Neg(x) }"
     x = np.ones(3, np.float32)
     first = omb.InferenceSession(_model(graph), providers=["vulkan"])
+    before = devices._opened["vulkan", 0]
+    executable = first._segments[0]._executable
     lost = "[vkWaitSemaphores] VK_ERROR_DEVICE_LOST"
 
-    def call(*_: object) -> None:
-        raise RuntimeError(lost)
+    class Lost:
+        def invoke(self, *_: object) -> None:
+            raise RuntimeError(f"{lost}; while invoking")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Executable, "call", call)
-        with pytest.raises(omb.OmbError, match=f"{re.escape(lost)}; .*make a new session"):
-            first.run(None, {"x": x})
-    before = dict(devices._opened)
+    def lose() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(executable, "_context", Lost())
+            with pytest.raises(omb.OmbError, match=f"{re.escape(lost)}; .*make a new session"):
+                first.run(None, {"x": x})
+
+    lose()
+    assert ("vulkan", 0) not in devices._opened
     np.testing.assert_array_equal(_run(graph, x=x)[0], -x)
-    assert [key for key in devices._opened if key not in before] == [("vulkan", 0)]
-    np.testing.assert_array_equal(first.run(None, {"x": x})[0], -x)
+    after = devices._opened["vulkan", 0]
+    assert after is not before
+    lose()  # tells of the first device again, not of the second
+    assert devices._opened["vulkan", 0] is after

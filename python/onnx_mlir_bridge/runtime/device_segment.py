@@ -24,9 +24,9 @@ class OnDevice:
         self, executable: Executable, info: TensorInfo, views: Sequence[HalBufferView]
     ) -> None:
         """`views`: of the tensors that containers.parts(info) names."""
+        self.views = views  # goes first, before the device that it is on
         self._executable = executable
         self._info = info
-        self.views = views
 
     @cached_property
     def value(self) -> containers.Value:

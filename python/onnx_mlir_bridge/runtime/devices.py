@@ -210,6 +210,7 @@ def tool_flags(threads: int) -> list[str]:
 
 _lock = threading.Lock()
 _opened: dict[tuple[str, int], HalDevice] = {}
+_lost: list[HalDevice] = []
 
 
 def _cpu_pool(threads: int) -> HalDevice:
@@ -258,11 +259,14 @@ def open_device(device: Device, threads: int) -> HalDevice:
             raise OmbError(f"the device '{device.name}' can't be opened: {reason}") from None
 
 
-def forget(device: Device) -> None:
-    """Have the next session open the device again; those that have it keep it."""
+def forget(opened: HalDevice) -> None:
+    """Have the next session open another device in the place of this one, whose driver gave up.
+
+    It isn't closed: other sessions may have buffers of it.
+    """
     with _lock:
-        for key in [key for key in _opened if key[0] == device.name]:
-            del _opened[key]
+        for key in [key for key, value in _opened.items() if value is opened]:
+            _lost.append(_opened.pop(key))
 
 
 def abandon() -> None:
@@ -272,9 +276,10 @@ def abandon() -> None:
     """
     global _lock
     _lock = threading.Lock()
-    for opened in _opened.values():
+    for opened in (*_opened.values(), *_lost):
         immortalize(opened)
     _opened.clear()
+    _lost.clear()
 
 
 def immortalize(value: object) -> None:

@@ -21,7 +21,7 @@ from onnx_mlir_bridge.runtime.signature import TensorInfo, element_hal_type
 from onnx_mlir_bridge.runtime.sub_byte import from_compiled, is_sub_byte, to_compiled
 
 if TYPE_CHECKING:
-    from iree.runtime import HalBuffer, HalBufferView, ParameterIndex
+    from iree.runtime import HalBuffer, HalBufferView, HalDevice, ParameterIndex
 
 ENTRY = "main"
 """The name of the function that the importer makes of the model's graph."""
@@ -37,19 +37,21 @@ Buffer = Any
 _PREAMBLE = re.compile(r"^[^;]*(/src/iree/\S+|<vm>:\d+): [A-Z_]+; ")
 
 
+_LOST = "VK_ERROR_DEVICE_LOST"
+
+
 def reason(error: BaseException) -> str:
     """What IREE says went wrong, without its source locations and the lines after the first."""
     line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return _PREAMBLE.sub("", line).strip("; ")
+    what = _PREAMBLE.sub("", line).strip("; ")
+    if _LOST in line:
+        what += "; the device's driver gave up: make a new session, which opens it again"
+    return what
 
 
-def failure(error: BaseException, device: Device) -> str:
-    """The reason of an error while loading or running; a device that was lost is opened anew."""
-    message = reason(error)
-    if "VK_ERROR_DEVICE_LOST" in message:
+def _forget_if_lost(device: HalDevice, error: RuntimeError) -> None:
+    if _LOST in str(error):
         devices.forget(device)
-        message += "; the device's driver gave up: make a new session, which opens it again"
-    return message
 
 
 # IREE's threads may use the weights for a moment after their context is gone. Whoever holds a
@@ -120,8 +122,10 @@ class Executable:
             self._function = modules[-1].lookup_function(ENTRY)
             self._context = rt.VmContext(instance, modules)
         except (RuntimeError, ValueError, OSError, KeyError, IndexError, MemoryError) as error:
+            if isinstance(error, RuntimeError):
+                _forget_if_lost(self._device, error)
             raise OmbError(
-                f"the compiled model can't be loaded on '{device.name}': {failure(error, device)}"
+                f"the compiled model can't be loaded on '{device.name}': {reason(error)}"
             ) from None
         if self._function is None:
             raise OmbError(f"the compiled module has no function '{ENTRY}'; compile it again")
@@ -165,8 +169,12 @@ class Executable:
                 is_array = isinstance(value, np.ndarray)
                 arguments.push_ref(self._buffer_view(value, info) if is_array else value)
             results = rt.VmVariantList(1)
-            with scheduling.not_preempting() if self._has_workers else contextlib.nullcontext():
-                self._context.invoke(self._function, arguments, results)
+            try:
+                with scheduling.not_preempting() if self._has_workers else contextlib.nullcontext():
+                    self._context.invoke(self._function, arguments, results)
+            except RuntimeError as error:
+                _forget_if_lost(self._device, error)
+                raise
             return [results.get_as_object(index, rt.HalBufferView) for index in range(len(results))]
 
     def _buffer_view(self, array: np.ndarray, info: TensorInfo) -> HalBufferView:
@@ -187,6 +195,13 @@ class Executable:
 
     def read(self, view: HalBufferView, info: TensorInfo) -> np.ndarray:
         """The contents of a result, in memory that the array owns."""
+        try:
+            return self._read(view, info)
+        except RuntimeError as error:
+            _forget_if_lost(self._device, error)
+            raise
+
+    def _read(self, view: HalBufferView, info: TensorInfo) -> np.ndarray:
         import iree.runtime as rt
 
         shape = tuple(view.shape)

@@ -14,7 +14,7 @@ from onnx_mlir_bridge.runtime import containers, devices
 from onnx_mlir_bridge.runtime.artifact import Description, HostPart, Part, checked_path, read
 from onnx_mlir_bridge.runtime.cpu_features import why_not
 from onnx_mlir_bridge.runtime.device_segment import DeviceSegment, OnDevice, Stored
-from onnx_mlir_bridge.runtime.executable import Executable, failure, memory_parameters, reason
+from onnx_mlir_bridge.runtime.executable import Executable, memory_parameters, reason
 from onnx_mlir_bridge.runtime.host import HostSegment
 from onnx_mlir_bridge.runtime.inputs import checked_inputs, checked_output_names
 from onnx_mlir_bridge.runtime.signature import ModelMetadata, TensorInfo
@@ -163,7 +163,7 @@ class InferenceSession:
             return [_owned(known[signature.outputs[position].name]) for position in positions]
         except (RuntimeError, ValueError, MemoryError, OSError, IndexError) as error:
             raise OmbError(
-                f"running the model on '{self._device.name}' failed: {failure(error, self._device)}"
+                f"running the model on '{self._device.name}' failed: {reason(error)}"
             ) from None
 
     def _variant_for(self, values: Mapping[str, Stored]) -> _Variant | None:

@@ -205,3 +205,34 @@ func.func @read_after(%x: tensor<3xf32>, %e: tensor<3xf32>, %n: index) -> tensor
   %y = linalg.add ins(%r, %start : tensor<3xf32>, tensor<3xf32>) outs(%e : tensor<3xf32>) -> tensor<3xf32>
   return %y : tensor<3xf32>
 }
+
+// What follows from constants is passed on as a copy, which IREE may free; a choice of it becomes branches that do. What is
+// filled has no memory to free.
+// CHECK-LABEL: func.func @constants
+// CHECK:         %[[C:.*]] = arith.constant dense<[1.000000e+00, 2.000000e+00]>
+// CHECK:         %[[E:.*]] = linalg.exp
+// CHECK:         %[[T:.*]] = "util.optimization_barrier"(%true{{.*}}) : (i1) -> i1
+// CHECK:         %[[COPY:.*]] = linalg.generic {{.*}} ins(%[[E]] : tensor<2xf32>)
+// CHECK:           arith.select %[[T]]
+// CHECK:         scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}, %{{.*}} = %{{.*}})
+// CHECK:         scf.if
+// CHECK:           linalg.generic {{.*}} ins(%[[C]] : tensor<2xf32>)
+// CHECK:             arith.select
+// CHECK:         } else {
+// CHECK-NEXT:      scf.yield
+func.func @constants(%n: index, %c: i1, %x: tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %i0 = arith.constant 0 : index
+  %i1 = arith.constant 1 : index
+  %k = arith.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %e = tensor.empty() : tensor<2xf32>
+  %exp = linalg.exp ins(%k : tensor<2xf32>) outs(%e : tensor<2xf32>) -> tensor<2xf32>
+  %fill = linalg.fill ins(%zero : f32) outs(%e : tensor<2xf32>) -> tensor<2xf32>
+  %r:2 = scf.for %i = %i0 to %n step %i1 iter_args(%a = %exp, %b = %fill) -> (tensor<2xf32>, tensor<2xf32>) {
+    %s = linalg.add ins(%a, %x : tensor<2xf32>, tensor<2xf32>) outs(%e : tensor<2xf32>) -> tensor<2xf32>
+    %t = linalg.add ins(%b, %x : tensor<2xf32>, tensor<2xf32>) outs(%e : tensor<2xf32>) -> tensor<2xf32>
+    scf.yield %s, %t : tensor<2xf32>, tensor<2xf32>
+  }
+  %either = arith.select %c, %k, %x : tensor<2xf32>
+  return %r#0, %r#1, %either : tensor<2xf32>, tensor<2xf32>, tensor<2xf32>
+}
