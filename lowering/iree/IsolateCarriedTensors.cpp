@@ -4,6 +4,7 @@
 #include "lowering/iree/Barrier.h"
 #include "lowering/iree/Dialects.h"
 #include "lowering/to_linalg/Elements.h"
+#include "lowering/to_linalg/IndexArithmetic.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Complex/IR/Complex.h"
@@ -67,18 +68,8 @@ static Value fill(OpBuilder &builder, Location loc, Value value) {
       sizes.push_back(omb::createBarrier(
           builder, loc, builder.createOrFold<tensor::DimOp>(loc, value, dim)));
   Value empty = tensor::EmptyOp::create(builder, loc, type, sizes);
-  Value zero = arith::ConstantOp::create(
-      builder, loc, builder.getZeroAttr(type.getElementType()));
+  Value zero = omb::createZero(builder, loc, type.getElementType());
   return linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
-}
-
-static Value createZero(OpBuilder &builder, Location loc, Type type) {
-  auto complex = dyn_cast<ComplexType>(type);
-  if (!complex)
-    return arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
-  Attribute zero = builder.getZeroAttr(complex.getElementType());
-  return complex::ConstantOp::create(builder, loc, type,
-                                     builder.getArrayAttr({zero, zero}));
 }
 
 /// The elements of `tensor` in memory of its own: chosen by a condition that
@@ -88,7 +79,7 @@ static Value copy(OpBuilder &builder, Location loc, Value tensor) {
   Value isTrue = omb::createBarrier(
       builder, loc,
       arith::ConstantOp::create(builder, loc, builder.getBoolAttr(true)));
-  Value zero = createZero(builder, loc, type.getElementType());
+  Value zero = omb::createZero(builder, loc, type.getElementType());
   return omb::mapElements(
       builder, loc, tensor, type.getElementType(),
       [&](OpBuilder &b, Location bodyLoc, Value element) -> Value {

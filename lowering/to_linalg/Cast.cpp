@@ -34,14 +34,19 @@ static Value resizeInteger(Scalars &s, Value x, IntegerType to) {
   return isSubByte(to) ? fitSubByte(s, s.getLoc(), x, to) : x;
 }
 
+/// An f32 as a float of less than 32 bits.
+static Value narrowFloat(Scalars &s, Value f32, FloatType type,
+                         NarrowingOptions options) {
+  if (isNarrowFloat(type))
+    return encodeNarrowFloat(s, f32, type, options);
+  return s.narrow(type.isBF16() ? roundToBFloat(s, f32) : f32, type);
+}
+
 static Value integerToFloat(Scalars &s, Value x, FloatType type,
                             NarrowingOptions options) {
   if (type.getWidth() >= 32)
     return s.toFloat(x, type);
-  Value f32 = s.toFloat(x, s.getF32Type());
-  if (isNarrowFloat(type))
-    return encodeNarrowFloat(s, f32, type, options);
-  return s.narrow(type.isBF16() ? roundToBFloat(s, f32) : f32, type);
+  return narrowFloat(s, s.toFloat(x, s.getF32Type()), type, options);
 }
 
 /// Truncation to a signed integer of 32 or 64 bits; the lowest number for NaN
@@ -82,12 +87,8 @@ static Value floatToFloat(Scalars &s, Value x, FloatType type,
     return arith::ExtFOp::create(s, type, x);
   if (type.isF32())
     return arith::TruncFOp::create(s, type, x);
-  Value f32 = from.isF64() ? roundToOdd(s, x) : s.widen(x);
-  if (isNarrowFloat(type))
-    return encodeNarrowFloat(s, f32, type, options);
-  if (type.isBF16())
-    f32 = roundToBFloat(s, f32);
-  return arith::TruncFOp::create(s, type, f32);
+  return narrowFloat(s, from.isF64() ? roundToOdd(s, x) : s.widen(x), type,
+                     options);
 }
 
 Value omb::buildCast(ImplicitLocOpBuilder &builder, Value x, Type from, Type to,

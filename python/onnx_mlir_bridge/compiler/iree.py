@@ -187,6 +187,7 @@ def located_ir(
     worker = _Worker(" ".join(("--mlir-print-debuginfo", *flags)))
     try:
         for phase in phases:
-            yield worker.request(name, source, flags, [["phase", phase], ["ir"]], False)
+            steps = [["phase", phase], ["ir"]]
+            yield worker.request(name, source, flags, steps, verifies=False)
     finally:
         worker.stop()

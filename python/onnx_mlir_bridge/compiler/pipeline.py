@@ -184,8 +184,9 @@ def compile_with_iree(
     """
     text = hand_off_text(hand_off, locations=True)
     flags = _flags(target, opt_level)
-    reply = iree.run("model", text, flags, steps, verifies=target.provider != "cpu")
-    if reply.result is None and target.provider == "cpu":
+    verifies = target.provider != "cpu"
+    reply = iree.run("model", text, flags, steps, verifies)
+    if reply.result is None and not verifies:
         reply = iree.run("model", text, flags, steps, verifies=True)
     return _result(reply, target)
 

@@ -49,7 +49,7 @@ def reason(error: BaseException) -> str:
     return what
 
 
-def _forget_if_lost(device: HalDevice, error: RuntimeError) -> None:
+def _forget_if_lost(device: HalDevice, error: Exception) -> None:
     if _LOST in str(error):
         devices.forget(device)
 
@@ -122,8 +122,7 @@ class Executable:
             self._function = modules[-1].lookup_function(ENTRY)
             self._context = rt.VmContext(instance, modules)
         except (RuntimeError, ValueError, OSError, KeyError, IndexError, MemoryError) as error:
-            if isinstance(error, RuntimeError):
-                _forget_if_lost(self._device, error)
+            _forget_if_lost(self._device, error)
             raise OmbError(
                 f"the compiled model can't be loaded on '{device.name}': {reason(error)}"
             ) from None
