@@ -82,6 +82,49 @@ int64_t omb::kernels::selectBlock(int64_t units, int64_t panels,
   return best;
 }
 
+/// The size of a tensor in memory; none where it isn't known.
+static std::optional<int64_t> getBytes(Value tensor) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  if (!type.hasStaticShape())
+    return std::nullopt;
+  return type.getNumElements() * type.getElementTypeBitWidth() / 8;
+}
+
+/// What is read of an operand of which `passes` workgroups, one after the
+/// other, read the same `part`: as often, unless that stays in the second
+/// caches, each of which gets it.
+static double getTraffic(double bytes, double part, int64_t passes) {
+  constexpr double cache = 1 << 20;
+  constexpr int64_t caches = 2;
+  return bytes * (part <= cache ? std::min(passes, caches) : passes);
+}
+
+/// Whether less is read from beyond the second caches if workgroups next to
+/// each other share rows than if they share a panel.
+static bool readsLessBySharingRows(PackedContraction contraction,
+                                   int64_t blocks, int64_t panels) {
+  // Panels of a depthwise convolution have inputs of their own, parts of lines
+  // that are read as a whole.
+  if (contraction.pack)
+    return true;
+  std::optional<int64_t> input = getBytes(contraction.getInput());
+  std::optional<int64_t> weights =
+      getBytes(contraction.decode ? contraction.decode->getOperand(0)
+                                  : contraction.getPanels());
+  if (!input || !weights)
+    return false;
+  int64_t batches =
+      llvm::product_of(contraction.getPanelsType().getShape().take_front(
+          contraction.getPanelDim()));
+  // The blocks that have the same panels.
+  int64_t sharing = llvm::divideCeil(blocks, batches);
+  double byRows =
+      *input + getTraffic(*weights, double(*weights) / batches, sharing);
+  double byPanels = getTraffic(*input, *input, panels) + *weights;
+  // Rows of the result are then written as a whole, too.
+  return byRows <= byPanels;
+}
+
 KernelSpace KernelSpace::get(const PackedContraction &contraction,
                              const VectorUnit &unit) {
   RankedTensorType panels = contraction.getPanelsType();
@@ -116,6 +159,11 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
   int64_t count = panels.getDimSize(panelDim);
   if (!ShapedType::isDynamic(units) && !ShapedType::isDynamic(count))
     space.block = selectBlock(units, count, unitWork);
+  space.sharesRows =
+      ShapedType::isDynamic(units) || ShapedType::isDynamic(count)
+          ? bool(contraction.pack)
+          : readsLessBySharingRows(contraction,
+                                   llvm::divideCeil(units, space.block), count);
   return space;
 }
 

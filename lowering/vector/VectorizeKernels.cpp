@@ -44,9 +44,10 @@ private:
     SmallVector<OpFoldResult> sizes = getResultSizes(count);
     Value blocks = space.getBlockCount(builder, loc, getRowSizes(sizes),
                                        getColumnSize(sizes));
-    sizes = getPanelSizes(count);
-    Executable::createCount(builder, loc, blocks,
-                            asValue(sizes[contraction.getPanelDim()]));
+    Value panels = asValue(getPanelSizes(count)[contraction.getPanelDim()]);
+    if (space.sharesRows)
+      std::swap(blocks, panels);
+    Executable::createCount(builder, loc, blocks, panels);
   }
 
   SmallVector<OpFoldResult> getPanelSizes(Block *block) {
@@ -104,8 +105,9 @@ private:
   }
 
   void writeEntry(Block *entry) override {
-    Value block = Executable::createWorkgroupId(builder, loc, 0);
-    Value panel = Executable::createWorkgroupId(builder, loc, 1);
+    unsigned inner = space.sharesRows ? 1 : 0;
+    Value block = Executable::createWorkgroupId(builder, loc, inner);
+    Value panel = Executable::createWorkgroupId(builder, loc, 1 - inner);
     memory = getMemory(entry);
     std::unique_ptr<TileEmitter> emitter =
         TileEmitter::create(builder, contraction, space, memory, panel);
