@@ -23,8 +23,8 @@ static constexpr unsigned kFewSums = 8;
 CodedTileEmitter::CodedTileEmitter(OpBuilder &builder,
                                    const PackedContraction &contraction,
                                    const KernelSpace &space,
-                                   const KernelMemory &memory, Value panel)
-    : VectorTileEmitter(builder, contraction, space, memory, panel) {
+                                   const KernelMemory &memory)
+    : VectorTileEmitter(builder, contraction, space, memory) {
   if (space.lanes != kTableSize)
     return;
   numbers = SelectedNumbers::match(contraction.decode);

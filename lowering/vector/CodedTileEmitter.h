@@ -16,8 +16,7 @@ class CodedTileEmitter : public VectorTileEmitter {
 public:
   CodedTileEmitter(mlir::OpBuilder &builder,
                    const PackedContraction &contraction,
-                   const KernelSpace &space, const KernelMemory &memory,
-                   mlir::Value panel);
+                   const KernelSpace &space, const KernelMemory &memory);
 
 private:
   Values emitSumLoops(llvm::ArrayRef<unsigned> loops, Sum &sum,

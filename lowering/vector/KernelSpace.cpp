@@ -13,8 +13,9 @@ using namespace omb::kernels;
 /// Multiplications and additions that a thread does in a microsecond.
 static constexpr double kWorkPerMicrosecond = 50'000;
 
-/// How much faster a matrix unit is than vectors of groups.
-static constexpr double kMatrixSpeed = 4;
+/// How much faster a matrix unit is than vectors of groups, and how much slower
+/// depthwise convolutions are, which load a vector for each multiplication.
+static constexpr double kMatrixSpeed = 4, kDepthwiseSpeed = 1. / 3;
 
 /// What blocks are made of: rows, or tiles where there are no rows.
 static int64_t getUnitCount(ArrayRef<int64_t> rows, int64_t columns,
@@ -58,11 +59,16 @@ static double getMakespan(int64_t blocks, int64_t panels, double work,
   return *llvm::max_element(free);
 }
 
-int64_t omb::kernels::selectBlock(int64_t units, int64_t panels,
-                                  double unitWork) {
+/// Units of a block, and how long the kernel takes with them.
+struct TimedBlock {
+  int64_t block;
+  double time;
+};
+
+static TimedBlock findBlock(int64_t units, int64_t panels, double unitWork) {
   constexpr int64_t mostBlocks = 64;
-  int64_t best = 1, previous = 0;
-  double bestTime = std::numeric_limits<double>::infinity();
+  TimedBlock best{1, std::numeric_limits<double>::infinity()};
+  int64_t previous = 0;
   for (int64_t count = std::min(units, mostBlocks); count > 0; --count) {
     int64_t block = llvm::divideCeil(units, count);
     if (block == previous)
@@ -74,12 +80,15 @@ int64_t omb::kernels::selectBlock(int64_t units, int64_t panels,
     for (int threads : {2, 4, 8, 16})
       time += threads *
               getMakespan(blocks, panels, block * unitWork, last, threads);
-    if (time < bestTime) {
-      best = block;
-      bestTime = time;
-    }
+    if (time < best.time)
+      best = {block, time};
   }
   return best;
+}
+
+int64_t omb::kernels::selectBlock(int64_t units, int64_t panels,
+                                  double unitWork) {
+  return findBlock(units, panels, unitWork).block;
 }
 
 /// The size of a tensor in memory; none where it isn't known.
@@ -153,17 +162,24 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
                                                       : columns);
   double unitWork = std::max<int64_t>(perUnit, 1) /
                     (kWorkPerMicrosecond * contraction.getGroup() *
-                     (space.matrix ? kMatrixSpeed : 1));
+                     (space.matrix       ? kMatrixSpeed
+                      : contraction.pack ? kDepthwiseSpeed
+                                         : 1));
   space.block = std::max<int64_t>(1, kUsualMicroseconds / unitWork);
   int64_t units = getUnitCount(rows, columns, space.tileRows);
   int64_t count = panels.getDimSize(panelDim);
-  if (!ShapedType::isDynamic(units) && !ShapedType::isDynamic(count))
-    space.block = selectBlock(units, count, unitWork);
-  space.sharesRows =
-      ShapedType::isDynamic(units) || ShapedType::isDynamic(count)
-          ? bool(contraction.pack)
-          : readsLessBySharingRows(contraction,
-                                   llvm::divideCeil(units, space.block), count);
+  if (ShapedType::isDynamic(units) || ShapedType::isDynamic(count)) {
+    space.sharesRows = bool(contraction.pack);
+    return space;
+  }
+  TimedBlock one = findBlock(units, count, unitWork);
+  space.block = one.block;
+  space.sharesRows = readsLessBySharingRows(
+      contraction, llvm::divideCeil(units, space.block), count);
+  TimedBlock all = findBlock(units, 1, unitWork * count);
+  space.hasAllPanels = space.sharesRows && all.time <= one.time;
+  if (space.hasAllPanels)
+    space.block = all.block;
   return space;
 }
 

@@ -23,8 +23,8 @@ int64_t selectBlock(int64_t units, int64_t panels, double unitWork);
 ///
 /// The result has rows, columns and channels; where it is flat, no rows. A tile
 /// is `tileRows` columns of one row and `vectors` vectors of channels; a
-/// workgroup has the tiles of one panel of channels for `block` rows, or, where
-/// there are no rows, for `block` tiles.
+/// workgroup has the tiles of one panel of channels, or of all, for `block`
+/// rows, or, where there are no rows, for `block` tiles.
 struct KernelSpace {
   unsigned lanes;
   unsigned vectors;
@@ -33,6 +33,8 @@ struct KernelSpace {
   /// What workgroups next to each other share, so that it stays in a cache: the
   /// rows of the input, or the panel. Whichever leaves less to be read again.
   bool sharesRows;
+  /// Whether a workgroup has all panels.
+  bool hasAllPanels = false;
   /// Whether an instruction rounds such vectors of sums to bf16.
   bool convertsBFloats;
   /// The tile of a matrix unit; none where vectors are multiplied.

@@ -23,9 +23,8 @@ static constexpr int64_t kRowBytes = 64, kGroupBytes = 4;
 MatrixTileEmitter::MatrixTileEmitter(OpBuilder &builder,
                                      const PackedContraction &contraction,
                                      const KernelSpace &space,
-                                     const KernelMemory &memory, Value panel)
-    : TileEmitter(builder, contraction, space, memory, panel),
-      matrix(*space.matrix) {
+                                     const KernelMemory &memory)
+    : TileEmitter(builder, contraction, space, memory), matrix(*space.matrix) {
   auto allocate = [&](ArrayRef<int64_t> shape, Type element) -> Value {
     return memref::AllocaOp::create(builder, loc,
                                     MemRefType::get(shape, element),

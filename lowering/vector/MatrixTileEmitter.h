@@ -16,8 +16,7 @@ class MatrixTileEmitter : public TileEmitter {
 public:
   MatrixTileEmitter(mlir::OpBuilder &builder,
                     const PackedContraction &contraction,
-                    const KernelSpace &space, const KernelMemory &memory,
-                    mlir::Value panel);
+                    const KernelSpace &space, const KernelMemory &memory);
 
 private:
   /// The sums are `vectors` for each `rows` columns.

@@ -18,31 +18,32 @@ namespace vec = mlir::vector;
 
 TileEmitter::TileEmitter(OpBuilder &builder,
                          const PackedContraction &contraction,
-                         const KernelSpace &space, const KernelMemory &memory,
-                         Value panel)
+                         const KernelSpace &space, const KernelMemory &memory)
     : builder(builder), loc(contraction.getResult().getLoc()),
-      contraction(contraction), space(space), memory(memory), panel(panel),
+      contraction(contraction), space(space), memory(memory),
       type(VectorType::get(space.lanes, contraction.getSumType())),
       finish(builder, loc, contraction.epilogue,
              this->contraction.unpack->getResult(0), memory.operands,
              space.lanes, space.convertsBFloats),
-      windows(contraction.getWindows()) {
+      windows(contraction.getWindows()) {}
+
+void TileEmitter::setPanel(Value number) {
+  panel = number;
   channel = arith::MulIOp::create(builder, loc, panel,
                                   constant(space.vectors * space.lanes));
 }
 
 std::unique_ptr<TileEmitter>
 TileEmitter::create(OpBuilder &builder, const PackedContraction &contraction,
-                    const KernelSpace &space, const KernelMemory &memory,
-                    Value panel) {
+                    const KernelSpace &space, const KernelMemory &memory) {
   if (space.matrix)
     return std::make_unique<MatrixTileEmitter>(builder, contraction, space,
-                                               memory, panel);
+                                               memory);
   if (contraction.decode)
     return std::make_unique<CodedTileEmitter>(builder, contraction, space,
-                                              memory, panel);
+                                              memory);
   return std::make_unique<VectorTileEmitter>(builder, contraction, space,
-                                             memory, panel);
+                                             memory);
 }
 
 Value TileEmitter::constant(int64_t value) {

@@ -37,9 +37,11 @@ public:
   /// Writes with vector registers, or with the matrix unit if `space` says so.
   static std::unique_ptr<TileEmitter>
   create(mlir::OpBuilder &builder, const PackedContraction &contraction,
-         const KernelSpace &space, const KernelMemory &memory,
-         mlir::Value panel);
+         const KernelSpace &space, const KernelMemory &memory);
   virtual ~TileEmitter() = default;
+
+  /// Tiles that follow are of the panel of this number.
+  void setPanel(mlir::Value number);
 
   /// The tile of `columns` from this position on.
   void emit(llvm::ArrayRef<mlir::Value> position, const TileColumns &columns);
@@ -57,8 +59,7 @@ protected:
   };
 
   TileEmitter(mlir::OpBuilder &builder, const PackedContraction &contraction,
-              const KernelSpace &space, const KernelMemory &memory,
-              mlir::Value panel);
+              const KernelSpace &space, const KernelMemory &memory);
 
   /// The sums before anything is added.
   virtual Values createZeros(const TileColumns &columns) = 0;

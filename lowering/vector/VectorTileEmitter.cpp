@@ -19,8 +19,8 @@ namespace vec = mlir::vector;
 VectorTileEmitter::VectorTileEmitter(OpBuilder &builder,
                                      const PackedContraction &contraction,
                                      const KernelSpace &space,
-                                     const KernelMemory &memory, Value panel)
-    : TileEmitter(builder, contraction, space, memory, panel) {
+                                     const KernelMemory &memory)
+    : TileEmitter(builder, contraction, space, memory) {
   auto epilogue = contraction.epilogue;
   if (!epilogue || !callsFunctions(*epilogue.getBody()))
     return;

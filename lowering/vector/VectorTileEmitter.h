@@ -13,8 +13,7 @@ class VectorTileEmitter : public TileEmitter {
 public:
   VectorTileEmitter(mlir::OpBuilder &builder,
                     const PackedContraction &contraction,
-                    const KernelSpace &space, const KernelMemory &memory,
-                    mlir::Value panel);
+                    const KernelSpace &space, const KernelMemory &memory);
 
 protected:
   /// The sums are `vectors` for each column.

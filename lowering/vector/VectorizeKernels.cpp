@@ -44,10 +44,15 @@ private:
     SmallVector<OpFoldResult> sizes = getResultSizes(count);
     Value blocks = space.getBlockCount(builder, loc, getRowSizes(sizes),
                                        getColumnSize(sizes));
-    Value panels = asValue(getPanelSizes(count)[contraction.getPanelDim()]);
+    Value panels =
+        space.hasAllPanels ? constant(1) : getPanelCount(getPanelSizes(count));
     if (space.sharesRows)
       std::swap(blocks, panels);
     Executable::createCount(builder, loc, blocks, panels);
+  }
+
+  Value getPanelCount(ArrayRef<OpFoldResult> sizes) {
+    return asValue(sizes[contraction.getPanelDim()]);
   }
 
   SmallVector<OpFoldResult> getPanelSizes(Block *block) {
@@ -110,8 +115,20 @@ private:
     Value panel = Executable::createWorkgroupId(builder, loc, 1 - inner);
     memory = getMemory(entry);
     std::unique_ptr<TileEmitter> emitter =
-        TileEmitter::create(builder, contraction, space, memory, panel);
-    TileEmitter &tiles = *emitter;
+        TileEmitter::create(builder, contraction, space, memory);
+    if (!space.hasAllPanels)
+      return writePanel(*emitter, block, panel);
+    auto loop =
+        scf::ForOp::create(builder, loc, constant(0),
+                           getPanelCount(memory.panelSizes), constant(1));
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    writePanel(*emitter, block, loop.getInductionVar());
+  }
+
+  /// The tiles of a block of one panel.
+  void writePanel(TileEmitter &tiles, Value block, Value panel) {
+    tiles.setPanel(panel);
     if (!contraction.getColumnDim())
       return tiles.emit({}, {1});
     Value columns = asValue(getColumnSize(memory.resultSizes));
