@@ -10,9 +10,9 @@
 using namespace mlir;
 using namespace omb::kernels;
 
-/// Whether the body of `op` is out + lhs * rhs. Integers lhs and rhs may be
-/// sign-extended.
-template <typename AddOp, typename MulOp>
+/// Whether the body of `op` is out + lhs * rhs, where lhs and rhs may be
+/// extended by an `ExtOp`.
+template <typename AddOp, typename MulOp, typename ExtOp = arith::ExtSIOp>
 static bool sumsProducts(linalg::LinalgOp op) {
   Block *body = op.getBlock();
   auto yield = cast<linalg::YieldOp>(body->getTerminator());
@@ -26,7 +26,7 @@ static bool sumsProducts(linalg::LinalgOp op) {
   if (!product || (sum.getLhs() != out && sum.getRhs() != out))
     return false;
   auto getFactor = [](Value factor) {
-    auto extended = factor.getDefiningOp<arith::ExtSIOp>();
+    auto extended = factor.getDefiningOp<ExtOp>();
     return extended ? extended.getIn() : factor;
   };
   Value first = getFactor(product.getLhs()),
@@ -107,9 +107,22 @@ FailureOr<CodedWeights> ChannelContraction::matchCodedWeights(
   FailureOr<CodedWeights> coded = CodedWeights::match(weights->get(), why);
   if (failed(coded))
     return failure();
-  if (!coded->sharesParameters(getWeightsOrder().back()))
+  SmallVector<int64_t> order = getWeightsOrder();
+  if (!coded->sharesParameters(order.back()))
     return fail("has a scale or zero point for each value of a channel");
+  if (coded->getType().getDimSize(order.front()) !=
+      type.getDimSize(order.front()))
+    return fail("has some of the channels of coded weights");
   return coded;
+}
+
+bool ChannelContraction::hasNarrowFactors() const {
+  auto linalgOp = op;
+  Type sums = getElementTypeOrSelf(linalgOp.getDpsInits()[0].getType());
+  Type element = isInteger ? IntegerType::get(sums.getContext(), 8) : sums;
+  return llvm::any_of(linalgOp.getDpsInputs(), [&](Value factor) {
+    return getElementTypeOrSelf(factor.getType()) != element;
+  });
 }
 
 unsigned ChannelContraction::getElementBytes() const {
@@ -215,7 +228,8 @@ ChannelContraction::match(linalg::LinalgOp op,
                    llvm::all_of(op.getDpsInputs(), [&](Value input) {
                      return getElementTypeOrSelf(input.getType()) == element;
                    });
-  if (!isOfBytes && !sumsProducts<arith::AddFOp, arith::MulFOp>(op))
+  if (!isOfBytes &&
+      !sumsProducts<arith::AddFOp, arith::MulFOp, arith::ExtFOp>(op))
     return fail("doesn't sum products of floats or signed bytes");
   if (!isInteger && !element.isF32() && !element.isF64())
     return fail("isn't of f32 or f64");
@@ -262,9 +276,9 @@ ChannelContraction::match(linalg::LinalgOp op,
       return fail("sums over values of one weight");
     found.reductions.push_back(loop);
   }
-  for (OpOperand *operand : {found.input, found.weights})
-    if (getElementTypeOrSelf(operand->get().getType()) != element)
-      return fail("has operands of several types");
+  if (found.hasNarrowFactors() &&
+      failed(found.matchCodedWeights([](const Twine &) {})))
+    return fail("has operands of several types");
   if (found.isInteger && failed(found.sumLastDimension()))
     return fail("sums bytes that don't lie next to each other");
   auto type = cast<RankedTensorType>(op.getDpsInits()[0].getType());

@@ -51,6 +51,9 @@ struct ChannelContraction {
   /// The weights' dimensions in the order batches, channels, what is summed.
   llvm::SmallVector<int64_t> getWeightsOrder() const;
   bool hasConstantWeights() const;
+  /// Whether an operand isn't of the type that products of these sums usually
+  /// have: only with weights of codes.
+  bool hasNarrowFactors() const;
   /// Fails with the reason where kernels don't compute the weights of codes.
   mlir::FailureOr<CodedWeights>
   matchCodedWeights(llvm::function_ref<void(const llvm::Twine &)> why) const;

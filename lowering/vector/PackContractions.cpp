@@ -177,6 +177,8 @@ struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
         });
     if (failed(contraction))
       return failure();
+    if (contraction->hasNarrowFactors())
+      return rewriter.notifyMatchFailure(op, "has operands of several types");
     Factors factors = chooseFactors(*contraction);
     int64_t panel = getPanel(*contraction, factors);
     FailureOr<Value> panels =
