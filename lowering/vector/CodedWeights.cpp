@@ -205,11 +205,15 @@ CodedWeights::match(Value weights, function_ref<void(const Twine &)> why) {
   constexpr double mostScale = 1e30;
   if (!scale->isBelow(mostScale))
     return fail("has scales that are too large");
+  // Kernels subtract what zero points amount to from what codes do.
+  Value result = op.getBody()->getTerminator()->getOperand(0);
+  if (result != product && !scale->isNarrow() && zero->getNumber() != 0.0)
+    return fail("has weights that are rounded twice");
   CodedWeights found(*codes, type, isSigned);
   found.scale = *scale;
   found.zero = *zero;
   found.product = product;
-  found.result = op.getBody()->getTerminator()->getOperand(0);
+  found.result = result;
   if (!collapse)
     return found;
   if (collapse.getSrcType().getRank() != 3)

@@ -37,6 +37,10 @@ public:
     return !number && map.isFunctionOfDim(dim);
   }
   double at(llvm::ArrayRef<int64_t> indices) const;
+  /// Whether products with 8-bit integers are exact in f32.
+  bool isNarrow() const {
+    return !number && type.getElementTypeBitWidth() <= 16;
+  }
   /// Whether all are numbers whose size is less than `limit`.
   bool isBelow(double limit) const;
 
