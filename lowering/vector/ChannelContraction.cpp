@@ -50,6 +50,8 @@ void omb::kernels::buildMultiplyAdd(OpBuilder &builder, Location loc,
   auto extend = [&](Value factor) -> Value {
     if (factor.getType() == type)
       return factor;
+    if (isa<FloatType>(type) && isa<IntegerType>(factor.getType()))
+      return arith::SIToFPOp::create(builder, loc, type, factor);
     if (isa<FloatType>(type))
       return arith::ExtFOp::create(builder, loc, type, factor);
     return arith::ExtSIOp::create(builder, loc, type, factor);
@@ -188,6 +190,20 @@ static bool hasChannelsLast(const ChannelContraction &found) {
          });
 }
 
+bool ChannelContraction::sumsFitFloats() const {
+  constexpr int64_t most = (1 << 24) / (128 * 128);
+  int64_t products = 1;
+  for (unsigned loop : reductions) {
+    int64_t size = getSize(loop);
+    if (ShapedType::isDynamic(size) || size >= most)
+      return false;
+    products *= size;
+    if (products >= most)
+      return false;
+  }
+  return true;
+}
+
 LogicalResult ChannelContraction::sumLastDimension() {
   auto linalgOp = op;
   AffineMap map = linalgOp.getMatchingIndexingMap(input);
@@ -254,8 +270,6 @@ ChannelContraction::match(linalg::LinalgOp op,
   if (!hasChannels(found.weights))
     return fail("has no channels of the weights last in its output");
   found.isDepthwise = hasChannels(found.input);
-  if (found.isDepthwise && found.isInteger)
-    return fail("is a depthwise convolution of bytes");
   if (found.isDepthwise && !hasChannelsLast(found))
     return fail("has the channels in both operands, but not last");
   if (found.isDepthwise && !found.hasConstantWeights())
@@ -279,7 +293,9 @@ ChannelContraction::match(linalg::LinalgOp op,
   if (found.hasNarrowFactors() &&
       failed(found.matchCodedWeights([](const Twine &) {})))
     return fail("has operands of several types");
-  if (found.isInteger && failed(found.sumLastDimension()))
+  if (found.isDepthwise && found.isInteger && !found.sumsFitFloats())
+    return fail("sums too many bytes of each channel, perhaps");
+  if (found.isInteger && !found.isDepthwise && failed(found.sumLastDimension()))
     return fail("sums bytes that don't lie next to each other");
   auto type = cast<RankedTensorType>(op.getDpsInits()[0].getType());
   if (type.isDynamicDim(type.getRank() - 1) &&

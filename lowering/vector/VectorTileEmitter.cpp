@@ -79,7 +79,10 @@ VectorTileEmitter::Values VectorTileEmitter::readInput(const Sum &sum,
   Values vectors;
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
     at.back() = apply(first + vector * space.lanes, {channel});
-    vectors.push_back(finish.readVector(input, at, getMask(at.back())));
+    Value read = finish.readVector(input, at, getMask(at.back()));
+    if (isa<IntegerType>(getElementTypeOrSelf(read)))
+      read = arith::SIToFPOp::create(builder, loc, type, read);
+    vectors.push_back(read);
   }
   return vectors;
 }
