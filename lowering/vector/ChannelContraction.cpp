@@ -191,7 +191,7 @@ static bool hasChannelsLast(const ChannelContraction &found) {
 }
 
 bool ChannelContraction::sumsFitFloats() const {
-  constexpr int64_t most = (1 << 24) / (128 * 128);
+  constexpr int64_t most = (1 << 24) / (255 * 128);
   int64_t products = 1;
   for (unsigned loop : reductions) {
     int64_t size = getSize(loop);

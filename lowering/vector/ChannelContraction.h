@@ -57,7 +57,8 @@ struct ChannelContraction {
   /// Fails with the reason where kernels don't compute the weights of codes.
   mlir::FailureOr<CodedWeights>
   matchCodedWeights(llvm::function_ref<void(const llvm::Twine &)> why) const;
-  /// Whether f32 holds every sum of as many products of bytes exactly.
+  /// Whether f32 holds every sum of as many products of a byte less another and
+  /// a byte exactly.
   bool sumsFitFloats() const;
   /// Makes the loop of the input's last dimension the last of the reductions;
   /// fails where values that are summed up don't lie next to each other, or

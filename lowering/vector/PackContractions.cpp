@@ -174,6 +174,8 @@ struct Factors {
   /// How many values along the last loop of the sum lie next to each other.
   int64_t group = 1;
   Type input, weights, sums;
+  /// What is subtracted from bytes that are multiplied as floats.
+  int32_t shift = 0;
 };
 
 /// Makes of
@@ -233,11 +235,11 @@ struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
     if (!isZeroFill(start) && !bias)
       others.push_back(
           {start, rewriter.getMultiDimIdentityMap(type.getRank())});
-    if (contraction->isInteger && contraction->isDepthwise && bias)
-      others.push_back({bias, getOffsetMap(*contraction)});
-    else if (contraction->isInteger && !contraction->isDepthwise)
-      others.push_back({createUnsignedOffset(rewriter, *contraction, bias),
-                        getOffsetMap(*contraction)});
+    int32_t shift = contraction->isDepthwise ? factors.shift : -128;
+    if (contraction->isInteger && (shift != 0 || bias))
+      others.push_back(
+          {createWeightsOffset(rewriter, *contraction, shift, bias),
+           getOffsetMap(*contraction)});
     if (!others.empty())
       result = addAll(rewriter, loc, result, others);
     rewriter.replaceOp(op, result);
@@ -251,7 +253,7 @@ private:
     Type sums = getElementTypeOrSelf(op.getDpsInits()[0].getType());
     if (contraction.isInteger && contraction.isDepthwise) {
       Type number = Float32Type::get(op.getContext());
-      return {1, element, number, number};
+      return {1, element, number, number, getPadding(contraction)};
     }
     if (contraction.isInteger)
       return {int64_t(unit.dotBytes), element, element, sums};
@@ -263,6 +265,16 @@ private:
     if (contraction.hasConstantWeights())
       return {1, element, narrow, sums};
     return {1, element, element, sums};
+  }
+
+  /// The byte that the input is padded with; 0 where it isn't known.
+  static int32_t getPadding(const ChannelContraction &contraction) {
+    auto pad = contraction.input->get().getDefiningOp<tensor::PadOp>();
+    APInt value;
+    bool isKnown =
+        pad && pad.getConstantPaddingValue() &&
+        matchPattern(pad.getConstantPaddingValue(), m_ConstantInt(&value));
+    return isKnown ? int32_t(value.getSExtValue()) : 0;
   }
 
   /// The elements of `value` in the type `to`.
@@ -438,10 +450,27 @@ private:
     Value zero = arith::ConstantOp::create(builder, loc,
                                            builder.getZeroAttr(factors.sums));
     Value fill = linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
-    return linalg::GenericOp::create(
-        builder, loc, fill.getType(), ValueRange{input, panels}, fill, maps,
-        iterators,
-        factors.sums.isInteger() ? buildUnsignedMultiplyAdd : buildMultiplyAdd);
+    return linalg::GenericOp::create(builder, loc, fill.getType(),
+                                     ValueRange{input, panels}, fill, maps,
+                                     iterators, getBody(builder, loc, factors));
+  }
+
+  using BodyBuilder = std::function<void(OpBuilder &, Location, ValueRange)>;
+
+  static BodyBuilder getBody(OpBuilder &builder, Location loc,
+                             const Factors &factors) {
+    if (factors.sums.isInteger())
+      return buildUnsignedMultiplyAdd;
+    if (factors.shift == 0)
+      return buildMultiplyAdd;
+    Type type = factors.sums;
+    Value shift = arith::ConstantOp::create(
+        builder, loc, builder.getFloatAttr(type, factors.shift));
+    return [=](OpBuilder &b, Location at, ValueRange args) {
+      Value number = arith::SIToFPOp::create(b, at, type, args[0]);
+      number = arith::SubFOp::create(b, at, number, shift);
+      buildMultiplyAdd(b, at, {number, args[1], args[2]});
+    };
   }
 
   VectorUnit unit;

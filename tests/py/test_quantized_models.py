@@ -210,6 +210,52 @@ def test_integers_with_constant_zero_points(columns: bool, signed: bool) -> None
     np.testing.assert_array_equal(results[1][0], expected.astype(np.int32))
 
 
+def _depthwise(
+    channels: int, kernel: int, zero: int, dtype: np.dtype, attributes: Mapping[str, list[int]]
+) -> onnx.ModelProto:
+    random = np.random.default_rng(channels)
+    constants = {
+        "xs": np.float32(0.05),
+        "xz": np.asarray(zero, dtype),
+        "w": random.integers(-128, 128, (channels, 1, kernel, kernel)).astype(np.int8),
+        "ws": random.uniform(0.001, 0.02, channels).astype(np.float32),
+        "wz": np.zeros(channels, np.int8),
+        "ys": np.float32(0.2),
+        "yz": np.asarray(zero, dtype),
+        "b": random.integers(-1000, 1000, channels).astype(np.int32),
+    }
+    node = helper.make_node("QLinearConv", ["x", *constants], ["y"], group=channels, **attributes)
+    kind = helper.np_dtype_to_tensor_dtype(dtype)
+    graph = helper.make_graph(
+        [node],
+        "depthwise",
+        [helper.make_tensor_value_info("x", kind, [2, channels, 9, 13])],
+        [helper.make_tensor_value_info("y", kind, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+def test_depthwise() -> None:
+    """Depthwise convolutions of bytes, with and without a padding that isn't 0: every bit."""
+    same = {"pads": [1, 1, 1, 1]}
+    cases = [
+        (16, 3, 0, U8, same),
+        (17, 3, 128, U8, same),
+        (40, 3, 200, U8, {"pads": [0, 1, 1, 0], "strides": [2, 2]}),
+        (3, 5, 0, I8, {"pads": [2, 2, 2, 2]}),
+        (33, 3, -7, I8, {"pads": [2, 2, 2, 2], "dilations": [2, 2]}),
+        (64, 1, 3, U8, {}),
+    ]
+    random = np.random.default_rng(8)
+    models = [_depthwise(*case) for case in cases]
+    feeds = [{"x": random.integers(0, 256, (2, case[0], 9, 13)).astype(case[3])} for case in cases]
+    results = Together(models, providers=["cpu"]).run(feeds)
+    for case, model, feed, (actual,) in zip(cases, models, feeds, results, strict=True):
+        (expected,) = _reference(model, feed)
+        np.testing.assert_array_equal(actual, expected, str(case))
+
+
 def test_layers_share_kernels() -> None:
     """Layers that differ in scales and zero points: one kernel, the same numbers."""
     random = np.random.default_rng(4)
