@@ -479,6 +479,25 @@ def OutlineKernels : Pass<"omb-outline-kernels", "::mlir::ModuleOp"> {
   ];
 }
 
+def ShareKernels : Pass<"omb-share-kernels", "::mlir::ModuleOp"> {
+  let summary = "Make one function of kernels that differ in scalars";
+  let description = [{
+    Kernels of layers that are alike differ in constants of their epilogues, or
+    of what they do to rows: scales and zero points. Those become one function,
+    which takes what differs as elements of a tensor, one for each element type,
+    after its other tensors; each call passes a constant. Divisions whose
+    quotients are rounded become multiplications first, as
+    omb-vectorize-kernels does it, so that what these multiply by is such a
+    constant. Results are the same, bit by bit.
+
+    Kernels of attention stay as they are.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::math::MathDialect"
+  ];
+}
+
 def VectorizeKernels : Pass<"omb-vectorize-kernels", "::mlir::ModuleOp">,
                        VectorUnitOptions {
   let summary = "Make executables of vector code of the kernels";

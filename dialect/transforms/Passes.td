@@ -65,6 +65,9 @@ def QdqToQuant : Pass<"onnx-qdq-to-quant", "::mlir::ModuleOp"> {
     parameters become `onnx.QuantizeCast` and `onnx.DequantizeCast` to and from
     such types, with `onnx.StorageCast` beside them; `QLinearConv` and
     `QLinearMatMul` become `onnx.Conv` and `onnx.MatMul` of quantized tensors.
+    So do `ConvInteger` and `MatMulInteger` with constant zero points, of the
+    scale 1: their result, `!quant.uniform<i32:f32, 1.0>`, stores the sums. Those
+    that could wrap around stay as they are.
     Parameters are one for all, one for each index of an axis, or one for each
     block along an axis (up to 4096 whole blocks).
 
@@ -88,7 +91,8 @@ def QuantToQdq : Pass<"onnx-quant-to-qdq", "::mlir::ModuleOp"> {
   let description = [{
     The way back from what `onnx-qdq-to-quant` makes, to ops of the standard on
     its own types, with the same numbers. Ops that move elements or limit them
-    to a range do so with the stored integers.
+    to a range do so with the stored integers, and what gives sums in 32 bits is
+    `ConvInteger` or `MatMulInteger`.
 
     With `keep-contractions`, what can be summed up in integers of 32 bits stays
     quantized: `Conv`, `MatMul` and `Gemm` of bytes, with one scale for the

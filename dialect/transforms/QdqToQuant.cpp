@@ -330,6 +330,86 @@ private:
   }
 };
 
+/// The type of integers less their zero point, which are numbers: of the scale
+/// 1. Null where the zero point isn't constant.
+QuantizedType getIntegerType(Value stored, Value zeroPoint, int64_t axis) {
+  QuantizationParameters parameters{{1.0}, {0}};
+  ElementsAttr zeros;
+  if (zeroPoint) {
+    auto type = dyn_cast<RankedTensorType>(zeroPoint.getType());
+    parameters.zeroPoints.clear();
+    if (!type || type.getRank() > 1 ||
+        !matchPattern(zeroPoint, m_Constant(&zeros)) ||
+        !readIntegers(zeros, parameters.zeroPoints) ||
+        parameters.zeroPoints.empty())
+      return nullptr;
+    if (llvm::all_equal(parameters.zeroPoints)) {
+      parameters.zeroPoints.truncate(1);
+    } else {
+      parameters.scales.assign(parameters.zeroPoints.size(), 1.0);
+      parameters.axis = axis;
+    }
+  }
+  return parameters.getType(
+      cast<IntegerType>(getElementTypeOrSelf(stored.getType())),
+      Float32Type::get(stored.getContext()));
+}
+
+/// MatMulInteger and ConvInteger as MatMul and Conv of quantized tensors. What
+/// they give is the number that is stored: of the scale 1.
+template <typename Integer, typename Contraction>
+struct IntegerToContraction : OpRewritePattern<Integer> {
+  using OpRewritePattern<Integer>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(Integer op,
+                                PatternRewriter &rewriter) const override {
+    Value zeros[2] = {getOperand(op, 2), getOperand(op, 3)};
+    auto rhs = dyn_cast<RankedTensorType>(op->getOperand(1).getType());
+    if (!rhs || !isa<RankedTensorType>(op->getOperand(0).getType()) ||
+        !isa<RankedTensorType>(op.getType()) || rhs.getRank() < 2)
+      return rewriter.notifyMatchFailure(op, "has operands of unknown ranks");
+    int64_t channel =
+        std::is_same_v<Contraction, ConvOp> ? 0 : rhs.getRank() - 1;
+    QuantizedType lhsType = getIntegerType(op->getOperand(0), zeros[0], -1),
+                  rhsType =
+                      getIntegerType(op->getOperand(1), zeros[1], channel);
+    if (!lhsType || !rhsType)
+      return rewriter.notifyMatchFailure(op, "has no constant zero points");
+    if (!sumsFitIntegers(op, lhsType, rhsType))
+      return rewriter.notifyMatchFailure(op, "may wrap around");
+    TensorType types[] = {withElementType(op->getOperand(0).getType(), lhsType),
+                          withElementType(rhs, rhsType)};
+    if (!findQuantizationObstacle(types[0]).empty() ||
+        !findQuantizationObstacle(types[1]).empty())
+      return rewriter.notifyMatchFailure(op, "has zero points that don't fit");
+    SmallVector<Value> operands;
+    for (auto [value, type] : llvm::zip(op->getOperands(), types))
+      operands.push_back(
+          StorageCastOp::create(rewriter, op.getLoc(), type, value));
+    QuantizedType sum = QuantizationParameters{{1.0}, {0}}.getType(
+        rewriter.getI32Type(), rewriter.getF32Type());
+    SmallVector<NamedAttribute> attributes;
+    for (NamedAttribute each : op->getAttrs())
+      if (each.getName() != "operandSegmentSizes")
+        attributes.push_back(each);
+    auto product = Contraction::create(
+        rewriter, op.getLoc(), TypeRange{withElementType(op.getType(), sum)},
+        operands, attributes);
+    rewriter.replaceOpWithNewOp<StorageCastOp>(op, op.getType(),
+                                               product->getResult(0));
+    return success();
+  }
+
+private:
+  /// The zero point of an operand; null where it is absent.
+  static Value getOperand(Integer op, unsigned number) {
+    if constexpr (std::is_same_v<Contraction, ConvOp>)
+      return number == 2 ? op.getXZeroPoint() : op.getWZeroPoint();
+    else
+      return number == 2 ? op.getAZeroPoint() : op.getBZeroPoint();
+  }
+};
+
 //===----------------------------------------------------------------------===//
 // Ops between casts
 //===----------------------------------------------------------------------===//
@@ -518,10 +598,11 @@ struct QdqToQuant : omb::onnx::impl::QdqToQuantBase<QdqToQuant> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
-    patterns.add<QuantizeLinearToCast, DequantizeLinearToCast,
-                 QLinearConvToConv, QLinearMatMulToMatMul, QuantizeContraction,
-                 QuantizeResult, MoveQuantized, QuantizeBefore, DropRelu>(
-        context);
+    patterns.add<
+        QuantizeLinearToCast, DequantizeLinearToCast, QLinearConvToConv,
+        QLinearMatMulToMatMul, IntegerToContraction<ConvIntegerOp, ConvOp>,
+        IntegerToContraction<MatMulIntegerOp, MatMulOp>, QuantizeContraction,
+        QuantizeResult, MoveQuantized, QuantizeBefore, DropRelu>(context);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

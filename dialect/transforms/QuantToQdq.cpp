@@ -3,8 +3,10 @@
 #include "dialect/ir/Constants.h"
 #include "dialect/ir/QuantCasts.h"
 #include "dialect/ir/ops/Activation.h"
+#include "dialect/ir/ops/Convolution.h"
 #include "dialect/ir/ops/DataMovement.h"
 #include "dialect/ir/ops/Elementwise.h"
+#include "dialect/ir/ops/Matmul.h"
 #include "dialect/ir/ops/Pooling.h"
 #include "dialect/ir/ops/Quantization.h"
 #include "dialect/transforms/Passes.h"
@@ -254,6 +256,58 @@ private:
   bool keepsContractions;
 };
 
+/// What gives integers that it sums up is ConvInteger or MatMulInteger.
+struct UseIntegers : OpInterfaceRewritePattern<SignatureOpInterface> {
+  UseIntegers(MLIRContext *context)
+      : OpInterfaceRewritePattern(context, /*benefit=*/2) {}
+
+  LogicalResult matchAndRewrite(SignatureOpInterface op,
+                                PatternRewriter &rewriter) const override {
+    if (op->getNumResults() != 1 || !givesSums(op))
+      return rewriter.notifyMatchFailure(op, "gives no sums of integers");
+    Location loc = op->getLoc();
+    SmallVector<Value> operands, zeros;
+    for (Value operand : op->getOperands()) {
+      operands.push_back(StorageCastOp::create(
+          rewriter, loc, getStored(operand.getType()), operand));
+      zeros.push_back(createZeroPoint(rewriter, loc, getQuantized(operand)));
+    }
+    operands.append(zeros);
+    Type type = getStored(op->getResult(0).getType());
+    SmallVector<NamedAttribute> attributes(op->getAttrs());
+    attributes.push_back(rewriter.getNamedAttr(
+        "operandSegmentSizes", rewriter.getDenseI32ArrayAttr({1, 1, 1, 1})));
+    Value sums;
+    if (isa<ConvOp>(op))
+      sums = ConvIntegerOp::create(rewriter, loc, TypeRange{type}, operands,
+                                   attributes);
+    else
+      sums = MatMulIntegerOp::create(rewriter, loc, TypeRange{type}, operands,
+                                     attributes);
+    rewriter.replaceOpWithNewOp<StorageCastOp>(op, op->getResult(0).getType(),
+                                               sums);
+    return success();
+  }
+
+private:
+  static Value createZeroPoint(OpBuilder &builder, Location loc,
+                               QuantizedType type) {
+    std::optional<QuantizationParameters> parameters =
+        QuantizationParameters::get(type);
+    IntegerType storage = getStorageType(type);
+    SmallVector<APInt> zeros;
+    for (int64_t zero : parameters->zeroPoints)
+      zeros.emplace_back(storage.getWidth(), zero, type.isSigned(),
+                         /*implicitTrunc=*/true);
+    SmallVector<int64_t> shape;
+    if (parameters->axis)
+      shape.push_back(int64_t(zeros.size()));
+    return createConstant(builder, loc,
+                          ElementsAttr(DenseElementsAttr::get(
+                              RankedTensorType::get(shape, storage), zeros)));
+  }
+};
+
 struct QuantToQdq : omb::onnx::impl::QuantToQdqBase<QuantToQdq> {
   using QuantToQdqBase::QuantToQdqBase;
 
@@ -262,6 +316,8 @@ struct QuantToQdq : omb::onnx::impl::QuantToQdqBase<QuantToQdq> {
     // First the ops, then the casts between them, which then may meet.
     RewritePatternSet ops(context), casts(context);
     ops.add<UseStored>(context);
+    if (!keepContractions)
+      ops.add<UseIntegers>(context);
     ops.add<UseExpressed>(context, keepContractions);
     casts.add<QuantizeCastToLinear, DequantizeCastToLinear>(context);
     if (failed(applyPatternsGreedily(getOperation(), std::move(ops))) ||

@@ -9,6 +9,7 @@
 #include "dialect/ir/ops/Indexing.h"
 #include "dialect/ir/ops/Matmul.h"
 #include "dialect/ir/ops/Pooling.h"
+#include "dialect/ir/ops/Quantization.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
@@ -53,7 +54,7 @@ bool omb::onnx::isContraction(Operation *op) {
 /// The dimension of the second operand that becomes the result's channels;
 /// nullopt where there is none.
 static std::optional<int64_t> getChannelDim(Operation *op) {
-  if (isa<ConvOp>(op))
+  if (isa<ConvOp, ConvIntegerOp>(op))
     return 0;
   if (auto gemm = dyn_cast<GemmOp>(op))
     return gemm.getTransB() ? 0 : 1;
@@ -70,7 +71,7 @@ static int64_t getSumLength(Operation *op) {
                  ? ShapedType::kDynamic
                  : length * size;
   };
-  if (isa<ConvOp>(op)) {
+  if (isa<ConvOp, ConvIntegerOp>(op)) {
     for (int64_t size : rhs.getShape().drop_front())
       multiply(size);
     return length;
@@ -90,22 +91,15 @@ static double getReach(QuantizedType type,
   return reach;
 }
 
-/// Whether a bias can be added to sums of integers, or to the numbers that they
-/// stand for: of a known shape, and if it is quantized, of the product of the
-/// operands' scales.
-static bool isIntegerBias(Value bias, Operation *op,
-                          ArrayRef<QuantizationParameters> operands) {
-  auto type = dyn_cast<RankedTensorType>(bias.getType());
-  if (!type || (isa<GemmOp>(op) && !type.hasStaticShape()))
-    return false;
-  QuantizedType quantized = getQuantized(type);
-  if (!quantized)
-    return true;
-  QuantizationParameters own = *QuantizationParameters::get(quantized);
-  bool isColumn = !own.axis || *own.axis == type.getRank() - 1;
+/// Whether integers of `type` are sums of products of the operands': of 32 bits
+/// and the product of their scales.
+static bool isOfProducts(QuantizedType type, int64_t channelDim,
+                         ArrayRef<QuantizationParameters> operands) {
+  QuantizationParameters own = *QuantizationParameters::get(type);
   ArrayRef<double> scales = operands[1].scales;
-  if (quantized.getStorageTypeIntegralWidth() != 32 || !isColumn ||
-      !quantized.getExpressedType().isF32() || own.blockSize != 0 ||
+  if (type.getStorageTypeIntegralWidth() != 32 || !type.isSigned() ||
+      (own.axis && *own.axis != channelDim) ||
+      !type.getExpressedType().isF32() || own.blockSize != 0 ||
       llvm::any_of(own.zeroPoints, [](int64_t zero) { return zero != 0; }))
     return false;
   auto get = [](ArrayRef<double> scales, size_t index) {
@@ -119,40 +113,72 @@ static bool isIntegerBias(Value bias, Operation *op,
   return true;
 }
 
-bool omb::onnx::isIntegerContraction(Operation *op) {
-  if (!isContraction(op) || op->getNumOperands() < 2)
+/// Whether a bias can be added to sums of integers, or to the numbers that they
+/// stand for: of a known shape, and if it is quantized, of the product of the
+/// operands' scales.
+static bool isIntegerBias(Value bias, Operation *op,
+                          ArrayRef<QuantizationParameters> operands) {
+  auto type = dyn_cast<RankedTensorType>(bias.getType());
+  if (!type || (isa<GemmOp>(op) && !type.hasStaticShape()))
     return false;
-  SmallVector<QuantizedType> types;
-  SmallVector<QuantizationParameters> parameters;
-  for (Value operand : op->getOperands().take_front(2)) {
-    QuantizedType type = getQuantized(operand);
-    if (!type || !isa<RankedTensorType>(operand.getType()) ||
-        type.getStorageTypeIntegralWidth() > 8 ||
+  QuantizedType quantized = getQuantized(type);
+  return !quantized || isOfProducts(quantized, type.getRank() - 1, operands);
+}
+
+bool omb::onnx::sumsFitIntegers(Operation *op, QuantizedType lhs,
+                                QuantizedType rhs) {
+  for (QuantizedType type : {lhs, rhs})
+    if (!type || type.getStorageTypeIntegralWidth() > 8 ||
         !type.getExpressedType().isF32())
       return false;
-    types.push_back(type);
-    parameters.push_back(*QuantizationParameters::get(type));
-  }
-  if (!isa<RankedTensorType>(op->getResult(0).getType()))
-    return false;
-  if (QuantizedType type = getQuantized(op->getResult(0)))
-    if (QuantizationParameters::get(type)->axis ||
-        type.getStorageTypeIntegralWidth() > 16)
-      return false;
-  if (auto gemm = dyn_cast<GemmOp>(op))
-    if (gemm.getAlpha() != 1.0f || gemm.getBeta() != 1.0f)
-      return false;
-  if (parameters[0].axis || parameters[1].blockSize != 0 ||
-      (parameters[1].axis && parameters[1].axis != getChannelDim(op)))
-    return false;
-  if (op->getNumOperands() > 2 &&
-      !isIntegerBias(op->getOperand(2), op, parameters))
+  QuantizationParameters input = *QuantizationParameters::get(lhs),
+                         weights = *QuantizationParameters::get(rhs);
+  if (input.axis || weights.blockSize != 0 ||
+      (weights.axis && weights.axis != getChannelDim(op)))
     return false;
   int64_t length = getSumLength(op);
   return ShapedType::isDynamic(length) ||
-         length * getReach(types[0], parameters[0]) *
-                 getReach(types[1], parameters[1]) <
-             0x1p31;
+         length * getReach(lhs, input) * getReach(rhs, weights) < 0x1p31;
+}
+
+/// Whether `op`, a contraction of operands with these parameters, can give a
+/// result of this type.
+static bool isIntegerResult(Operation *op, QuantizedType type,
+                            ArrayRef<QuantizationParameters> operands) {
+  if (type.getStorageTypeIntegralWidth() <= 16)
+    return !QuantizationParameters::get(type)->axis;
+  int64_t rank = cast<RankedTensorType>(op->getResult(0).getType()).getRank();
+  return isa<ConvOp, MatMulOp>(op) && op->getNumOperands() == 2 &&
+         isOfProducts(type, isa<ConvOp>(op) ? 1 : rank - 1, operands);
+}
+
+bool omb::onnx::isIntegerContraction(Operation *op) {
+  if (!isContraction(op) || op->getNumOperands() < 2)
+    return false;
+  for (Value operand : op->getOperands().take_front(2))
+    if (!getQuantized(operand) || !isa<RankedTensorType>(operand.getType()))
+      return false;
+  QuantizedType lhs = getQuantized(op->getOperand(0)),
+                rhs = getQuantized(op->getOperand(1));
+  if (!isa<RankedTensorType>(op->getResult(0).getType()) ||
+      !sumsFitIntegers(op, lhs, rhs))
+    return false;
+  QuantizationParameters parameters[] = {*QuantizationParameters::get(lhs),
+                                         *QuantizationParameters::get(rhs)};
+  QuantizedType result = getQuantized(op->getResult(0));
+  if (result && !isIntegerResult(op, result, parameters))
+    return false;
+  if (auto gemm = dyn_cast<GemmOp>(op))
+    if (gemm.getAlpha() != 1.0f || gemm.getBeta() != 1.0f)
+      return false;
+  return op->getNumOperands() == 2 ||
+         isIntegerBias(op->getOperand(2), op, parameters);
+}
+
+bool omb::onnx::givesSums(Operation *op) {
+  QuantizedType type = getQuantized(op->getResult(0));
+  return type && type.getStorageTypeIntegralWidth() == 32 &&
+         isIntegerContraction(op);
 }
 
 Operation *omb::onnx::cloneWith(OpBuilder &builder, Operation *op,

@@ -26,6 +26,13 @@ bool isContraction(mlir::Operation *op);
 /// of 32 bits: bytes, with one scale for the first operand, and one for all or
 /// one for each of the result's channels for the second.
 bool isIntegerContraction(mlir::Operation *op);
+/// Whether the operands of `op`, a contraction or what is one of integers in
+/// the standard, are so if these are their types.
+bool sumsFitIntegers(mlir::Operation *op, mlir::quant::QuantizedType lhs,
+                     mlir::quant::QuantizedType rhs);
+/// Whether `op`, an integer contraction of two operands, gives the integers
+/// that it sums up, of 32 bits: its result has the product of their scales.
+bool givesSums(mlir::Operation *op);
 
 /// A copy of `op` with other operands and other types of its results.
 mlir::Operation *cloneWith(mlir::OpBuilder &builder, mlir::Operation *op,

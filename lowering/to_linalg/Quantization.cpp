@@ -4,6 +4,7 @@
 
 #include "dialect/ir/QuantCasts.h"
 #include "dialect/ir/ops/Quantization.h"
+#include "lowering/ConstantBytes.h"
 #include "lowering/to_linalg/Broadcast.h"
 #include "lowering/to_linalg/Cast.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
@@ -156,6 +157,37 @@ public:
                                          tensor, getDims(), sizes);
   }
 
+  /// The constant `x` with zeros behind a short last block, of which
+  /// `parameter` has an element; null where there is no such block.
+  Value completeBlocks(OpBuilder &builder, Location loc, Value x,
+                       Value parameter) const {
+    auto type = cast<RankedTensorType>(x.getType());
+    FailureOr<ConstantBytes> bytes = ConstantBytes::get(x);
+    if (failed(bytes) || isSplit || blockSize == 0 ||
+        type.getNumElements() == 0)
+      return nullptr;
+    int64_t size = type.getDimSize(axis),
+            whole = llvm::alignTo(size, blockSize);
+    auto own = cast<RankedTensorType>(parameter.getType());
+    if (isOneForAll(own) || whole == size ||
+        own.getDimSize(axis) * blockSize != whole)
+      return nullptr;
+    SmallVector<int64_t> shape(type.getShape());
+    shape[axis] = whole;
+    int64_t inner = bytes->getWidth();
+    for (int64_t each : type.getShape().drop_front(axis + 1))
+      inner *= each;
+    return createConstantBytes(
+        builder, loc, type.clone(shape), bytes->getName() + ".whole",
+        [&](MutableArrayRef<char> out) {
+          llvm::fill(out, 0);
+          int64_t width = bytes->getWidth(), row = size * inner;
+          for (int64_t at = 0; at < type.getNumElements() * width; at += width)
+            std::memcpy(&out[at / row * whole * inner + at % row],
+                        bytes->at(at / width), width);
+        });
+  }
+
   /// The way back.
   Value join(OpBuilder &builder, Location loc, RankedTensorType type,
              Value tensor) const {
@@ -225,6 +257,19 @@ static Value buildQuantization(OpBuilder &builder, Location loc, Value x,
                                      granularity.getSplit(),
                                      split.clone(type.getElementType()), body);
     return granularity.join(builder, loc, type, result);
+  }
+  if (Value whole = isSame && granularity.isReadByPosition(scale)
+                        ? granularity.completeBlocks(builder, loc, x, scale)
+                        : Value()) {
+    auto wide = cast<RankedTensorType>(whole.getType());
+    Value result =
+        buildQuantization(builder, loc, whole, scale, zeroPoint, granularity,
+                          wide.clone(type.getElementType()), body);
+    SmallVector<OpFoldResult> zeros(type.getRank(), builder.getIndexAttr(0)),
+        ones(type.getRank(), builder.getIndexAttr(1));
+    return tensor::ExtractSliceOp::create(
+        builder, loc, type, result, zeros,
+        getAsIndexOpFoldResult(builder.getContext(), type.getShape()), ones);
   }
   IndexArithmetic index(builder, loc);
   SmallVector<Value> operands{x};

@@ -419,6 +419,9 @@ static Factor createScale(OpBuilder &builder, Location loc,
 
 Factor omb::scaleSums(OpBuilder &builder, Location loc, const Factor &sums,
                       const SumScales &scales) {
+  // Such integers are the sums themselves: isIntegerContraction.
+  if (scales.result && scales.result.getStorageTypeIntegralWidth() == 32)
+    return sums;
   bool isQuotient = scales.result && !scales.addend.tensor;
   SmallVector<Factor> factors{sums,
                               createScale(builder, loc, scales, isQuotient)};

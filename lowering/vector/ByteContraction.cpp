@@ -68,6 +68,7 @@ static Value createConstantOffset(OpBuilder &builder, Location loc,
                                   const omb::ConstantBytes &source,
                                   ArrayRef<int64_t> shape,
                                   ArrayRef<int64_t> order, size_t kept,
+                                  int32_t factor,
                                   const omb::ConstantBytes *bias) {
   SmallVector<int64_t> sizes = applyPermutation(shape, order);
   SmallVector<int64_t> strides = computeStrides(shape);
@@ -92,7 +93,7 @@ static Value createConstantOffset(OpBuilder &builder, Location loc,
     int32_t start = 0;
     if (bias) // the channels are the last dimension that is kept
       std::memcpy(&start, bias->at(sum % sizes[kept - 1]), sizeof(start));
-    offsets.push_back(int32_t(uint32_t(start) - 128 * total));
+    offsets.push_back(int32_t(uint32_t(start) + uint32_t(factor) * total));
   }
   auto type = RankedTensorType::get(ArrayRef(sizes).take_front(kept),
                                     builder.getI32Type());
@@ -100,9 +101,9 @@ static Value createConstantOffset(OpBuilder &builder, Location loc,
       builder, loc, DenseElementsAttr::get(type, ArrayRef<int32_t>(offsets)));
 }
 
-Value omb::kernels::createUnsignedOffset(OpBuilder &builder,
-                                         const ChannelContraction &contraction,
-                                         Value bias) {
+Value omb::kernels::createWeightsOffset(OpBuilder &builder,
+                                        const ChannelContraction &contraction,
+                                        int32_t factor, Value bias) {
   Location loc = contraction.op->getLoc();
   Value weights = contraction.weights->get();
   auto type = cast<RankedTensorType>(weights.getType());
@@ -114,7 +115,7 @@ Value omb::kernels::createUnsignedOffset(OpBuilder &builder,
     known = ConstantBytes::get(bias);
   if (succeeded(source) && (!bias || succeeded(known)))
     return createConstantOffset(builder, loc, *source, type.getShape(), order,
-                                kept, bias ? &*known : nullptr);
+                                kept, factor, bias ? &*known : nullptr);
   // The weights' dimensions are the loops, in their order.
   SmallVector<AffineExpr> results;
   SmallVector<OpFoldResult> sizes;
@@ -145,9 +146,9 @@ Value omb::kernels::createUnsignedOffset(OpBuilder &builder,
              builder, loc, start.getType(), weights, start, maps, kinds,
              [&](OpBuilder &b, Location at, ValueRange args) {
                Value wide = arith::ExtSIOp::create(b, at, word, args[0]);
-               Value factor =
-                   arith::ConstantOp::create(b, at, b.getI32IntegerAttr(-128));
-               Value product = arith::MulIOp::create(b, at, wide, factor);
+               Value times = arith::ConstantOp::create(
+                   b, at, b.getI32IntegerAttr(factor));
+               Value product = arith::MulIOp::create(b, at, wide, times);
                Value sum = arith::AddIOp::create(b, at, args[1], product);
                linalg::YieldOp::create(b, at, sum);
              })

@@ -21,11 +21,12 @@ mlir::Value createUnsignedInput(mlir::OpBuilder &builder,
                                 const ChannelContraction &contraction,
                                 int64_t group);
 
-/// -128 times the sums of the weights for each channel: [batches, channels], in
-/// i32. Plus `bias`, a constant with an element for each channel, or null.
-mlir::Value createUnsignedOffset(mlir::OpBuilder &builder,
-                                 const ChannelContraction &contraction,
-                                 mlir::Value bias);
+/// `factor` times the sums of the weights for each channel: [batches,
+/// channels], in i32. Plus `bias`, a constant with an element for each channel,
+/// or null.
+mlir::Value createWeightsOffset(mlir::OpBuilder &builder,
+                                const ChannelContraction &contraction,
+                                int32_t factor, mlir::Value bias);
 
 } // namespace omb::kernels
 

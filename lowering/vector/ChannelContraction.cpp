@@ -10,9 +10,9 @@
 using namespace mlir;
 using namespace omb::kernels;
 
-/// Whether the body of `op` is out + lhs * rhs. Integers lhs and rhs may be
-/// sign-extended.
-template <typename AddOp, typename MulOp>
+/// Whether the body of `op` is out + lhs * rhs, where lhs and rhs may be
+/// extended by an `ExtOp`.
+template <typename AddOp, typename MulOp, typename ExtOp = arith::ExtSIOp>
 static bool sumsProducts(linalg::LinalgOp op) {
   Block *body = op.getBlock();
   auto yield = cast<linalg::YieldOp>(body->getTerminator());
@@ -26,7 +26,7 @@ static bool sumsProducts(linalg::LinalgOp op) {
   if (!product || (sum.getLhs() != out && sum.getRhs() != out))
     return false;
   auto getFactor = [](Value factor) {
-    auto extended = factor.getDefiningOp<arith::ExtSIOp>();
+    auto extended = factor.getDefiningOp<ExtOp>();
     return extended ? extended.getIn() : factor;
   };
   Value first = getFactor(product.getLhs()),
@@ -50,6 +50,8 @@ void omb::kernels::buildMultiplyAdd(OpBuilder &builder, Location loc,
   auto extend = [&](Value factor) -> Value {
     if (factor.getType() == type)
       return factor;
+    if (isa<FloatType>(type) && isa<IntegerType>(factor.getType()))
+      return arith::SIToFPOp::create(builder, loc, type, factor);
     if (isa<FloatType>(type))
       return arith::ExtFOp::create(builder, loc, type, factor);
     return arith::ExtSIOp::create(builder, loc, type, factor);
@@ -107,9 +109,22 @@ FailureOr<CodedWeights> ChannelContraction::matchCodedWeights(
   FailureOr<CodedWeights> coded = CodedWeights::match(weights->get(), why);
   if (failed(coded))
     return failure();
-  if (!coded->sharesParameters(getWeightsOrder().back()))
+  SmallVector<int64_t> order = getWeightsOrder();
+  if (!coded->sharesParameters(order.back()))
     return fail("has a scale or zero point for each value of a channel");
+  if (coded->getType().getDimSize(order.front()) !=
+      type.getDimSize(order.front()))
+    return fail("has some of the channels of coded weights");
   return coded;
+}
+
+bool ChannelContraction::hasNarrowFactors() const {
+  auto linalgOp = op;
+  Type sums = getElementTypeOrSelf(linalgOp.getDpsInits()[0].getType());
+  Type element = isInteger ? IntegerType::get(sums.getContext(), 8) : sums;
+  return llvm::any_of(linalgOp.getDpsInputs(), [&](Value factor) {
+    return getElementTypeOrSelf(factor.getType()) != element;
+  });
 }
 
 unsigned ChannelContraction::getElementBytes() const {
@@ -175,6 +190,20 @@ static bool hasChannelsLast(const ChannelContraction &found) {
          });
 }
 
+bool ChannelContraction::sumsFitFloats() const {
+  constexpr int64_t most = (1 << 24) / (255 * 128);
+  int64_t products = 1;
+  for (unsigned loop : reductions) {
+    int64_t size = getSize(loop);
+    if (ShapedType::isDynamic(size) || size >= most)
+      return false;
+    products *= size;
+    if (products >= most)
+      return false;
+  }
+  return true;
+}
+
 LogicalResult ChannelContraction::sumLastDimension() {
   auto linalgOp = op;
   AffineMap map = linalgOp.getMatchingIndexingMap(input);
@@ -215,7 +244,8 @@ ChannelContraction::match(linalg::LinalgOp op,
                    llvm::all_of(op.getDpsInputs(), [&](Value input) {
                      return getElementTypeOrSelf(input.getType()) == element;
                    });
-  if (!isOfBytes && !sumsProducts<arith::AddFOp, arith::MulFOp>(op))
+  if (!isOfBytes &&
+      !sumsProducts<arith::AddFOp, arith::MulFOp, arith::ExtFOp>(op))
     return fail("doesn't sum products of floats or signed bytes");
   if (!isInteger && !element.isF32() && !element.isF64())
     return fail("isn't of f32 or f64");
@@ -240,8 +270,6 @@ ChannelContraction::match(linalg::LinalgOp op,
   if (!hasChannels(found.weights))
     return fail("has no channels of the weights last in its output");
   found.isDepthwise = hasChannels(found.input);
-  if (found.isDepthwise && found.isInteger)
-    return fail("is a depthwise convolution of bytes");
   if (found.isDepthwise && !hasChannelsLast(found))
     return fail("has the channels in both operands, but not last");
   if (found.isDepthwise && !found.hasConstantWeights())
@@ -262,10 +290,12 @@ ChannelContraction::match(linalg::LinalgOp op,
       return fail("sums over values of one weight");
     found.reductions.push_back(loop);
   }
-  for (OpOperand *operand : {found.input, found.weights})
-    if (getElementTypeOrSelf(operand->get().getType()) != element)
-      return fail("has operands of several types");
-  if (found.isInteger && failed(found.sumLastDimension()))
+  if (found.hasNarrowFactors() &&
+      failed(found.matchCodedWeights([](const Twine &) {})))
+    return fail("has operands of several types");
+  if (found.isDepthwise && found.isInteger && !found.sumsFitFloats())
+    return fail("sums too many bytes of each channel, perhaps");
+  if (found.isInteger && !found.isDepthwise && failed(found.sumLastDimension()))
     return fail("sums bytes that don't lie next to each other");
   auto type = cast<RankedTensorType>(op.getDpsInits()[0].getType());
   if (type.isDynamicDim(type.getRank() - 1) &&

@@ -35,7 +35,7 @@ struct ChannelContraction {
   /// Whether each channel of the output has a channel of the input of its own.
   bool isDepthwise = false;
   /// Whether signed bytes are multiplied and summed in 32 bits.
-  /// sumLastDimension has been called for them.
+  /// sumLastDimension has been called for them, unless it is depthwise.
   bool isInteger = false;
 
   /// Fails with the reason where `op` is something else.
@@ -51,9 +51,15 @@ struct ChannelContraction {
   /// The weights' dimensions in the order batches, channels, what is summed.
   llvm::SmallVector<int64_t> getWeightsOrder() const;
   bool hasConstantWeights() const;
+  /// Whether an operand isn't of the type that products of these sums usually
+  /// have: only with weights of codes.
+  bool hasNarrowFactors() const;
   /// Fails with the reason where kernels don't compute the weights of codes.
   mlir::FailureOr<CodedWeights>
   matchCodedWeights(llvm::function_ref<void(const llvm::Twine &)> why) const;
+  /// Whether f32 holds every sum of as many products of a byte less another and
+  /// a byte exactly.
+  bool sumsFitFloats() const;
   /// Makes the loop of the input's last dimension the last of the reductions;
   /// fails where values that are summed up don't lie next to each other, or
   /// nobody knows how many.
@@ -70,7 +76,7 @@ bool isZeroFill(mlir::Value value);
 bool multipliesAndAdds(mlir::linalg::LinalgOp op);
 
 /// The body of such a product: out + input * weights, with narrow factors
-/// extended.
+/// extended, and bytes made floats where the sums are floats.
 void buildMultiplyAdd(mlir::OpBuilder &builder, mlir::Location loc,
                       mlir::ValueRange args);
 

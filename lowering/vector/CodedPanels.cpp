@@ -154,9 +154,10 @@ Value CodePacker::buildWeight(ImplicitLocOpBuilder &b,
     offset = arith::MulFOp::create(
         b, scale,
         arith::ConstantOp::create(b, b.getF32FloatAttr(float(-*zero))));
-  if (!offset)
-    return arith::MulFOp::create(b, number, scale);
-  return math::FmaOp::create(b, number, scale, offset);
+  Value product =
+      offset ? math::FmaOp::create(b, number, scale, offset).getResult()
+             : arith::MulFOp::create(b, number, scale).getResult();
+  return weights.buildRounded(b, b.getLoc(), product);
 }
 
 Value CodePacker::createDecode(OpBuilder &builder, Location loc,

@@ -6,7 +6,9 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace omb::kernels;
@@ -46,13 +48,15 @@ double CodeParameter::at(ArrayRef<int64_t> indices) const {
   return read(element);
 }
 
-double CodeParameter::read(int64_t element) const {
-  const char *from = bytes->at(element);
+double CodeParameter::read(int64_t index) const {
+  const char *from = bytes->at(index);
   if (type.getElementType().isInteger(8))
     return double(readByte(from, isSigned));
-  float value;
-  std::memcpy(&value, from, sizeof(value));
-  return value;
+  auto element = cast<FloatType>(type.getElementType());
+  uint32_t bits = 0;
+  std::memcpy(&bits, from, element.getWidth() / 8);
+  APFloat value(element.getFloatSemantics(), APInt(element.getWidth(), bits));
+  return value.convertToDouble();
 }
 
 bool CodeParameter::isBelow(double limit) const {
@@ -93,19 +97,73 @@ static std::optional<CodeParameter> matchParameter(linalg::GenericOp op,
   if (std::optional<double> known = getKnown(value))
     return CodeParameter(*known);
   auto [integer, isSigned] = getInteger(value);
-  OpOperand *operand = getOperand(op, integer ? integer : value);
+  auto extended = value.getDefiningOp<arith::ExtFOp>();
+  OpOperand *operand = getOperand(op, integer    ? integer
+                                      : extended ? extended.getIn()
+                                                 : value);
   if (!operand)
     return std::nullopt;
   auto type = dyn_cast<RankedTensorType>(operand->get().getType());
   AffineMap map = op.getMatchingIndexingMap(operand);
-  Type element = integer ? Type(IntegerType::get(op.getContext(), 8))
-                         : Type(Float32Type::get(op.getContext()));
+  Type element = getElementTypeOrSelf(operand->get().getType());
+  bool isKnownType =
+      integer ? element.isInteger(8)
+              : element.isF32() || element.isF16() || element.isBF16();
   FailureOr<omb::ConstantBytes> bytes =
       omb::ConstantBytes::get(getReshaped(operand->get()));
-  if (failed(bytes) || !type || type.getElementType() != element ||
-      !map.isProjectedPermutation())
+  if (failed(bytes) || !type || !isKnownType || !map.isProjectedPermutation())
     return std::nullopt;
   return CodeParameter(*bytes, type, map, isSigned);
+}
+
+/// What `value` widens, if that is all that computes it; else `value`.
+static Value getWidened(Value value) {
+  auto op = value.getDefiningOp<linalg::GenericOp>();
+  if (!op || !isElementwiseOfInputs(op) || op.getNumDpsInputs() != 1 ||
+      !op.getIndexingMapsArray()[0].isIdentity())
+    return value;
+  auto extended = op.getBody()
+                      ->getTerminator()
+                      ->getOperand(0)
+                      .getDefiningOp<arith::ExtFOp>();
+  return extended && getOperand(op, extended.getIn()) ? op.getDpsInputs()[0]
+                                                      : value;
+}
+
+/// What `value` is the first elements of along each dimension; `value` where it
+/// is something else.
+static Value getWhole(Value value) {
+  auto slice = value.getDefiningOp<tensor::ExtractSliceOp>();
+  bool isStart = slice && slice.hasUnitStride() &&
+                 slice.getSourceType().getRank() == slice.getType().getRank() &&
+                 llvm::all_of(slice.getMixedOffsets(), [](OpFoldResult offset) {
+                   return isConstantIntValue(offset, 0);
+                 });
+  return isStart ? slice.getSource() : value;
+}
+
+/// The product of a code and a scale that what `op` yields is, or is computed
+/// of and of nothing else but constants; null where there is none.
+static arith::MulFOp getProduct(linalg::GenericOp op) {
+  Value result = op.getBody()->getTerminator()->getOperand(0);
+  llvm::SetVector<Value> work;
+  arith::MulFOp product;
+  work.insert(result);
+  for (size_t next = 0; next < work.size(); ++next) {
+    Operation *from = work[next].getDefiningOp();
+    if (!from)
+      return nullptr;
+    if (from->hasTrait<OpTrait::ConstantLike>())
+      continue;
+    auto multiply = dyn_cast<arith::MulFOp>(from);
+    if (multiply && product && multiply != product)
+      return nullptr;
+    if (multiply)
+      product = multiply;
+    else
+      work.insert(from->operand_begin(), from->operand_end());
+  }
+  return product;
 }
 
 FailureOr<CodedWeights>
@@ -114,18 +172,19 @@ CodedWeights::match(Value weights, function_ref<void(const Twine &)> why) {
     why(reason);
     return failure();
   };
-  auto type = dyn_cast<RankedTensorType>(weights.getType());
+  Value whole = getWhole(getWidened(weights));
+  auto type = dyn_cast<RankedTensorType>(whole.getType());
   if (!type || type.getRank() != 2 || !type.hasStaticShape() ||
-      type.getNumElements() == 0 || !type.getElementType().isF32())
+      type.getNumElements() == 0 || !isa<FloatType>(type.getElementType()) ||
+      type.getElementTypeBitWidth() > 32)
     return fail("has weights that aren't a matrix of f32");
-  auto collapse = weights.getDefiningOp<tensor::CollapseShapeOp>();
-  auto op = (collapse ? collapse.getSrc() : weights)
-                .getDefiningOp<linalg::GenericOp>();
+  auto collapse = whole.getDefiningOp<tensor::CollapseShapeOp>();
+  auto op =
+      (collapse ? collapse.getSrc() : whole).getDefiningOp<linalg::GenericOp>();
   if (!op || !isElementwiseOfInputs(op))
     return fail("has weights that aren't computed of integers");
-  Value result = op.getBody()->getTerminator()->getOperand(0);
-  auto product = result.getDefiningOp<arith::MulFOp>();
-  if (!product)
+  auto product = getProduct(op);
+  if (!product || !product.getType().isF32())
     return fail("has weights that aren't scaled integers");
   auto difference = product.getLhs().getDefiningOp<arith::SubFOp>();
   auto [code, isSigned] =
@@ -146,9 +205,15 @@ CodedWeights::match(Value weights, function_ref<void(const Twine &)> why) {
   constexpr double mostScale = 1e30;
   if (!scale->isBelow(mostScale))
     return fail("has scales that are too large");
+  // Kernels subtract what zero points amount to from what codes do.
+  Value result = op.getBody()->getTerminator()->getOperand(0);
+  if (result != product && !scale->isNarrow() && zero->getNumber() != 0.0)
+    return fail("has weights that are rounded twice");
   CodedWeights found(*codes, type, isSigned);
   found.scale = *scale;
   found.zero = *zero;
+  found.product = product;
+  found.result = result;
   if (!collapse)
     return found;
   if (collapse.getSrcType().getRank() != 3)
@@ -159,6 +224,24 @@ CodedWeights::match(Value weights, function_ref<void(const Twine &)> why) {
       found.blockSize = collapse.getSrcType().getDimSize(dims[1]);
     }
   return found;
+}
+
+Value CodedWeights::buildRounded(OpBuilder &builder, Location loc,
+                                 Value product) const {
+  IRMapping map;
+  map.map(this->product, product);
+  Operation *first = this->product.getDefiningOp();
+  for (Operation *op = first->getNextNode();
+       !op->hasTrait<OpTrait::IsTerminator>(); op = op->getNextNode())
+    if (llvm::all_of(op->getOperands(), [&](Value operand) {
+          return map.contains(operand) || matchPattern(operand, m_Constant());
+        }))
+      builder.clone(*op, map);
+  Value rounded = map.lookup(result);
+  return rounded.getType().isF32()
+             ? rounded
+             : arith::ExtFOp::create(builder, loc, product.getType(), rounded)
+                   .getResult();
 }
 
 bool CodedWeights::sharesParameters(int64_t inner) const {

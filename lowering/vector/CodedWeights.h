@@ -5,6 +5,9 @@
 //
 //   weight = (code - zero point) * scale
 //
+// perhaps rounded to the type of the scale, which may be narrower than f32. The
+// last block of what is summed may be short.
+//
 // Kernels read them as they are stored, and compute the weights in registers.
 //
 //===----------------------------------------------------------------------===//
@@ -34,11 +37,15 @@ public:
     return !number && map.isFunctionOfDim(dim);
   }
   double at(llvm::ArrayRef<int64_t> indices) const;
+  /// Whether products with 8-bit integers are exact in f32.
+  bool isNarrow() const {
+    return !number && type.getElementTypeBitWidth() <= 16;
+  }
   /// Whether all are numbers whose size is less than `limit`.
   bool isBelow(double limit) const;
 
 private:
-  double read(int64_t element) const;
+  double read(int64_t index) const;
 
   std::optional<double> number;
   std::optional<ConstantBytes> bytes;
@@ -47,7 +54,7 @@ private:
   bool isSigned = true;
 };
 
-/// A constant matrix of f32 that is computed of integers of a byte at most.
+/// A constant matrix of floats that is computed of integers of a byte at most.
 class CodedWeights {
 public:
   /// Fails with the reason where `weights` are something else.
@@ -57,8 +64,9 @@ public:
   /// Whether the values of a block along `inner`, a dimension of the weights,
   /// have one scale and one zero point; without blocks, all along it.
   bool sharesParameters(int64_t inner) const;
-  /// The codes in the order of the weights' elements.
+  /// The codes in the order of the elements of `getType`.
   const ConstantBytes &getCodes() const { return codes; }
+  /// The type of weights with whole blocks.
   mlir::RankedTensorType getType() const { return type; }
   bool isCodeSigned() const { return isSigned; }
   /// The bits of a code that are enough for all.
@@ -69,6 +77,10 @@ public:
   std::optional<double> getZeroPoint() const { return zero.getNumber(); }
   /// The scale and the zero point of an element.
   std::pair<double, double> parametersAt(std::array<int64_t, 2> element) const;
+  /// The weight, as f32, of the product of a code and a scale: rounded, if
+  /// weights are.
+  mlir::Value buildRounded(mlir::OpBuilder &builder, mlir::Location loc,
+                           mlir::Value product) const;
 
 private:
   CodedWeights(ConstantBytes codes, mlir::RankedTensorType type, bool isSigned)
@@ -84,6 +96,8 @@ private:
   /// two: that of a block, and that in a block of `blockSize`.
   std::optional<int64_t> blockDim;
   int64_t blockSize = 1;
+  /// The body's product of a code and a scale, and what it yields.
+  mlir::Value product, result;
 };
 
 } // namespace omb::kernels

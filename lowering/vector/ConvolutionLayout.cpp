@@ -221,7 +221,8 @@ struct DepthwiseToChannelsLast : OpRewritePattern<ConvOp> {
 
   LogicalResult matchAndRewrite(ConvOp op,
                                 PatternRewriter &rewriter) const override {
-    if (StringRef obstacle = getObstacle(op); !obstacle.empty())
+    if (StringRef obstacle = getObstacle(op, /*takesBytes=*/true);
+        !obstacle.empty())
       return rewriter.notifyMatchFailure(op, obstacle);
     SmallVector<int64_t> strides = getValues(op.getStrides());
     ConvolutionLoops loops(rewriter);

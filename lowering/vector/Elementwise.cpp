@@ -15,8 +15,20 @@
 using namespace mlir;
 using namespace omb::kernels;
 
+/// As linalg::isElementwise, of operands that may also be read at one place.
+static bool isElementwise(linalg::GenericOp op) {
+  return op.getNumLoops() == op.getNumParallelLoops() &&
+         llvm::all_of(op.getIndexingMapsArray(),
+                      [](AffineMap map) {
+                        return map.isConstant() || map.isProjectedPermutation(
+                                                       /*allowZeroInResults=*/
+                                                       true);
+                      }) &&
+         linalg::hasOnlyScalarElementwiseOp(op.getRegion());
+}
+
 bool omb::kernels::isElementwiseOfInputs(linalg::GenericOp op) {
-  return linalg::isElementwise(op) && op.getNumDpsInits() == 1 &&
+  return isElementwise(op) && op.getNumDpsInits() == 1 &&
          op.hasPureTensorSemantics() &&
          op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity() &&
          op.getBody()->getArguments().back().use_empty();

@@ -20,8 +20,11 @@ static bool isStored(Type type) {
 /// Whether the last dimension of an operand can be read as a vector of
 /// channels, or as one value for all.
 static bool isReadable(AffineMap map, Type type) {
-  if (!isa<RankedTensorType>(type) || !isStored(getElementTypeOrSelf(type)) ||
-      !map.isProjectedPermutation())
+  if (!isa<RankedTensorType>(type) || !isStored(getElementTypeOrSelf(type)))
+    return false;
+  if (map.isConstant())
+    return true;
+  if (!map.isProjectedPermutation())
     return false;
   unsigned channel = map.getNumDims() - 1;
   std::optional<unsigned> at =
@@ -72,8 +75,12 @@ Value EpilogueEmitter::readOperand(OpOperand &operand, ArrayRef<Value> at,
   Value source = memory.at(operand.get());
   Type element = getElementTypeOrSelf(operand.get().getType());
   SmallVector<Value> indices;
-  for (AffineExpr expr : map.getResults())
-    indices.push_back(at[cast<AffineDimExpr>(expr).getPosition()]);
+  for (AffineExpr expr : map.getResults()) {
+    auto fixed = dyn_cast<AffineConstantExpr>(expr);
+    indices.push_back(
+        fixed ? arith::ConstantIndexOp::create(builder, loc, fixed.getValue())
+              : at[cast<AffineDimExpr>(expr).getPosition()]);
+  }
   if (!map.isFunctionOfDim(at.size() - 1))
     return asElements(
         toVector(memref::LoadOp::create(builder, loc, source, indices)),

@@ -94,6 +94,7 @@ static void cloneSums(OpBuilder &builder, const Contraction &contraction,
   auto unpack = contraction.unpack;
   cloneConstants(builder, fill, map);
   builder.clone(*fill, map);
+  cloneConstants(builder, product, map);
   builder.clone(*product, map);
   mapEmpty(builder, unpack.getDest(), sizes, map);
   builder.clone(*unpack, map);

@@ -4,6 +4,7 @@
 
 #include "lowering/vector/ChannelContraction.h"
 #include "lowering/vector/CodedPanels.h"
+#include "lowering/vector/ElementMap.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -23,7 +24,8 @@ namespace {
 ///                         * panels[j, b, s, g, v]
 ///   out = linalg.unpack packed
 ///
-/// where the panels are computed of bytes of G codes: see CodedWeights.
+/// where the panels are computed of bytes of G codes: see CodedWeights. Behind
+/// a short last block, the input gets zeros; a narrow one is widened.
 struct PackCodedContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
   PackCodedContraction(MLIRContext *context, VectorUnit unit)
       : OpInterfaceRewritePattern(context, /*benefit=*/2), unit(unit) {}
@@ -40,6 +42,10 @@ struct PackCodedContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
     FailureOr<CodedWeights> weights = contraction->matchCodedWeights(explain);
     if (failed(weights))
       return failure();
+    AffineMap map = op.getMatchingIndexingMap(contraction->input);
+    if (!map.getResultPosition(
+            rewriter.getAffineDimExpr(contraction->reductions[0])))
+      return rewriter.notifyMatchFailure(op, "sums over windows of the input");
     Value start = op.getDpsInits()[0];
     if (!isZeroFill(start))
       return rewriter.notifyMatchFailure(op, "doesn't start at zero");
@@ -61,6 +67,43 @@ struct PackCodedContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
   }
 
 private:
+  static Value widen(OpBuilder &builder, Location loc, Value input) {
+    Type wide = builder.getF32Type();
+    auto build = [&](OpBuilder &b, Location at, Value value) -> Value {
+      return arith::ExtFOp::create(b, at, wide, value);
+    };
+    auto fold = [&](TypedAttr value) -> TypedAttr {
+      APFloat number = cast<FloatAttr>(value).getValue();
+      return builder.getFloatAttr(wide, number.convertToDouble());
+    };
+    return mapBelowShapes(builder, loc, input, {wide, build, fold, {}, {}});
+  }
+
+  /// The input as f32, with as many values to sum as the panels have.
+  static Value createInput(OpBuilder &builder,
+                           const ChannelContraction &contraction,
+                           ArrayRef<int64_t> panels) {
+    auto op = contraction.op;
+    Location loc = op.getLoc();
+    Value input = contraction.input->get();
+    if (!getElementTypeOrSelf(input.getType()).isF32())
+      input = widen(builder, loc, input);
+    unsigned inner = contraction.reductions[0];
+    int64_t missing =
+        panels[1] * panels[2] * panels[3] - contraction.getSize(inner);
+    if (missing == 0)
+      return input;
+    AffineMap map = op.getMatchingIndexingMap(contraction.input);
+    SmallVector<OpFoldResult> low(map.getNumResults(), builder.getIndexAttr(0)),
+        high(low);
+    high[*map.getResultPosition(builder.getAffineDimExpr(inner))] =
+        builder.getIndexAttr(missing);
+    Value zero = arith::ConstantOp::create(
+        builder, loc, builder.getZeroAttr(builder.getF32Type()));
+    return tensor::PadOp::create(builder, loc, /*resultType=*/Type(), input,
+                                 low, high, zero);
+  }
+
   /// The loops stay as they are; that of the sum counts blocks, that of the
   /// channels panels. Three more go through the steps of a block, the codes of
   /// a step and the channels of a panel.
@@ -106,8 +149,8 @@ private:
     Value fill = linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
     return linalg::GenericOp::create(
                builder, loc, fill.getType(),
-               ValueRange{contraction.input->get(), panels}, fill,
-               ArrayRef{getMap(from), getMap(weights), getMap(to)}, kinds,
+               ValueRange{createInput(builder, contraction, sizes), panels},
+               fill, ArrayRef{getMap(from), getMap(weights), getMap(to)}, kinds,
                buildMultiplyAdd)
         .getResult(0);
   }

@@ -75,6 +75,27 @@ static void buildUnsignedMultiplyAdd(OpBuilder &builder, Location loc,
   linalg::YieldOp::create(builder, loc, sum);
 }
 
+/// Sums of integers, which floats were made of, as such.
+static Value toIntegers(OpBuilder &builder, Location loc, Value sums) {
+  auto type =
+      cast<RankedTensorType>(sums.getType()).clone(builder.getI32Type());
+  Value out = tensor::EmptyOp::create(builder, loc,
+                                      tensor::getMixedSizes(builder, loc, sums),
+                                      type.getElementType());
+  SmallVector<AffineMap> maps(2,
+                              builder.getMultiDimIdentityMap(type.getRank()));
+  SmallVector<utils::IteratorType> parallel(type.getRank(),
+                                            utils::IteratorType::parallel);
+  return linalg::GenericOp::create(
+             builder, loc, type, sums, out, maps, parallel,
+             [&](OpBuilder &inner, Location at, ValueRange args) {
+               Value whole = arith::FPToSIOp::create(
+                   inner, at, type.getElementType(), args[0]);
+               linalg::YieldOp::create(inner, at, whole);
+             })
+      .getResult(0);
+}
+
 /// Whether a vector of channels, most of which don't exist, takes longer than
 /// another vector would: unless there are several loops to sum over.
 static bool hasTooFewChannels(const ChannelContraction &contraction,
@@ -93,7 +114,8 @@ matchPackable(linalg::LinalgOp op, const VectorUnit &unit,
               function_ref<void(const Twine &)> why) {
   FailureOr<ChannelContraction> contraction =
       ChannelContraction::match(op, why);
-  if (succeeded(contraction) && contraction->isInteger && unit.dotBytes == 0) {
+  if (succeeded(contraction) && contraction->isInteger &&
+      !contraction->isDepthwise && unit.dotBytes == 0) {
     why("is of bytes, which this CPU has no instruction for");
     return failure();
   }
@@ -151,7 +173,9 @@ private:
 struct Factors {
   /// How many values along the last loop of the sum lie next to each other.
   int64_t group = 1;
-  Type input, weights;
+  Type input, weights, sums;
+  /// What is subtracted from bytes that are multiplied as floats.
+  int32_t shift = 0;
 };
 
 /// Makes of
@@ -163,7 +187,8 @@ struct Factors {
 ///   packed[p..., j, v] += input[f(p..., r...)] * panels[b..., j, r..., v]
 ///   out = linalg.unpack packed
 ///
-/// A depthwise convolution reads (linalg.pack input)[f(p..., r...), j, v].
+/// A depthwise convolution reads (linalg.pack input)[f(p..., r...), j, v]. That
+/// of bytes sums products of f32, which are exact.
 struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
   /// `narrow` is the type of the factors of products of f32; null: f32.
   PackContraction(MLIRContext *context, VectorUnit unit, FloatType narrow)
@@ -177,6 +202,8 @@ struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
         });
     if (failed(contraction))
       return failure();
+    if (contraction->hasNarrowFactors())
+      return rewriter.notifyMatchFailure(op, "has operands of several types");
     Factors factors = chooseFactors(*contraction);
     int64_t panel = getPanel(*contraction, factors);
     FailureOr<Value> panels =
@@ -187,29 +214,32 @@ struct PackContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
     Location loc = op.getLoc();
     Value start = op.getDpsInits()[0];
     Value input = createInput(rewriter, *contraction, factors);
-    linalg::GenericOp product = createPacked(rewriter, *contraction, input,
-                                             *panels, panel, factors.group);
+    linalg::GenericOp product =
+        createPacked(rewriter, *contraction, input, *panels, panel, factors);
     if (selectMatrix(*contraction, factors))
       product->setAttr(kReadsPaddingAttrName, rewriter.getUnitAttr());
     Value packed = product.getResult(0);
     SmallVector<OpFoldResult> sizes =
         tensor::getMixedSizes(rewriter, loc, start);
     auto type = cast<RankedTensorType>(start.getType());
-    Value out =
-        tensor::EmptyOp::create(rewriter, loc, sizes, type.getElementType());
+    Value out = tensor::EmptyOp::create(rewriter, loc, sizes, factors.sums);
     Value result =
         linalg::UnPackOp::create(
             rewriter, loc, packed, out, ArrayRef<int64_t>{type.getRank() - 1},
             ArrayRef<OpFoldResult>{rewriter.getIndexAttr(panel)})
             ->getResult(0);
+    if (factors.sums != type.getElementType())
+      result = toIntegers(rewriter, loc, result);
     SmallVector<Summand> others;
     Value bias = contraction->isInteger ? getConstantBias(start) : Value();
     if (!isZeroFill(start) && !bias)
       others.push_back(
           {start, rewriter.getMultiDimIdentityMap(type.getRank())});
-    if (contraction->isInteger)
-      others.push_back({createUnsignedOffset(rewriter, *contraction, bias),
-                        getOffsetMap(*contraction)});
+    int32_t shift = contraction->isDepthwise ? factors.shift : -128;
+    if (contraction->isInteger && (shift != 0 || bias))
+      others.push_back(
+          {createWeightsOffset(rewriter, *contraction, shift, bias),
+           getOffsetMap(*contraction)});
     if (!others.empty())
       result = addAll(rewriter, loc, result, others);
     rewriter.replaceOp(op, result);
@@ -220,16 +250,31 @@ private:
   Factors chooseFactors(ChannelContraction &contraction) const {
     auto op = contraction.op;
     Type element = getElementTypeOrSelf(op.getDpsInputs().front().getType());
+    Type sums = getElementTypeOrSelf(op.getDpsInits()[0].getType());
+    if (contraction.isInteger && contraction.isDepthwise) {
+      Type number = Float32Type::get(op.getContext());
+      return {1, element, number, number, getPadding(contraction)};
+    }
     if (contraction.isInteger)
-      return {int64_t(unit.dotBytes), element, element};
+      return {int64_t(unit.dotBytes), element, element, sums};
     if (!narrow || !element.isF32() || contraction.isDepthwise)
-      return {1, element, element};
+      return {1, element, element, sums};
     if (narrow.isBF16() && unit.dotsBFloats &&
         succeeded(contraction.sumLastDimension()))
-      return {2, narrow, narrow};
+      return {2, narrow, narrow, sums};
     if (contraction.hasConstantWeights())
-      return {1, element, narrow};
-    return {1, element, element};
+      return {1, element, narrow, sums};
+    return {1, element, element, sums};
+  }
+
+  /// The byte that the input is padded with; 0 where it isn't known.
+  static int32_t getPadding(const ChannelContraction &contraction) {
+    auto pad = contraction.input->get().getDefiningOp<tensor::PadOp>();
+    APInt value;
+    bool isKnown =
+        pad && pad.getConstantPaddingValue() &&
+        matchPattern(pad.getConstantPaddingValue(), m_ConstantInt(&value));
+    return isKnown ? int32_t(value.getSExtValue()) : 0;
   }
 
   /// The elements of `value` in the type `to`.
@@ -256,6 +301,8 @@ private:
   static Value createInput(OpBuilder &builder,
                            const ChannelContraction &contraction,
                            const Factors &factors) {
+    if (contraction.isInteger && contraction.isDepthwise)
+      return contraction.input->get();
     if (contraction.isInteger)
       return createUnsignedInput(builder, contraction, factors.group);
     Location loc = contraction.op->getLoc();
@@ -356,7 +403,8 @@ private:
   static linalg::GenericOp createPacked(OpBuilder &builder,
                                         const ChannelContraction &contraction,
                                         Value input, Value panels,
-                                        int64_t panel, int64_t group) {
+                                        int64_t panel, const Factors &factors) {
+    int64_t group = factors.group;
     linalg::LinalgOp op = contraction.op;
     Location loc = op.getLoc();
     MLIRContext *context = builder.getContext();
@@ -393,21 +441,36 @@ private:
     if (group > 1)
       iterators.push_back(utils::IteratorType::reduction);
 
-    auto type = cast<RankedTensorType>(init->get().getType());
     SmallVector<OpFoldResult> sizes =
         tensor::getMixedSizes(builder, loc, init->get());
     sizes.back() =
         tensor::getMixedSize(builder, loc, panels, contraction.batches.size());
     sizes.push_back(builder.getIndexAttr(panel));
-    Value empty =
-        tensor::EmptyOp::create(builder, loc, sizes, type.getElementType());
-    Value zero = arith::ConstantOp::create(
-        builder, loc, builder.getZeroAttr(type.getElementType()));
+    Value empty = tensor::EmptyOp::create(builder, loc, sizes, factors.sums);
+    Value zero = arith::ConstantOp::create(builder, loc,
+                                           builder.getZeroAttr(factors.sums));
     Value fill = linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
-    return linalg::GenericOp::create(
-        builder, loc, fill.getType(), ValueRange{input, panels}, fill, maps,
-        iterators,
-        contraction.isInteger ? buildUnsignedMultiplyAdd : buildMultiplyAdd);
+    return linalg::GenericOp::create(builder, loc, fill.getType(),
+                                     ValueRange{input, panels}, fill, maps,
+                                     iterators, getBody(builder, loc, factors));
+  }
+
+  using BodyBuilder = std::function<void(OpBuilder &, Location, ValueRange)>;
+
+  static BodyBuilder getBody(OpBuilder &builder, Location loc,
+                             const Factors &factors) {
+    if (factors.sums.isInteger())
+      return buildUnsignedMultiplyAdd;
+    if (factors.shift == 0)
+      return buildMultiplyAdd;
+    Type type = factors.sums;
+    Value shift = arith::ConstantOp::create(
+        builder, loc, builder.getFloatAttr(type, factors.shift));
+    return [=](OpBuilder &b, Location at, ValueRange args) {
+      Value number = arith::SIToFPOp::create(b, at, type, args[0]);
+      number = arith::SubFOp::create(b, at, number, shift);
+      buildMultiplyAdd(b, at, {number, args[1], args[2]});
+    };
   }
 
   VectorUnit unit;

@@ -67,6 +67,18 @@ Value PackedContraction::getInput() const {
   return packing ? packing.getSource() : operand(0);
 }
 
+bool PackedContraction::isNothing(Value padding) const {
+  APInt byte;
+  std::optional<APFloat> shift = getInputShift();
+  if (!padding)
+    return false;
+  if (shift)
+    return matchPattern(padding, m_ConstantInt(&byte)) &&
+           shift->convertToDouble() == double(byte.getSExtValue());
+  return matchPattern(padding, m_AnyZeroFloat()) ||
+         matchPattern(padding, m_Zero());
+}
+
 tensor::PadOp PackedContraction::matchPadding() const {
   if (auto op = product; op->hasAttr(kReadsPaddingAttrName))
     return nullptr;
@@ -74,9 +86,7 @@ tensor::PadOp PackedContraction::matchPadding() const {
   auto isRead = [](Operation *user) { return !isa<tensor::DimOp>(user); };
   if (!padding || llvm::count_if(padding->getUsers(), isRead) != 1)
     return nullptr;
-  Value value = padding.getConstantPaddingValue();
-  if (!value ||
-      !(matchPattern(value, m_AnyZeroFloat()) || matchPattern(value, m_Zero())))
+  if (!isNothing(padding.getConstantPaddingValue()))
     return nullptr;
   SmallVector<PaddedWindow> windows = getWindows(padding);
   SmallVector<unsigned> dims;
@@ -269,6 +279,15 @@ RankedTensorType PackedContraction::getPanelsType() const {
 Type PackedContraction::getSumType() const {
   auto op = product;
   return getElementTypeOrSelf(op.getResultTypes()[0]);
+}
+
+std::optional<APFloat> PackedContraction::getInputShift() const {
+  auto op = product;
+  APFloat shift(0.0f);
+  for (auto difference : op.getBody()->getOps<arith::SubFOp>())
+    if (matchPattern(difference.getRhs(), m_ConstantFloat(&shift)))
+      return shift;
+  return std::nullopt;
 }
 
 unsigned PackedContraction::getGroup() const {

@@ -37,7 +37,9 @@ struct PaddedWindow {
 ///   q]
 ///
 /// where bytes of the input are unsigned, and those of panels are signed.
-/// Panels may also be narrower floats than the input, or computed of codes.
+/// Bytes of a depthwise convolution become f32, less what they are padded with;
+/// panels are f32 there. Panels may also be narrower floats than the input, or
+/// computed of codes.
 ///
 /// And what is done to each element of `out` before anything else is. The input
 /// of a depthwise convolution is packed, too, and any may be padded; kernels
@@ -64,6 +66,8 @@ struct PackedContraction {
   mlir::RankedTensorType getPanelsType() const;
   /// The type of the sums.
   mlir::Type getSumType() const;
+  /// What is subtracted from the input's bytes; none where nothing is.
+  std::optional<llvm::APFloat> getInputShift() const;
   /// How many values of the input and of a channel are multiplied at once.
   unsigned getGroup() const;
   /// The channels of a panel.
@@ -110,6 +114,8 @@ private:
   mlir::Value operand(unsigned index) const;
   /// Those that this padding makes, as far as they are windows.
   llvm::SmallVector<PaddedWindow> getWindows(mlir::tensor::PadOp padding) const;
+  /// Whether products with `padding`, a value or null, are zeros.
+  bool isNothing(mlir::Value padding) const;
   /// The padding, if kernels can do it; null otherwise.
   mlir::tensor::PadOp matchPadding() const;
 };

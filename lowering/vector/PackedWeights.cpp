@@ -14,16 +14,22 @@ namespace {
 /// Writes one element of the packed weights.
 class ElementCopy {
 public:
-  /// From one type to the same, or from f32 to a narrower one.
+  /// From one type to the same, from f32 to a narrower one, or from signed
+  /// bytes to f32.
   ElementCopy(Type from, Type to)
-      : width(to.getIntOrFloatBitWidth() / 8), isNarrowed(from != to),
-        isBFloat(to.isBF16()) {}
+      : width(to.getIntOrFloatBitWidth() / 8), isConverted(from != to),
+        isOfBytes(from.isInteger(8)), isBFloat(to.isBF16()) {}
 
   int64_t getWidth() const { return width; }
 
   void operator()(char *to, const char *from) const {
-    if (!isNarrowed) {
+    if (!isConverted) {
       std::memcpy(to, from, width);
+      return;
+    }
+    if (isOfBytes) {
+      auto number = float(int8_t(*from));
+      std::memcpy(to, &number, sizeof(number));
       return;
     }
     uint32_t bits;
@@ -48,7 +54,7 @@ private:
   }
 
   int64_t width;
-  bool isNarrowed, isBFloat;
+  bool isConverted, isOfBytes, isBFloat;
 };
 
 /// Goes through the packed elements in their order.

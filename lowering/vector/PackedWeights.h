@@ -13,7 +13,8 @@ namespace omb::kernels {
 /// order. With a `group` of more than one, that many values along the last
 /// dimension, filled up with zeros, are next to each other: [..., ceil(last /
 /// group), panel, group]. Where `element` isn't the weights' type, it is bf16
-/// or f16 of f32, rounded to even. Fails where the weights have no bytes.
+/// or f16 of f32, rounded to even, or f32 of signed bytes. Fails where the
+/// weights have no bytes.
 mlir::FailureOr<mlir::Value> packWeights(mlir::OpBuilder &builder,
                                          mlir::Value weights, int64_t panel,
                                          llvm::ArrayRef<int64_t> order,

@@ -41,6 +41,7 @@ void omb::buildToVectorPipeline(OpPassManager &passes,
   passes.addPass(memref::createResolveShapedTypeResultDimsPass());
   passes.addPass(createCSEPass());
   passes.addPass(createOutlineKernels());
+  passes.addPass(createShareKernels());
   VectorizeKernelsOptions vectorize;
   vectorize.vectorBytes = options.vectorBytes;
   vectorize.vectorRegisters = options.vectorRegisters;

@@ -72,8 +72,11 @@ RowEmitter::Values RowEmitter::getIndices(OpOperand &operand, Value column) {
     auto loop = dyn_cast<AffineDimExpr>(expr);
     if (loop && loop.getPosition() < row.size())
       indices.push_back(row[loop.getPosition()]);
-    else // the row's elements, or a dimension of size 1
-      indices.push_back(loop ? column : asValue(builder.getIndexAttr(0)));
+    else if (loop) // the row's elements
+      indices.push_back(column);
+    else
+      indices.push_back(asValue(
+          builder.getIndexAttr(cast<AffineConstantExpr>(expr).getValue())));
   }
   return indices;
 }

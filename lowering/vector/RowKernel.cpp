@@ -189,7 +189,7 @@ bool RowKernel::readsOther(OpOperand &operand) const {
   unsigned last = getRowRank();
   for (auto [dim, expr] : llvm::enumerate(map.getResults())) {
     auto loop = dyn_cast<AffineDimExpr>(expr);
-    if (!loop && expr != 0)
+    if (!loop && !isa<AffineConstantExpr>(expr))
       return false;
     if (loop && loop.getPosition() == last && dim + 1 != map.getNumResults() &&
         type.getDimSize(dim) != 1)

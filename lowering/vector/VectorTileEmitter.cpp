@@ -79,9 +79,22 @@ VectorTileEmitter::Values VectorTileEmitter::readInput(const Sum &sum,
   Values vectors;
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
     at.back() = apply(first + vector * space.lanes, {channel});
-    vectors.push_back(finish.readVector(input, at, getMask(at.back())));
+    Value read = finish.readVector(input, at, getMask(at.back()));
+    vectors.push_back(toNumbers(read));
   }
   return vectors;
+}
+
+Value VectorTileEmitter::toNumbers(Value read) {
+  if (!isa<IntegerType>(getElementTypeOrSelf(read)))
+    return read;
+  Value numbers = arith::SIToFPOp::create(builder, loc, type, read);
+  std::optional<APFloat> shift = contraction.getInputShift();
+  if (!shift)
+    return numbers;
+  Value all = arith::ConstantOp::create(builder, loc,
+                                        DenseElementsAttr::get(type, *shift));
+  return arith::SubFOp::create(builder, loc, numbers, all);
 }
 
 Value VectorTileEmitter::widen(Value weights) {

@@ -32,6 +32,8 @@ private:
                         llvm::ArrayRef<mlir::Value> sums);
   /// Weights of narrower floats than the sums as what is multiplied.
   mlir::Value widen(mlir::Value weights);
+  /// The bytes of a depthwise convolution as what is multiplied; else `read`.
+  mlir::Value toNumbers(mlir::Value read);
   /// A group of the input's values for each lane.
   mlir::Value readGroup(mlir::Value input, llvm::ArrayRef<mlir::Value> at);
   /// The input of the column `number` of the tile.

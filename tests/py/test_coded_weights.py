@@ -36,6 +36,14 @@ CODES = {
 }
 
 
+SCALES = {
+    "f32": np.float32,
+    "f16": np.float16,
+    "bf16": ml_dtypes.bfloat16,
+    "f16 to f32": np.float16,
+}
+
+
 @dataclass(frozen=True)
 class Weights:
     """A matrix of codes: [inner, channels], or the other way round; block 0: none."""
@@ -46,6 +54,7 @@ class Weights:
     kind: str
     transposed: bool = False
     zeros: str = "none"  # or "one", "each"
+    scales: str = "f32"  # or "f16", "bf16", of which weights are, too; "f16 to f32"
 
     def constants(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         dtype = CODES[self.kind]
@@ -61,7 +70,7 @@ class Weights:
             shape, parameters = shape[::-1], parameters[::-1]
         made = {
             "codes": codes(shape),
-            "scales": rng.uniform(0.01, 0.02, parameters).astype(np.float32),
+            "scales": rng.uniform(0.01, 0.02, parameters).astype(SCALES[self.scales]),
         }
         if self.zeros == "each":
             made["zeros"] = codes(parameters)
@@ -75,7 +84,15 @@ class Weights:
         attributes = {"axis": channels}
         if self.block:
             attributes = {"axis": inner, "block_size": self.block}
-        made = [helper.make_node("DequantizeLinear", inputs, ["w"], name="weights", **attributes)]
+        if self.scales == "f16 to f32":
+            attributes["output_dtype"] = TensorProto.FLOAT
+        rounds = self.scales in ("f16", "bf16")
+        output = "narrow" if rounds else "w"
+        made = [
+            helper.make_node("DequantizeLinear", inputs, [output], name="weights", **attributes)
+        ]
+        if rounds:
+            made.append(helper.make_node("Cast", ["narrow"], ["w"], to=TensorProto.FLOAT))
         if product == "Gemm":
             return [
                 *made,
@@ -115,12 +132,13 @@ def _is_decoded(model: onnx.ModelProto, cpu: str = "host") -> bool:
 @given(
     weights=st.builds(
         Weights,
-        inner=st.integers(1, 6).map(lambda blocks: blocks * 32),
+        inner=st.integers(1, 6).map(lambda blocks: blocks * 32) | st.integers(1, 140),
         channels=st.integers(1, 140),
         block=st.sampled_from([0, 16, 32]),
         kind=st.sampled_from(sorted(CODES)),
         transposed=st.booleans(),
         zeros=st.sampled_from(["none", "one", "each"]),
+        scales=st.sampled_from(sorted(SCALES)),
     ),
     rows=st.sampled_from([1, 2, 3, 7, 20]),
     dynamic=st.booleans(),
@@ -150,11 +168,44 @@ def test_no_rows(kind: str) -> None:
         Weights(64, 96, 32, "i4"),
         Weights(64, 96, 32, "u4", transposed=True, zeros="each"),
         Weights(64, 96, 0, "i8"),
+        Weights(70, 96, 32, "i4"),
+        Weights(70, 96, 32, "u4", transposed=True, zeros="each"),
+        Weights(64, 96, 32, "i4", scales="f16", zeros="each"),
+        Weights(70, 96, 32, "i4", scales="bf16"),
+        Weights(64, 96, 32, "i4", scales="f16 to f32"),
     ],
 )
 def test_kernels_read_codes(weights: Weights) -> None:
     for rows in (1, "n"):
         assert _is_decoded(weights.model(rows))
+
+
+@pytest.mark.parametrize("rows", [1, "n"])
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16], ids=["f16", "bf16"])
+def test_narrow_products(dtype: type, rows: int | str) -> None:
+    """What is multiplied is widened, and summed in f32."""
+    name = "f16" if dtype is np.float16 else "bf16"
+    weights = Weights(70, 40, 32, "i4", zeros="each", scales=name)
+    dequantize, _, product = weights.nodes("MatMul")
+    product.input[1] = "narrow"
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    model = small_models.model(
+        [dequantize, product],
+        [small_models.tensor("x", kind, [rows, 70])],
+        [small_models.tensor("y", kind, [rows, 40])],
+        weights.constants(np.random.default_rng(5)),
+        opset=28,
+    )
+    x = np.random.default_rng(6).standard_normal((1 if rows == 1 else 3, 70)).astype(dtype)
+    constants = weights.constants(np.random.default_rng(5))
+    blocks = np.arange(70) // 32
+    codes = constants["codes"].astype(np.float32) - constants["zeros"].astype(np.float32)[blocks]
+    wide = (codes * constants["scales"].astype(np.float32)[blocks]).astype(dtype)
+    expected = x.astype(np.float32) @ wide.astype(np.float32)
+    assert _is_decoded(model)
+    (got,) = omb.InferenceSession(omb.compile(model), ["cpu"]).run(None, {"x": x})
+    unit = float(ml_dtypes.finfo(dtype).eps)  # the result is rounded
+    np.testing.assert_allclose(got.astype(np.float32), expected, rtol=unit, atol=1e-5)
 
 
 def test_stored_as_they_are(tmp_path: Path) -> None:

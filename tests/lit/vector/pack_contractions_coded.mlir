@@ -123,3 +123,82 @@ func.func @computed(%x: tensor<5x64xf32>, %scales: tensor<48xf32>) -> tensor<5x4
   %r = linalg.matmul ins(%x, %w : tensor<5x64xf32>, tensor<64x48xf32>) outs(%f : tensor<5x48xf32>) -> tensor<5x48xf32>
   return %r : tensor<5x48xf32>
 }
+
+// -----
+
+// Scales of f16, to which weights are rounded, and a last block of which half is
+// there: the input is widened, and gets zeros where the block ends.
+
+// CHECK-LABEL: func.func @short_and_narrow
+// CHECK-DAG: arith.constant dense_resource<{{.*}}scales> : tensor<{{[0-9]+}}x2x{{[0-9]+}}xf32>
+// CHECK: %[[PANELS:.*]] = linalg.generic
+// CHECK: %[[P:.*]] = arith.mulf
+// CHECK: %[[N:.*]] = arith.truncf %{{.*}} : f32 to f16
+// CHECK: arith.extf %[[N]] : f16 to f32
+// CHECK: %[[WIDE:.*]] = linalg.generic {{.*}} ins(%arg0 : tensor<?x48xf16>)
+// CHECK: arith.extf
+// CHECK: %[[PADDED:.*]] = tensor.pad %[[WIDE]] low[0, 0] high[0, 16]
+// CHECK: linalg.generic {{.*}} ins(%[[PADDED]], %[[PANELS]]
+// CHECK: linalg.unpack
+func.func @short_and_narrow(%x: tensor<?x48xf16>, %e: tensor<?x40xf32>) -> tensor<?x40xf32> {
+  %codes = arith.constant dense<-3> : tensor<2x32x40xi8>
+  %scales = arith.constant dense<0.5> : tensor<2x40xf16>
+  %zero = arith.constant 0.0 : f32
+  %b = tensor.empty() : tensor<2x32x40xf16>
+  %d = linalg.generic {indexing_maps = [affine_map<(b, k, n) -> (b, k, n)>, affine_map<(b, k, n) -> (b, n)>, affine_map<(b, k, n) -> (b, k, n)>], iterator_types = ["parallel", "parallel", "parallel"]} ins(%codes, %scales : tensor<2x32x40xi8>, tensor<2x40xf16>) outs(%b : tensor<2x32x40xf16>) {
+  ^bb0(%code: i8, %scale: f16, %out: f16):
+    %n = arith.sitofp %code : i8 to f32
+    %s = arith.extf %scale : f16 to f32
+    %p = arith.mulf %n, %s : f32
+    %t = arith.truncf %p : f32 to f16
+    linalg.yield %t : f16
+  } -> tensor<2x32x40xf16>
+  %c = tensor.collapse_shape %d [[0, 1], [2]] : tensor<2x32x40xf16> into tensor<64x40xf16>
+  %w = tensor.extract_slice %c[0, 0] [48, 40] [1, 1] : tensor<64x40xf16> to tensor<48x40xf16>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x40xf32>) -> tensor<?x40xf32>
+  %r = linalg.matmul ins(%x, %w : tensor<?x48xf16>, tensor<48x40xf16>) outs(%f : tensor<?x40xf32>) -> tensor<?x40xf32>
+  return %r : tensor<?x40xf32>
+}
+
+// -----
+
+// Narrow factors that aren't of codes, some of the channels of codes, and what is
+// rounded after its zero points amounted to something, are left alone.
+
+// CHECK-LABEL: func.func @others
+// CHECK: linalg.matmul
+// CHECK: linalg.matmul
+// CHECK: linalg.matmul
+func.func @others(%x: tensor<5x64xf16>, %y: tensor<64x48xf16>, %z: tensor<5x64xf32>, %e: tensor<5x48xf32>) -> (tensor<5x48xf32>, tensor<5x48xf32>, tensor<5x48xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<5x48xf32>) -> tensor<5x48xf32>
+  // expected-remark @below {{has operands of several types}}
+  %r = linalg.matmul ins(%x, %y : tensor<5x64xf16>, tensor<64x48xf16>) outs(%f : tensor<5x48xf32>) -> tensor<5x48xf32>
+  %codes = arith.constant dense<3> : tensor<64x50xi8>
+  %b = tensor.empty() : tensor<64x50xf32>
+  %d = linalg.generic {indexing_maps = [affine_map<(k, n) -> (k, n)>, affine_map<(k, n) -> (k, n)>], iterator_types = ["parallel", "parallel"]} ins(%codes : tensor<64x50xi8>) outs(%b : tensor<64x50xf32>) {
+  ^bb0(%code: i8, %out: f32):
+    %scale = arith.constant 0.3 : f32
+    %n = arith.sitofp %code : i8 to f32
+    %p = arith.mulf %n, %scale : f32
+    linalg.yield %p : f32
+  } -> tensor<64x50xf32>
+  %w = tensor.extract_slice %d[0, 0] [64, 48] [1, 1] : tensor<64x50xf32> to tensor<64x48xf32>
+  // expected-remark @below {{has too few positions for weights that aren't constant}}
+  %q = linalg.matmul ins(%z, %w : tensor<5x64xf32>, tensor<64x48xf32>) outs(%f : tensor<5x48xf32>) -> tensor<5x48xf32>
+  %some = arith.constant dense<3> : tensor<64x48xi8>
+  %wide = arith.constant dense<0.3> : tensor<48xf32>
+  %h = tensor.empty() : tensor<64x48xf16>
+  %g = linalg.generic {indexing_maps = [affine_map<(k, n) -> (k, n)>, affine_map<(k, n) -> (n)>, affine_map<(k, n) -> (k, n)>], iterator_types = ["parallel", "parallel"]} ins(%some, %wide : tensor<64x48xi8>, tensor<48xf32>) outs(%h : tensor<64x48xf16>) {
+  ^bb0(%code: i8, %scale: f32, %out: f16):
+    %three = arith.constant 3.0 : f32
+    %n = arith.sitofp %code : i8 to f32
+    %m = arith.subf %n, %three : f32
+    %p = arith.mulf %m, %scale : f32
+    %t = arith.truncf %p : f32 to f16
+    linalg.yield %t : f16
+  } -> tensor<64x48xf16>
+  // expected-remark @below {{has operands of several types}}
+  %s = linalg.matmul ins(%x, %g : tensor<5x64xf16>, tensor<64x48xf16>) outs(%f : tensor<5x48xf32>) -> tensor<5x48xf32>
+  return %r, %q, %s : tensor<5x48xf32>, tensor<5x48xf32>, tensor<5x48xf32>
+}
