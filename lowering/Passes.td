@@ -329,6 +329,37 @@ def DensifyConstants : Pass<"omb-densify-constants", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
+def LowerSparseContractions
+    : Pass<"omb-lower-sparse-contractions", "::mlir::ModuleOp"> {
+  let summary = "Make loops of products with sparse weights, for any device";
+  let description = [{
+    Takes products of rows and a constant matrix of f32 of a sparse type, in the
+    formats of `omb-pack-sparse-contractions`. The constants are the same, but
+    each element of the result is computed on its own, in the body of a
+    `linalg.generic`, which any code generator takes:
+
+        for at = positions[n] .. positions[n + 1]
+          sum += values[at] * rows[m, coordinates[at]]
+
+    With `threads`, neighbors in the generic's loops are rows, of which there
+    must be 32 or an unknown number, so that the threads of a GPU that run as
+    one read neighbors in memory; rows are transposed for that. Of blocks of
+    channels, neighbors are channels in any case.
+  }];
+  let options = [
+    Option<"threads", "threads", "bool", /*default=*/"false",
+           "For a device with a thread for each element of the result">,
+    Option<"explain", "explain", "bool", /*default=*/"false",
+           "Remark of each sum of sparse weights that isn't lowered why it isn't">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect",
+    "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def PackSparseContractions
     : Pass<"omb-pack-sparse-contractions", "::mlir::ModuleOp">,
       VectorUnitOptions {

@@ -127,14 +127,23 @@ def SparsifyConstants : Pass<"onnx-sparsify-constants", "::mlir::ModuleOp"> {
 
     The mode "auto" does that where an estimate, of measured times, says that
     the product becomes faster; "on" does it to all that is sparse already or
-    has at least `threshold` zeros; "off" to nothing. Of infinities and numbers
+    has at least `threshold` zeros; "off" to nothing. The estimate is for the
+    kernels of CPUs, or for what `omb-lower-sparse-contractions` makes: loops on
+    other CPUs, and threads on GPUs. With `annotate`, products get a dictionary
+    `onnx.sparse_estimate`, whether or not they become sparse: the form, whether
+    it is taken, its share of the dense time, and the bytes that are stored in
+    it and dense. Of infinities and numbers
     that are no numbers, products with zeros aren't computed then.
   }];
   let options = [
     Option<"mode", "mode", "std::string", /*default=*/"\"auto\"",
            "off, auto or on">,
     Option<"threshold", "threshold", "double", /*default=*/"0.5",
-           "The share of zeros that weights have at least">
+           "The share of zeros that weights have at least">,
+    Option<"costsOf", "costs", "std::string", /*default=*/"\"kernels\"",
+           "How products are computed: by kernels, loops or threads">,
+    Option<"annotate", "annotate", "bool", /*default=*/"false",
+           "Say of each product in an attribute what was estimated">
   ];
 }
 

@@ -14,6 +14,8 @@
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/DenseMap.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace mlir::sparse_tensor;
 using namespace omb::onnx;
@@ -142,17 +144,32 @@ static double getZeroShare(ElementsAttr elements) {
 
 namespace {
 
-/// How long a product takes in a format, as a share of the dense one: what is
-/// measured (docs/sparsity.md) of kernels of 128 rows with AVX-512.
+/// How long a product takes in a format, as a share of the dense one.
 struct Cost {
   double fixed, ofDensity;
   double get(double density) const { return fixed + ofDensity * density; }
 };
 
-constexpr Cost kChannelCost{0.05, 2.4};
-constexpr Cost kBlockCost{0.02, 1.6};
-/// The same of few rows, where weights that are read from a cache decide.
-constexpr Cost kFewRowsCost{0.1, 6.5};
+/// The costs of one way to compute products, with weights in either format.
+struct Costs {
+  StringRef name;
+  Cost channels, blocks;
+  /// The same of few rows, as many as `fewRows` at most, where weights that are
+  /// read from a cache decide.
+  Cost fewRowsChannels, fewRowsBlocks;
+  double fewRows;
+  /// The multiplications that must be saved: what prepares the rows takes some
+  /// microseconds more, as many as it takes to do these.
+  double fewestSaved;
+};
+
+/// Of kernels with AVX-512 as they are measured, of loops on other CPUs, and of
+/// GPUs' threads as docs/sparsity.md estimates them.
+constexpr Costs kCosts[] = {
+    {"kernels", {0.05, 2.4}, {0.02, 1.6}, {0.1, 6.5}, {0.02, 1.6}, 3, 4e6},
+    {"loops", {0.1, 4}, {0.1, 4}, {0.1, 4}, {0.1, 4}, 3, 4e6},
+    {"threads", {0.05, 10}, {0.05, 10}, {1, 0}, {1, 0}, 31, 5e7},
+};
 
 /// A sparse product must be expected to take less than this: estimates are off
 /// by some percent.
@@ -163,6 +180,8 @@ constexpr double kWorthIt = 0.85;
 struct Encoded {
   SparseElementsAttr value;
   double cost = 1;
+  /// What is stored for it.
+  int64_t bytes = 0;
 
   double getDensity() const {
     return double(value.getValues().getNumElements()) /
@@ -174,42 +193,64 @@ struct Encoded {
   }
 };
 
-/// The multiplications that must be saved: what packs the rows takes some
-/// microseconds more, as many as it takes to do these.
-constexpr double kFewestSaved = 4e6;
-
 /// The elements that a matrix must have: the others are read from a cache.
 constexpr int64_t kFewestElements = 1 << 16;
 
-/// Whether the product `op` gains enough. An unknown number of rows is a usual
-/// one, but one row mustn't take longer either.
-bool isWorthIt(Operation *op, const Encoded &encoded) {
-  constexpr int64_t usualRows = 128, fewRows = 3;
+/// The rows of the product `op`. An unknown number is a usual one.
+double getRows(Operation *op) {
+  constexpr int64_t usualRows = 128;
   auto type = cast<RankedTensorType>(op->getOperand(0).getType());
-  double cost = encoded.cost;
-  double elements = encoded.value.getNumElements();
   double rows = 1;
   for (int64_t size : type.getShape().drop_back())
     rows *= ShapedType::isDynamic(size) ? usualRows : size;
-  bool mayBeFew = !type.hasStaticShape() || rows <= fewRows;
-  if (mayBeFew && !encoded.isBlocked())
-    cost = std::max(cost, kFewRowsCost.get(encoded.getDensity()));
-  if (cost > kWorthIt || elements < kFewestElements)
-    return false;
-  return rows <= fewRows || (1 - cost) * rows * elements >= kFewestSaved;
+  return rows;
 }
 
-/// The format of `matrix` that is expected to be the fastest, and the share of
-/// the dense time.
-std::pair<SparseTensorEncodingAttr, double> chooseFormat(MLIRContext *context,
-                                                         const Matrix &matrix) {
-  double channels = kChannelCost.get(matrix.getDensity());
-  double blocks = matrix.columns % kBlockChannels == 0
-                      ? kBlockCost.get(matrix.getBlockDensity())
-                      : channels;
-  if (blocks < channels)
-    return {getBlockEncoding(context), blocks};
-  return {getChannelEncoding(context), channels};
+/// The share of the dense time that the product `op` is expected to take. Of an
+/// unknown number of rows, one mustn't take longer either.
+double getCost(Operation *op, const Encoded &encoded, const Costs &costs) {
+  auto type = cast<RankedTensorType>(op->getOperand(0).getType());
+  if (type.hasStaticShape() && getRows(op) > costs.fewRows)
+    return encoded.cost;
+  const Cost &few =
+      encoded.isBlocked() ? costs.fewRowsBlocks : costs.fewRowsChannels;
+  return std::max(encoded.cost, few.get(encoded.getDensity()));
+}
+
+/// Whether the product `op` gains enough.
+bool isWorthIt(Operation *op, const Encoded &encoded, const Costs &costs) {
+  double cost = getCost(op, encoded, costs), rows = getRows(op);
+  double elements = encoded.value.getNumElements();
+  if (cost > kWorthIt || elements < kFewestElements)
+    return false;
+  return rows <= costs.fewRows ||
+         (1 - cost) * rows * elements >= costs.fewestSaved;
+}
+
+/// The bytes that `matrix` takes where that share of its elements is stored, as
+/// many at once as `block`.
+int64_t getBytes(const Matrix &matrix, double density, int64_t block) {
+  double count = density * double(matrix.rows) * double(matrix.columns) / block;
+  int64_t coordinate = matrix.rows <= (1 << 16) ? 2 : 4;
+  return int64_t(std::round(count)) * (coordinate + 4 * block) +
+         4 * (matrix.columns / block + 1);
+}
+
+/// The format of `matrix` that is expected to be the fastest, of the share of
+/// the dense time; the value isn't made.
+std::pair<SparseTensorEncodingAttr, Encoded>
+chooseFormat(MLIRContext *context, const Matrix &matrix, const Costs &costs) {
+  double single = matrix.getDensity();
+  double channels = costs.channels.get(single);
+  if (matrix.columns % kBlockChannels == 0) {
+    double density = matrix.getBlockDensity();
+    double blocks = costs.blocks.get(density);
+    if (blocks < channels)
+      return {getBlockEncoding(context),
+              {nullptr, blocks, getBytes(matrix, density, kBlockChannels)}};
+  }
+  return {getChannelEncoding(context),
+          {nullptr, channels, getBytes(matrix, single, 1)}};
 }
 
 //===----------------------------------------------------------------------===//
@@ -230,6 +271,14 @@ struct SparsifyConstants
     if (mode != "off" && mode != "auto" && mode != "on") {
       getOperation().emitError()
           << "mode is off, auto or on, not " << std::string(mode);
+      return signalPassFailure();
+    }
+    costs = llvm::find_if(
+        kCosts, [&](const Costs &each) { return each.name == costsOf; });
+    if (costs == std::end(kCosts)) {
+      getOperation().emitError()
+          << "costs are of kernels, loops or threads, not "
+          << std::string(costsOf);
       return signalPassFailure();
     }
     if (mode == "off")
@@ -285,7 +334,12 @@ private:
     if (isFirst)
       found->second = encode(elements, source.isTransposed);
     const Encoded &encoded = found->second;
-    if (!encoded.value || (mode == "auto" && !isWorthIt(op, encoded)))
+    if (!encoded.value)
+      return;
+    bool isTaken = mode == "on" || isWorthIt(op, encoded, *costs);
+    if (annotate)
+      describe(op, encoded, isTaken);
+    if (!isTaken)
       return;
     OpBuilder builder(op);
     Value sparse =
@@ -297,28 +351,46 @@ private:
 
   /// What `elements` become, in the format that is expected to be the fastest;
   /// null where they aren't known.
-  static Encoded encode(ElementsAttr elements, bool isTransposed) {
+  Encoded encode(ElementsAttr elements, bool isTransposed) const {
     std::optional<Matrix> matrix = getMatrix(elements);
     if (!matrix)
       return {};
     if (isTransposed)
       matrix = matrix->getTransposed();
     MLIRContext *context = elements.getContext();
-    auto [encoding, cost] = chooseFormat(context, *matrix);
+    auto [encoding, encoded] = chooseFormat(context, *matrix, *costs);
     int64_t count = matrix->getCount();
     auto type = RankedTensorType::get({matrix->rows, matrix->columns},
                                       elements.getElementType(), encoding);
     auto places =
         RankedTensorType::get({count, 2}, IntegerType::get(context, 64));
     auto values = RankedTensorType::get(count, elements.getElementType());
-    auto value = SparseElementsAttr::get(
+    encoded.value = SparseElementsAttr::get(
         type,
         cast<DenseIntElementsAttr>(
             DenseElementsAttr::get(places, ArrayRef(matrix->coordinates))),
         DenseElementsAttr::get(values, ArrayRef(matrix->values)));
-    return {value, cost};
+    return encoded;
   }
 
+  /// Says in an attribute of a product what was found out of its weights.
+  void describe(Operation *op, const Encoded &encoded, bool isTaken) const {
+    Builder builder(op);
+    int64_t dense = encoded.value.getNumElements() * int64_t(sizeof(float));
+    SmallVector<NamedAttribute> found;
+    auto add = [&](StringRef name, Attribute value) {
+      found.push_back(builder.getNamedAttr(name, value));
+    };
+    add("form",
+        builder.getStringAttr(encoded.isBlocked() ? "blocks" : "channels"));
+    add("sparse", builder.getBoolAttr(isTaken));
+    add("cost", builder.getF64FloatAttr(getCost(op, encoded, *costs)));
+    add("bytes", builder.getI64IntegerAttr(encoded.bytes));
+    add("dense_bytes", builder.getI64IntegerAttr(dense));
+    op->setAttr("onnx.sparse_estimate", builder.getDictionaryAttr(found));
+  }
+
+  const Costs *costs = nullptr;
   /// The share of zeros of each constant.
   llvm::DenseMap<Attribute, double> zeros;
   /// What each becomes as it is, and transposed.

@@ -149,15 +149,10 @@ static Value createNumbers(OpBuilder &builder, Location loc, Type element,
       });
 }
 
-Value omb::SparseWeights::assemble(OpBuilder &builder, Location loc,
-                                   RankedTensorType type) const {
+omb::SparseWeights::Buffers
+omb::SparseWeights::createBuffers(OpBuilder &builder, Location loc) const {
   auto i32 = builder.getI32Type();
   auto i16 = builder.getI16Type();
-  auto withoutSize = [&](Value numbers) -> Value {
-    auto dynamic = RankedTensorType::get(ShapedType::kDynamic,
-                                         getElementTypeOrSelf(numbers));
-    return tensor::CastOp::create(builder, loc, dynamic, numbers);
-  };
   Value starts = createNumbers<int32_t>(builder, loc, i32, "positions",
                                         ArrayRef(positions));
   Value at = isNarrow
@@ -165,8 +160,19 @@ Value omb::SparseWeights::assemble(OpBuilder &builder, Location loc,
                                            ArrayRef(coordinates))
                  : createNumbers<int32_t>(builder, loc, i32, "coordinates",
                                           ArrayRef(coordinates));
-  Value stored = createNumbers<float>(builder, loc, type.getElementType(),
+  Value stored = createNumbers<float>(builder, loc, builder.getF32Type(),
                                       "values", ArrayRef(values));
+  return {starts, at, stored};
+}
+
+Value omb::SparseWeights::assemble(OpBuilder &builder, Location loc,
+                                   RankedTensorType type) const {
+  auto withoutSize = [&](Value numbers) -> Value {
+    auto dynamic = RankedTensorType::get(ShapedType::kDynamic,
+                                         getElementTypeOrSelf(numbers));
+    return tensor::CastOp::create(builder, loc, dynamic, numbers);
+  };
+  Buffers buffers = createBuffers(builder, loc);
   auto encoding = getSparseTensorEncoding(type);
   auto assembled = RankedTensorType::get(
       type.getShape(), type.getElementType(),
@@ -174,7 +180,8 @@ Value omb::SparseWeights::assemble(OpBuilder &builder, Location loc,
           builder.getContext(), encoding.getLvlTypes(), encoding.getDimToLvl(),
           encoding.getLvlToDim(), /*posWidth=*/32,
           /*crdWidth=*/isNarrow ? 16 : 32));
-  return AssembleOp::create(builder, loc, assembled,
-                            ValueRange{starts, withoutSize(at)},
-                            withoutSize(stored));
+  return AssembleOp::create(
+      builder, loc, assembled,
+      ValueRange{buffers.positions, withoutSize(buffers.coordinates)},
+      withoutSize(buffers.values));
 }

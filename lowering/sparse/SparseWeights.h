@@ -32,6 +32,13 @@ struct SparseWeights {
   /// multiple of `count` values, as far as there are that many k of `inner`.
   void pad(int64_t count, int64_t inner);
 
+  /// Constants for positions, coordinates and values, each with one element at
+  /// least.
+  struct Buffers {
+    mlir::Value positions, coordinates, values;
+  };
+  Buffers createBuffers(mlir::OpBuilder &builder, mlir::Location loc) const;
+
   /// A tensor that is assembled of constants for positions, coordinates and
   /// values. How many values there are isn't part of the types, so that
   /// kernels can be shared.

@@ -198,6 +198,7 @@ void omb::buildToLinalgPipeline(OpPassManager &passes,
   onnx::SparsifyConstantsOptions sparse;
   sparse.mode = options.sparse;
   sparse.threshold = options.zeros;
+  sparse.costsOf = options.sparseCosts;
   passes.addPass(onnx::createSparsifyConstants(sparse));
   passes.addPass(onnx::createDensifyConstants());
   passes.addPass(onnx::createDecomposeSequences());
