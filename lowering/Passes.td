@@ -384,8 +384,13 @@ def PackSparseContractions
 
         packed[m, j, v] += rows[m, k] * weights[k, j * block + v]
         out = linalg.unpack packed
+
+    Values that all are integers from -128 to 127 are stored as bytes, and
+    others in the type `narrow`, if one is given. Kernels widen them.
   }];
   let options = vectorUnit # [
+    Option<"narrow", "narrow", "std::string", /*default=*/"\"\"",
+           "The type that values are stored in: bf16, f16 or empty">,
     Option<"explain", "explain", "bool", /*default=*/"false",
            "Remark of each sum of sparse weights that isn't packed why it isn't">
   ];

@@ -147,6 +147,56 @@ def SparsifyConstants : Pass<"onnx-sparsify-constants", "::mlir::ModuleOp"> {
   ];
 }
 
+def SparsifyQuantized : Pass<"onnx-sparsify-quantized", "::mlir::ModuleOp"> {
+  let summary = "Multiply by mostly zero quantized weights without their zeros";
+  let description = [{
+    A product whose second factor is `DequantizeLinear` of a constant matrix of
+    bytes, of which at least the share `threshold` is the zero point, becomes
+    one of f32 with a sparse constant of the bytes less their zero points. The
+    scales, one for all or one for each channel, come after it:
+
+        MatMul(x, DequantizeLinear(w, s, z)) -> Mul(MatMul(x, w - z), s)
+
+    Where the first factor is dequantized, too, its scale, of all elements, goes
+    the same way, and its zero point is subtracted before the product: sums are
+    of integers, and exact as long as they are below 2^24.
+  }];
+  let options = [
+    Option<"threshold", "threshold", "double", /*default=*/"0.5",
+           "The share of zeros that weights have at least">
+  ];
+}
+
+def ConvertSparseConstants
+    : Pass<"onnx-convert-sparse-constants", "::mlir::ModuleOp"> {
+  let summary = "Give sparse constants another format";
+  let description = [{
+    Sparse constant matrices [k, n], of any format, get the type of another one:
+
+        coo  (k, n) -> (k : compressed(nonunique), n : singleton(soa))
+        csr  (k, n) -> (k : dense, n : compressed)
+        csc  (k, n) -> (n : dense, k : compressed)
+        bsr  (k, n) -> (k floordiv R : dense, n floordiv C : compressed,
+                        k mod R : dense, n mod C : dense)
+        nm   (k, n) -> (n : dense, k floordiv M : dense, k mod M : structured[N, M])
+
+    Constants that something other than an op of this dialect uses stay. One
+    that doesn't fit is an error: of sizes that aren't multiples of a block's or
+    a group's, or, for nm, with more values in a group than it keeps.
+  }];
+  let options = [
+    Option<"to", "to", "std::string", /*default=*/"\"csc\"",
+           "coo, csr, csc, bsr or nm">,
+    Option<"blockRows", "block-rows", "int64_t", /*default=*/"1",
+           "R of bsr">,
+    Option<"blockColumns", "block-columns", "int64_t", /*default=*/"16",
+           "C of bsr">,
+    Option<"kept", "kept", "int64_t", /*default=*/"2",
+           "N of nm: the values of a group that are stored">,
+    Option<"group", "group", "int64_t", /*default=*/"4", "M of nm">
+  ];
+}
+
 def DensifyConstants : Pass<"onnx-densify-constants", "::mlir::ModuleOp"> {
   let summary = "Make sparse constants dense where nothing takes them sparse";
   let description = [{

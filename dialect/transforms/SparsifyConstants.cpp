@@ -168,7 +168,7 @@ struct Costs {
 constexpr Costs kCosts[] = {
     {"kernels", {0.05, 2.4}, {0.02, 1.6}, {0.1, 6.5}, {0.02, 1.6}, 3, 4e6},
     {"loops", {0.1, 4}, {0.1, 4}, {0.1, 4}, {0.1, 4}, 3, 4e6},
-    {"threads", {0.05, 10}, {0.05, 10}, {1, 0}, {1, 0}, 31, 5e7},
+    {"threads", {0.05, 20}, {0.05, 14}, {1, 0}, {1, 0}, 31, 5e7},
 };
 
 /// A sparse product must be expected to take less than this: estimates are off

@@ -53,6 +53,9 @@ public:
           builder, loc,
           arith::MulIOp::create(builder, loc, at, constant(block)), inBlock);
     Value weight = tensor::ExtractOp::create(builder, loc, buffers.values, at);
+    if (weight.getType().isInteger())
+      weight =
+          arith::SIToFPOp::create(builder, loc, builder.getF32Type(), weight);
     Value product = arith::MulFOp::create(builder, loc, factor, weight);
     Value sum =
         arith::AddFOp::create(builder, loc, loop.getRegionIterArg(0), product);
@@ -94,6 +97,8 @@ struct LowerSparseContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
     auto &weights = found->weights;
     // Not all GPUs read numbers of 16 bits.
     weights.isNarrow &= !threads;
+    if (!threads)
+      weights.chooseStorage(/*narrow=*/{});
     Value rows = found->getRows();
     int64_t count = cast<RankedTensorType>(rows.getType()).getDimSize(0);
     bool hasRowLanes = threads && weights.block == 1 &&

@@ -27,8 +27,9 @@ namespace {
 ///
 /// with constant weights what lowering/vector/SparseContraction.h says.
 struct PackSparseContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
-  PackSparseContraction(MLIRContext *context, VectorUnit unit)
-      : OpInterfaceRewritePattern(context), unit(unit) {}
+  /// `narrow`: what values are rounded to; null: f32.
+  PackSparseContraction(MLIRContext *context, VectorUnit unit, FloatType narrow)
+      : OpInterfaceRewritePattern(context), unit(unit), narrow(narrow) {}
 
   LogicalResult matchAndRewrite(linalg::LinalgOp op,
                                 PatternRewriter &rewriter) const override {
@@ -45,6 +46,7 @@ struct PackSparseContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
     SparseTile tile = SparseTile::get(unit, rows[0], rows[1]);
     if (weights.block == 1)
       weights.pad(tile.getMultiple(), rows[1]);
+    weights.chooseStorage(narrow);
     Value assembled = weights.assemble(rewriter, op.getLoc(), type);
     rewriter.replaceOp(
         op,
@@ -136,6 +138,7 @@ private:
   }
 
   VectorUnit unit;
+  FloatType narrow;
 };
 
 struct PackSparseContractions
@@ -145,10 +148,22 @@ struct PackSparseContractions
   void runOnOperation() override {
     if (explain)
       remarkOtherSparseSums(getOperation());
+    FloatType narrowType;
+    if (narrow == "bf16")
+      narrowType = BFloat16Type::get(&getContext());
+    else if (narrow == "f16")
+      narrowType = Float16Type::get(&getContext());
+    else if (!narrow.empty()) {
+      getOperation().emitError()
+          << "narrow is bf16, f16 or empty, not " << narrow;
+      return signalPassFailure();
+    }
     RewritePatternSet patterns(&getContext());
-    patterns.add<PackSparseContraction>(
-        &getContext(), VectorUnit{vectorBytes, vectorRegisters, vectorDotBytes,
-                                  vectorDotBFloats});
+    patterns.add<PackSparseContraction>(&getContext(),
+                                        VectorUnit{vectorBytes, vectorRegisters,
+                                                   vectorDotBytes,
+                                                   vectorDotBFloats},
+                                        narrowType);
     FrozenRewritePatternSet frozen(std::move(patterns));
     for (auto function : getOperation().getOps<func::FuncOp>())
       walkAndApplyPatterns(function, frozen);

@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -62,6 +63,7 @@ omb::SparseWeights::get(SparseElementsAttr elements) {
   int64_t count = elements.getValues().getNumElements();
   if (type.getDimSize(0) > most || count > most / weights.block)
     return failure();
+  weights.storage = type.getElementType();
   weights.isNarrow =
       type.getDimSize(0) <= 1 + std::numeric_limits<uint16_t>::max();
 
@@ -134,6 +136,25 @@ void omb::SparseWeights::pad(int64_t count, int64_t inner) {
   values = std::move(padded.values);
 }
 
+void omb::SparseWeights::chooseStorage(FloatType narrow) {
+  auto isByte = [](float value) {
+    return value >= -128 && value <= 127 && value == std::rint(value);
+  };
+  if (llvm::all_of(values, isByte))
+    storage = IntegerType::get(storage.getContext(), 8);
+  else if (narrow)
+    storage = narrow;
+}
+
+/// The bits of `value`, rounded to a float of 16 bits.
+static uint16_t getNarrowBits(float value, FloatType type) {
+  bool losesInfo;
+  APFloat rounded(value);
+  rounded.convert(type.getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                  &losesInfo);
+  return rounded.bitcastToAPInt().getZExtValue();
+}
+
 /// A constant of these numbers, one at least, as `T`.
 template <typename T, typename From>
 static Value createNumbers(OpBuilder &builder, Location loc, Type element,
@@ -160,9 +181,19 @@ omb::SparseWeights::createBuffers(OpBuilder &builder, Location loc) const {
                                            ArrayRef(coordinates))
                  : createNumbers<int32_t>(builder, loc, i32, "coordinates",
                                           ArrayRef(coordinates));
-  Value stored = createNumbers<float>(builder, loc, builder.getF32Type(),
-                                      "values", ArrayRef(values));
-  return {starts, at, stored};
+  return {starts, at, createValues(builder, loc)};
+}
+
+Value omb::SparseWeights::createValues(OpBuilder &builder, Location loc) const {
+  StringRef name = "values";
+  if (storage.isF32())
+    return createNumbers<float>(builder, loc, storage, name, ArrayRef(values));
+  auto narrow = dyn_cast<FloatType>(storage);
+  if (!narrow)
+    return createNumbers<int8_t>(builder, loc, storage, name, ArrayRef(values));
+  SmallVector<uint16_t> bits(llvm::map_range(
+      values, [&](float value) { return getNarrowBits(value, narrow); }));
+  return createNumbers<uint16_t>(builder, loc, storage, name, ArrayRef(bits));
 }
 
 Value omb::SparseWeights::assemble(OpBuilder &builder, Location loc,
@@ -175,7 +206,7 @@ Value omb::SparseWeights::assemble(OpBuilder &builder, Location loc,
   Buffers buffers = createBuffers(builder, loc);
   auto encoding = getSparseTensorEncoding(type);
   auto assembled = RankedTensorType::get(
-      type.getShape(), type.getElementType(),
+      type.getShape(), storage,
       SparseTensorEncodingAttr::get(
           builder.getContext(), encoding.getLvlTypes(), encoding.getDimToLvl(),
           encoding.getLvlToDim(), /*posWidth=*/32,

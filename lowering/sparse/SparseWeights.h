@@ -23,6 +23,8 @@ struct SparseWeights {
   int64_t block = 1;
   /// Whether coordinates are stored as 16 bits.
   bool isNarrow = false;
+  /// What values are stored as: f32, a narrower float, or signed bytes.
+  mlir::Type storage;
 
   /// In the format that the type's encoding says: channels, or blocks of
   /// them. Fails where it says another one.
@@ -31,6 +33,10 @@ struct SparseWeights {
   /// Stores zeros, too, so that each channel, or block of channels, has a
   /// multiple of `count` values, as far as there are that many k of `inner`.
   void pad(int64_t count, int64_t inner);
+
+  /// Stores values as bytes where all of them are such numbers, and else as
+  /// `narrow`, rounded, where it isn't null.
+  void chooseStorage(mlir::FloatType narrow);
 
   /// Constants for positions, coordinates and values, each with one element at
   /// least.
@@ -44,6 +50,9 @@ struct SparseWeights {
   /// kernels can be shared.
   mlir::Value assemble(mlir::OpBuilder &builder, mlir::Location loc,
                        mlir::RankedTensorType type) const;
+
+private:
+  mlir::Value createValues(mlir::OpBuilder &builder, mlir::Location loc) const;
 };
 
 } // namespace omb

@@ -50,6 +50,8 @@ void omb::kernels::buildMultiplyAdd(OpBuilder &builder, Location loc,
   auto extend = [&](Value factor) -> Value {
     if (factor.getType() == type)
       return factor;
+    if (isa<FloatType>(type) && isa<IntegerType>(factor.getType()))
+      return arith::SIToFPOp::create(builder, loc, type, factor);
     if (isa<FloatType>(type))
       return arith::ExtFOp::create(builder, loc, type, factor);
     return arith::ExtSIOp::create(builder, loc, type, factor);

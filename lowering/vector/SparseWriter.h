@@ -54,6 +54,11 @@ protected:
   mlir::Value getZeros();
   mlir::Value toVector(mlir::Value value);
   mlir::Value load(mlir::Value from, llvm::ArrayRef<mlir::Value> at);
+  /// A value of the weights, or a vector of them, as f32.
+  mlir::Value widen(mlir::Value stored);
+  mlir::Value loadWeight(mlir::Value at);
+  /// As many values of the weights as a vector has lanes, from `at` on.
+  mlir::Value loadWeights(mlir::Value at);
   mlir::Value createBuffer(llvm::ArrayRef<int64_t> shape);
   /// The lanes below `count`; null where all are.
   mlir::Value getMask(mlir::Value count);

@@ -138,14 +138,12 @@ private:
   void writeChannel(Value tile, Value channel, Value inGroup,
                     unsigned vectors) {
     Value coordinates = getMemory(contraction.getCoordinates());
-    Value weights = getMemory(contraction.getValues());
     Value tiles = getMemory(contraction.getInput());
     auto [begin, end] = getSegment(channel, contraction.getChannels());
     Values found = emitSums(
         begin, end, Values(vectors, getZeros()), [&](Value at, Values into) {
           Value k = loadIndex(coordinates, at);
-          Value weight =
-              toVector(memref::LoadOp::create(builder, loc, weights, at));
+          Value weight = toVector(loadWeight(at));
           for (unsigned vector = 0; vector < vectors; ++vector) {
             Value rows = load(tiles, {tile, k, constant(vector * lanes)});
             into[vector] =
@@ -213,7 +211,6 @@ private:
   /// The sums of a channel, one for each row.
   Values getSums(Value channel) {
     Value coordinates = getMemory(contraction.getCoordinates());
-    Value weights = getMemory(contraction.getValues());
     Value input = getMemory(contraction.getInput());
     auto [begin, end] = getSegment(channel, contraction.getChannels());
     Value zero = arith::ConstantOp::create(
@@ -221,7 +218,7 @@ private:
     return emitSums(
         begin, end, Values(getRows(), zero), [&](Value at, Values into) {
           Value k = loadIndex(coordinates, at);
-          Value weight = memref::LoadOp::create(builder, loc, weights, at);
+          Value weight = loadWeight(at);
           for (auto [row, sum] : llvm::enumerate(into)) {
             Value element = memref::LoadOp::create(
                 builder, loc, input, ValueRange{constant(row), k});
@@ -298,7 +295,7 @@ private:
     auto words = VectorType::get(kLanes, builder.getI32Type());
     if (places.getType() != words)
       places = arith::ExtUIOp::create(builder, loc, words, places);
-    Value weights = read(values);
+    Value weights = widen(read(values));
     Value zeros = arith::ConstantOp::create(
         builder, loc, builder.getZeroAttr(weights.getType()));
     Value scale = arith::ConstantOp::create(
@@ -383,7 +380,6 @@ private:
 
   void writeTile(Value row, int64_t rows, Value outer) {
     Value coordinates = getMemory(contraction.getCoordinates());
-    Value weights = getMemory(contraction.getValues());
     Value input = getMemory(contraction.getInput());
     auto [begin, end] = getSegment(outer, getOuter());
     Values sums = emitSums(
@@ -393,7 +389,7 @@ private:
           Value start = multiply(at, contraction.getTile());
           Values block;
           for (unsigned vector = 0; vector < vectors; ++vector)
-            block.push_back(load(weights, add(start, vector * lanes)));
+            block.push_back(loadWeights(add(start, vector * lanes)));
           return emitProducts(builder, loc, std::move(into), block, 0, rows,
                               [&](unsigned number) {
                                 Value value = memref::LoadOp::create(

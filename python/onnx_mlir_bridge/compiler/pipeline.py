@@ -59,19 +59,35 @@ def run_passes(module: ir.Operation, pipeline: str) -> None:
 
 # Where products of dense factors take half the time, fewer zeros are worth nothing.
 _BF16_ZEROS = 0.85
-# Nobody has measured them on a GPU: only where they are expected to take half the time.
-_GPU_ZEROS = 0.95
+
+
+SPARSE_ESTIMATE = "onnx.sparse_estimate"
+_SIMPLIFY_AND_ESTIMATE = "omb-simplify,onnx-sparsify-constants"
+
+
+def sparse_costs(target: Target) -> str:
+    """How products with sparse weights are computed, as onnx-sparsify-constants names it."""
+    if target.vector_unit is not None:
+        return "kernels"
+    return "loops" if target.provider == "cpu" else "threads"
+
+
+def estimate_sparse(module: ir.Operation, target: Target, fewest_zeros: float) -> ir.Operation:
+    """A copy of a module of the onnx dialect whose products say what zeros of their weights gain.
+
+    Those with at least this share of zeros do, in an attribute SPARSE_ESTIMATE.
+    """
+    estimated = module.clone().operation
+    settings = f"mode=auto annotate threshold={fewest_zeros} costs={sparse_costs(target)}"
+    run_passes(estimated, f"{_SIMPLIFY_AND_ESTIMATE}{{{settings}}}")
+    return estimated
 
 
 def lowering(options: CompileOptions, target: Target) -> str:
     """The pipeline from the onnx dialect to linalg."""
     sparse = options.sparse if options.opt_level > 0 else "off"
-    settings = f"sparse={sparse}"
-    if target.vector_unit is None:
-        settings += f" sparse-costs={'loops' if target.provider == 'cpu' else 'threads'}"
-    if sparse == "auto" and target.provider != "cpu":
-        settings += f" zeros={_GPU_ZEROS}"
-    elif sparse == "auto" and options.precision == "bf16":
+    settings = f"sparse={sparse} sparse-costs={sparse_costs(target)}"
+    if sparse == "auto" and options.precision == "bf16":
         settings += f" zeros={_BF16_ZEROS}"
     return f"{TO_LINALG}{{{settings}}}"
 

@@ -4,10 +4,15 @@
 // RUN: omb-opt %s --onnx-sparsify-constants=mode=on | FileCheck %s --check-prefix=ON
 // RUN: omb-opt %s --onnx-sparsify-constants=mode=off | FileCheck %s
 // RUN: not omb-opt %s --onnx-sparsify-constants=mode=all 2>&1 | FileCheck %s --check-prefix=MODE
+// RUN: not omb-opt %s --onnx-sparsify-constants=costs=all 2>&1 | FileCheck %s --check-prefix=COSTS
+// RUN: omb-opt %s --onnx-sparsify-constants=annotate | FileCheck %s --check-prefix=SAYS
+// RUN: omb-opt %s --onnx-sparsify-constants="annotate mode=on costs=loops" | FileCheck %s --check-prefix=LOOPS
 
 #COO = #sparse_tensor.encoding<{ map = (k, n) -> (k : compressed(nonunique), n : singleton(soa)) }>
 #VECTOR = #sparse_tensor.encoding<{ map = (i) -> (i : compressed) }>
 #CHANNELS = #sparse_tensor.encoding<{ map = (k, n) -> (n : dense, k : compressed) }>
+
+// COSTS: error: costs are of kernels, loops or threads, not all
 
 // MODE: error: mode is off, auto or on, not all
 
@@ -71,7 +76,13 @@ func.func @shape(%x: tensor<3x8xf32>) -> tensor<?x?xf32> {
   return %0 : tensor<?x?xf32>
 }
 
-// Dense weights become sparse where half of them are zeros.
+// Dense weights become sparse where half of them are zeros. What is expected is said whether or not they do.
+// SAYS-LABEL: func.func @dense
+// SAYS:         value = dense<
+// SAYS:         onnx.MatMul{{.*}} {onnx.sparse_estimate = {bytes = 24 : i64, cost = 1.250000e+00 : f64, dense_bytes = 16 : i64, form = "channels", sparse = false}}
+// LOOPS-LABEL: func.func @dense
+// LOOPS:         sparse_value = sparse<
+// LOOPS:        onnx.MatMul{{.*}} {onnx.sparse_estimate = {bytes = 24 : i64, cost = 2.100000e+00 : f64, dense_bytes = 16 : i64, form = "channels", sparse = true}}
 // ON-LABEL: func.func @dense
 // ON:         sparse_value = sparse<{{\[\[}}0, 1], [1, 0]], [3.000000e+00, 4.000000e+00]> : tensor<2x2xf32, #[[CHANNELS]]>
 // ON-LABEL: func.func @full

@@ -38,7 +38,7 @@
 // THREADS:           %[[K:.*]] = arith.index_castui %[[C]] : i32 to index
 // THREADS:           tensor.extract %[[T]][%[[K]], %[[M]]] : tensor<4x40xf32>
 func.func @channels(%x: tensor<40x4xf32>) -> tensor<40x3xf32> {
-  %w = arith.constant sparse<[[0, 1], [2, 2], [3, 0]], [1.0, 3.0, 2.0]> : tensor<4x3xf32, #CHANNELS>
+  %w = arith.constant sparse<[[0, 1], [2, 2], [3, 0]], [1.5, 3.0, 2.0]> : tensor<4x3xf32, #CHANNELS>
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty() : tensor<40x3xf32>
   %f = linalg.fill ins(%zero : f32) outs(%e : tensor<40x3xf32>) -> tensor<40x3xf32>
@@ -69,11 +69,13 @@ func.func @dynamic_and_empty(%x: tensor<?x4xf32>, %n: index) -> tensor<?x3xf32> 
 
 #CHANNELS = #sparse_tensor.encoding<{ map = (k, n) -> (n : dense, k : compressed) }>
 
-// Few rows aren't for threads next to each other.
+// Few rows aren't for threads next to each other. Whole numbers are stored as bytes, but for threads.
 // CHECK-LABEL:   func.func @few_rows
+// CHECK:           %[[B:.*]] = tensor.extract %{{.*}} : tensor<1xi8>
+// CHECK:           arith.sitofp %[[B]] : i8 to f32
 // THREADS-LABEL: func.func @few_rows
 // THREADS-NOT:     linalg.transpose
-// THREADS:         linalg.generic
+// THREADS:         tensor.extract %{{.*}} : tensor<1xf32>
 func.func @few_rows(%x: tensor<31x4xf32>) -> tensor<31x3xf32> {
   %w = arith.constant sparse<[[0, 1]], [1.0]> : tensor<4x3xf32, #CHANNELS>
   %zero = arith.constant 0.0 : f32
@@ -103,7 +105,7 @@ func.func @few_rows(%x: tensor<31x4xf32>) -> tensor<31x3xf32> {
 // THREADS-NOT:     linalg.transpose
 // THREADS:         linalg.generic
 func.func @blocks(%x: tensor<40x4xf32>) -> tensor<40x4xf32> {
-  %w = arith.constant sparse<[[0, 0], [0, 2], [0, 3], [3, 1]], [1.0, 3.0, 4.0, 2.0]> : tensor<4x4xf32, #BLOCKS>
+  %w = arith.constant sparse<[[0, 0], [0, 2], [0, 3], [3, 1]], [1.5, 3.0, 4.0, 2.0]> : tensor<4x4xf32, #BLOCKS>
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty() : tensor<40x4xf32>
   %f = linalg.fill ins(%zero : f32) outs(%e : tensor<40x4xf32>) -> tensor<40x4xf32>

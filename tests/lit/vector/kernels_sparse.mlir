@@ -31,7 +31,7 @@
 // CHECK:           arith.addf {{.*}} : vector<4xf32>
 // CHECK:           vector.maskedstore
 func.func @rows(%x: tensor<9x40xf32>, %b: tensor<6xf32>) -> tensor<9x6xf32> {
-  %w = arith.constant sparse<[[0, 1], [2, 2], [39, 0]], [1.0, 3.0, 2.0]> : tensor<40x6xf32, #CHANNELS>
+  %w = arith.constant sparse<[[0, 1], [2, 2], [39, 0]], [1.5, 3.0, 2.0]> : tensor<40x6xf32, #CHANNELS>
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty() : tensor<9x6xf32>
   %f = linalg.fill ins(%zero : f32) outs(%e : tensor<9x6xf32>) -> tensor<9x6xf32>
@@ -58,7 +58,7 @@ func.func @rows(%x: tensor<9x40xf32>, %b: tensor<6xf32>) -> tensor<9x6xf32> {
 // CHECK:         } else {
 // CHECK:           vector.fma
 func.func @unknown_rows(%x: tensor<?x40xf32>, %n: index) -> tensor<?x8xf32> {
-  %w = arith.constant sparse<[[0, 1], [2, 2], [39, 0]], [1.0, 3.0, 2.0]> : tensor<40x8xf32, #CHANNELS>
+  %w = arith.constant sparse<[[0, 1], [2, 2], [39, 0]], [1.5, 3.0, 2.0]> : tensor<40x8xf32, #CHANNELS>
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty(%n) : tensor<?x8xf32>
   %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
@@ -81,7 +81,7 @@ func.func @unknown_rows(%x: tensor<?x40xf32>, %n: index) -> tensor<?x8xf32> {
 // CHECK:         %[[X2:.*]] = memref.load %{{.*}} : memref<2x40xf32>
 // CHECK:         math.fma %[[W]], %[[X2]]
 func.func @few_rows(%x: tensor<2x40xf32>) -> tensor<2x8xf32> {
-  %w = arith.constant sparse<[[0, 1], [2, 2], [39, 0]], [1.0, 3.0, 2.0]> : tensor<40x8xf32, #CHANNELS>
+  %w = arith.constant sparse<[[0, 1], [2, 2], [39, 0]], [1.5, 3.0, 2.0]> : tensor<40x8xf32, #CHANNELS>
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty() : tensor<2x8xf32>
   %f = linalg.fill ins(%zero : f32) outs(%e : tensor<2x8xf32>) -> tensor<2x8xf32>
@@ -105,7 +105,7 @@ func.func @few_rows(%x: tensor<2x40xf32>) -> tensor<2x8xf32> {
 // CHECK:         vector.fma %[[B]], %[[V]]
 // CHECK:         vector.fma %[[B]], %[[V2]]
 func.func @blocks(%x: tensor<9x40xf32>) -> tensor<9x16xf32> {
-  %w = arith.constant sparse<[[0, 1], [2, 2], [39, 15]], [1.0, 3.0, 2.0]> : tensor<40x16xf32, #BLOCKS>
+  %w = arith.constant sparse<[[0, 1], [2, 2], [39, 15]], [1.5, 3.0, 2.0]> : tensor<40x16xf32, #BLOCKS>
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty() : tensor<9x16xf32>
   %f = linalg.fill ins(%zero : f32) outs(%e : tensor<9x16xf32>) -> tensor<9x16xf32>
