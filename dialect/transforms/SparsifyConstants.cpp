@@ -3,6 +3,7 @@
 #include "dialect/ir/Constants.h"
 #include "dialect/ir/SparseTypes.h"
 #include "dialect/ir/ops/Constant.h"
+#include "dialect/ir/ops/Convolution.h"
 #include "dialect/ir/ops/DataMovement.h"
 #include "dialect/ir/ops/Matmul.h"
 #include "dialect/transforms/Passes.h"
@@ -94,15 +95,19 @@ static ArrayRef<float> getDenseElements(ElementsAttr elements) {
                   elements.getNumElements());
 }
 
-/// The matrix that a constant is; none where its elements aren't known.
+/// The matrix that a constant is, filters as that of features and elements;
+/// none where its elements aren't known.
 static std::optional<Matrix> getMatrix(ElementsAttr elements) {
   ArrayRef<int64_t> shape = elements.getShapedType().getShape();
-  Matrix matrix{shape[0], shape[1], {}, {}};
+  Matrix matrix{shape[0], ShapedType::getNumElements(shape.drop_front()), {},
+                {}};
   if (auto sparse = dyn_cast<SparseElementsAttr>(elements)) {
     SmallVector<std::pair<std::pair<int64_t, int64_t>, float>> entries;
     auto at = sparse.getIndices().value_begin<uint64_t>();
     for (float value : sparse.getValues().getValues<float>()) {
-      int64_t row = *at++, column = *at++;
+      int64_t row = *at++, column = 0;
+      for (int64_t size : shape.drop_front())
+        column = column * size + int64_t(*at++);
       entries.push_back({{row, column}, value});
     }
     if (!llvm::is_sorted(entries, llvm::less_first()))
@@ -121,7 +126,8 @@ static std::optional<Matrix> getMatrix(ElementsAttr elements) {
   for (auto [at, value] : llvm::enumerate(all)) {
     if (value == 0)
       continue;
-    matrix.coordinates.append({int64_t(at) / shape[1], int64_t(at) % shape[1]});
+    matrix.coordinates.append(
+        {int64_t(at) / matrix.columns, int64_t(at) % matrix.columns});
     matrix.values.push_back(value);
   }
   return matrix;
@@ -169,8 +175,8 @@ struct Encoded {
            double(value.getNumElements());
   }
   bool isBlocked() const {
-    return getSparseTensorEncoding(value.getType()) ==
-           getBlockEncoding(value.getContext());
+    AffineMap map = getSparseTensorEncoding(value.getType()).getDimToLvl();
+    return map.getNumResults() > map.getNumDims();
   }
 };
 
@@ -199,27 +205,105 @@ bool isWorthIt(Operation *op, const Encoded &encoded) {
   return rows <= fewRows || (1 - cost) * rows * elements >= kFewestSaved;
 }
 
-/// The format of `matrix` that is expected to be the fastest, and the share of
-/// the dense time.
-std::pair<SparseTensorEncodingAttr, double> chooseFormat(MLIRContext *context,
-                                                         const Matrix &matrix) {
+/// Whether blocks are expected to be faster than single channels, and which
+/// share of the dense time a product with `matrix` takes.
+std::pair<bool, double> chooseBlocks(const Matrix &matrix) {
   double channels = kChannelCost.get(matrix.getDensity());
   double blocks = matrix.columns % kBlockChannels == 0
                       ? kBlockCost.get(matrix.getBlockDensity())
                       : channels;
-  if (blocks < channels)
-    return {getBlockEncoding(context), blocks};
-  return {getChannelEncoding(context), channels};
+  return {blocks < channels, std::min(blocks, channels)};
+}
+
+//===----------------------------------------------------------------------===//
+// In which form
+//===----------------------------------------------------------------------===//
+
+/// How an operation reads a constant.
+enum class Form {
+  Matrix,
+  Transposed,
+  /// As filters of one position each, or of others.
+  PointFilters,
+  Filters
+};
+constexpr size_t kForms = 4;
+
+/// That of the filters of `op`.
+Form getForm(ConvOp op) {
+  auto isOne = [](int64_t number) { return number == 1; };
+  auto type = cast<RankedTensorType>(op.getW().getType());
+  bool isPoint =
+      llvm::all_of(type.getShape().drop_front(2), isOne) &&
+      (!op.getStrides() || llvm::all_of(*op.getStrides(), isOne));
+  return isPoint ? Form::PointFilters : Form::Filters;
+}
+
+/// A constant of `type` with the elements of `matrix`: of a row, those of
+/// filters are all dimensions but the first.
+SparseElementsAttr createElements(RankedTensorType type, const Matrix &matrix) {
+  MLIRContext *context = type.getContext();
+  SmallVector<int64_t> places;
+  places.reserve(matrix.getCount() * type.getRank());
+  for (int64_t at = 0; at < matrix.getCount(); ++at) {
+    places.resize(places.size() + type.getRank());
+    int64_t rest = matrix.coordinates[2 * at + 1];
+    int64_t *last = places.end();
+    for (int64_t dim = type.getRank() - 1; dim > 0; --dim) {
+      *--last = rest % type.getDimSize(dim);
+      rest /= type.getDimSize(dim);
+    }
+    *--last = matrix.coordinates[2 * at];
+  }
+  auto placesType = RankedTensorType::get({matrix.getCount(), type.getRank()},
+                                          IntegerType::get(context, 64));
+  auto valuesType =
+      RankedTensorType::get(matrix.getCount(), type.getElementType());
+  return SparseElementsAttr::get(
+      type,
+      cast<DenseIntElementsAttr>(
+          DenseElementsAttr::get(placesType, ArrayRef(places))),
+      DenseElementsAttr::get(valuesType, ArrayRef(matrix.values)));
+}
+
+/// What `elements` become, in the format that is expected to be the fastest;
+/// null where they aren't known.
+Encoded encode(ElementsAttr elements, Form form) {
+  std::optional<Matrix> matrix = getMatrix(elements);
+  if (!matrix)
+    return {};
+  MLIRContext *context = elements.getContext();
+  ShapedType from = elements.getShapedType();
+  int64_t rank = from.getRank();
+  if (form == Form::Transposed)
+    matrix = matrix->getTransposed();
+  if (form == Form::Matrix || form == Form::Transposed) {
+    auto [isOfBlocks, cost] = chooseBlocks(*matrix);
+    auto type = RankedTensorType::get({matrix->rows, matrix->columns},
+                                      from.getElementType(),
+                                      isOfBlocks ? getBlockEncoding(context)
+                                                 : getChannelEncoding(context));
+    return {createElements(type, *matrix), cost};
+  }
+  // Blocks of filters with several taps have no kernel.
+  std::pair<bool, double> choice{false, kChannelCost.get(matrix->getDensity())};
+  if (form == Form::PointFilters)
+    choice = chooseBlocks(matrix->getTransposed());
+  auto type = RankedTensorType::get(
+      from.getShape(), from.getElementType(),
+      choice.first ? getFilterBlockEncoding(context, rank)
+                   : getFilterEncoding(context, rank));
+  return {createElements(type, *matrix), choice.second};
 }
 
 //===----------------------------------------------------------------------===//
 // The pass
 //===----------------------------------------------------------------------===//
 
-/// A constant and whether it is read transposed.
+/// A constant and how it is read.
 struct Source {
   ConstantOp constant;
-  bool isTransposed;
+  Form form;
 };
 
 struct SparsifyConstants
@@ -235,7 +319,7 @@ struct SparsifyConstants
     if (mode == "off")
       return;
     getOperation().walk([&](Operation *op) {
-      if (isa<MatMulOp, GemmOp>(op) && mayBeSparse(op->getOpOperand(1)))
+      if (isa<MatMulOp, GemmOp, ConvOp>(op) && mayBeSparse(op->getOpOperand(1)))
         sparsify(op);
     });
     zeros.clear();
@@ -248,11 +332,15 @@ private:
   static Source getSource(Operation *op) {
     Value value = op->getOperand(1);
     auto gemm = dyn_cast<GemmOp>(op);
+    auto convolution = dyn_cast<ConvOp>(op);
     bool isTransposed = gemm && gemm.getTransB();
     while (Operation *from = value.getDefiningOp()) {
-      if (auto constant = dyn_cast<ConstantOp>(from))
-        return {constant, isTransposed};
-      if (isa<TransposeOp>(from)) {
+      if (auto constant = dyn_cast<ConstantOp>(from)) {
+        if (convolution)
+          return {constant, getForm(convolution)};
+        return {constant, isTransposed ? Form::Transposed : Form::Matrix};
+      }
+      if (isa<TransposeOp>(from) && !convolution) {
         auto perm = cast<TransposeOp>(from).getPerm();
         // Without a permutation the dimensions are reversed.
         isTransposed ^= !perm || *perm == ArrayRef<int64_t>{1, 0};
@@ -261,7 +349,7 @@ private:
       }
       value = from->getOperand(0);
     }
-    return {nullptr, false};
+    return {};
   }
 
   void sparsify(Operation *op) {
@@ -281,9 +369,10 @@ private:
     if (!mustBe && count->second < threshold)
       return;
     // What several products read is made once; equal constants are merged.
-    auto [found, isFirst] = made[source.isTransposed].try_emplace(elements);
+    auto [found, isFirst] =
+        made[static_cast<size_t>(source.form)].try_emplace(elements);
     if (isFirst)
-      found->second = encode(elements, source.isTransposed);
+      found->second = encode(elements, source.form);
     const Encoded &encoded = found->second;
     if (!encoded.value || (mode == "auto" && !isWorthIt(op, encoded)))
       return;
@@ -295,34 +384,10 @@ private:
       gemm.setTransB(0);
   }
 
-  /// What `elements` become, in the format that is expected to be the fastest;
-  /// null where they aren't known.
-  static Encoded encode(ElementsAttr elements, bool isTransposed) {
-    std::optional<Matrix> matrix = getMatrix(elements);
-    if (!matrix)
-      return {};
-    if (isTransposed)
-      matrix = matrix->getTransposed();
-    MLIRContext *context = elements.getContext();
-    auto [encoding, cost] = chooseFormat(context, *matrix);
-    int64_t count = matrix->getCount();
-    auto type = RankedTensorType::get({matrix->rows, matrix->columns},
-                                      elements.getElementType(), encoding);
-    auto places =
-        RankedTensorType::get({count, 2}, IntegerType::get(context, 64));
-    auto values = RankedTensorType::get(count, elements.getElementType());
-    auto value = SparseElementsAttr::get(
-        type,
-        cast<DenseIntElementsAttr>(
-            DenseElementsAttr::get(places, ArrayRef(matrix->coordinates))),
-        DenseElementsAttr::get(values, ArrayRef(matrix->values)));
-    return {value, cost};
-  }
-
   /// The share of zeros of each constant.
   llvm::DenseMap<Attribute, double> zeros;
-  /// What each becomes as it is, and transposed.
-  std::array<llvm::DenseMap<Attribute, Encoded>, 2> made;
+  /// What each becomes in each form.
+  std::array<llvm::DenseMap<Attribute, Encoded>, kForms> made;
 };
 
 } // namespace

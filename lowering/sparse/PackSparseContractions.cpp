@@ -1,6 +1,7 @@
 //===- PackSparseContractions.cpp - omb-pack-sparse-contractions ----------===//
 
 #include "lowering/Passes.h"
+#include "lowering/sparse/SparseConvolution.h"
 #include "lowering/sparse/SparseWeights.h"
 #include "lowering/vector/ChannelContraction.h"
 #include "lowering/vector/Outliner.h"
@@ -191,22 +192,37 @@ struct PackSparseContractions
   void runOnOperation() override {
     if (explain)
       remarkOthers();
+    VectorUnit unit{vectorBytes, vectorRegisters, vectorDotBytes,
+                    vectorDotBFloats};
+    // Some convolutions become products of rows.
+    apply([&](RewritePatternSet &patterns) {
+      populateSparseConvolutionPatterns(
+          patterns, SparseTile::getMostRows(unit));
+    });
+    apply([&](RewritePatternSet &patterns) {
+      patterns.add<PackSparseContraction>(&getContext(), unit);
+    });
+  }
+
+private:
+  void apply(function_ref<void(RewritePatternSet &)> populate) {
     RewritePatternSet patterns(&getContext());
-    patterns.add<PackSparseContraction>(
-        &getContext(), VectorUnit{vectorBytes, vectorRegisters, vectorDotBytes,
-                                  vectorDotBFloats});
+    populate(patterns);
     FrozenRewritePatternSet frozen(std::move(patterns));
     for (auto function : getOperation().getOps<func::FuncOp>())
       walkAndApplyPatterns(function, frozen);
   }
 
-private:
   /// Says of each sum with sparse weights that isn't packed why it isn't.
   void remarkOthers() {
     getOperation().walk([&](linalg::LinalgOp op) {
-      if (llvm::any_of(op.getDpsInputs(), getSparseElements))
-        (void)matchSparse(op,
-                          [&](const Twine &why) { op->emitRemark() << why; });
+      auto remark = [&](const Twine &why) { op->emitRemark() << why; };
+      if (llvm::none_of(op.getDpsInputs(), getSparseElements))
+        return;
+      if (SparseConvolution::isConvolution(op))
+        (void)SparseConvolution::match(op, remark);
+      else
+        (void)matchSparse(op, remark);
     });
   }
 };

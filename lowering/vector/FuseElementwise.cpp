@@ -3,6 +3,7 @@
 #include "lowering/Passes.h"
 #include "lowering/vector/Kernels.h"
 #include "lowering/vector/ReadNarrowed.h"
+#include "lowering/vector/SparseContraction.h"
 #include "lowering/vector/Winograd.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -24,7 +25,8 @@ namespace omb {
 /// Whether `value` is a packed product, perhaps in another shape, or what
 /// omb-winograd-convolutions made of one.
 static bool isProduct(Value value) {
-  if (omb::kernels::isWinogradOutput(value))
+  if (omb::kernels::isWinogradOutput(value) ||
+      omb::kernels::isImageProduct(value))
     return true;
   if (auto reshape = value.getDefiningOp<tensor::ExpandShapeOp>())
     value = reshape.getSrc();

@@ -11,7 +11,7 @@ namespace vec = mlir::vector;
 
 double SparseWriter::getWork(int64_t rows, int64_t channels) const {
   constexpr double usualDensity = 0.1;
-  return rows * channels * contraction.getInner() * usualDensity / getSpeed();
+  return rows * channels * getDepth() * usualDensity / getSpeed();
 }
 
 Value SparseWriter::loadIndex(Value from, Value at) {

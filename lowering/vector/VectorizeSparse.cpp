@@ -35,6 +35,11 @@ protected:
   /// stores them.
   virtual void writeGroup(Value tile, Value firstChannel) = 0;
   virtual int64_t getTileRows() const = 0;
+  /// The number of tiles of a result whose first dimension has `size` elements.
+  virtual Value countTiles(Value size) {
+    return arith::CeilDivUIOp::create(builder, loc, size,
+                                      constant(getTileRows()));
+  }
 
 private:
   int64_t getGroups() const {
@@ -49,12 +54,10 @@ private:
   }
 
   void writeCount(Block *count) override {
-    Value rows = asValue(getResultSizes(count)[0]);
-    Value tiles =
-        arith::CeilDivUIOp::create(builder, loc, rows, constant(getTileRows()));
+    Value first = asValue(getResultSizes(count)[0]);
     Executable::createCount(builder, loc,
                             constant(llvm::divideCeil(getGroups(), getBlock())),
-                            tiles);
+                            countTiles(first));
   }
 
   void writeEntry(Block *entry) override {
@@ -81,42 +84,60 @@ class RowLanesWriter : public ChannelsWriter {
 public:
   RowLanesWriter(OpBuilder &builder, func::FuncOp kernel,
                  const SparseContraction &contraction, const VectorUnit &unit,
-                 unsigned lanes)
-      : ChannelsWriter(builder, kernel, contraction, unit, lanes) {}
+                 SparseTile tile)
+      : ChannelsWriter(builder, kernel, contraction, unit, tile.lanes),
+        tileSize(tile) {}
 
-private:
-  int64_t getTileRows() const override { return contraction.getTile(); }
-  unsigned getVectors() const { return contraction.getTile() / lanes; }
+protected:
+  int64_t getTileRows() const override { return tileSize.getRows(); }
+  unsigned getVectors() const { return tileSize.vectors; }
 
-  void prepare() override {
-    sums = createBuffer({lanes, contraction.getTile()});
-    firstRow = multiply(tile, contraction.getTile());
+  void prepare() override { startTile(tile, rowCount); }
+
+  /// Starts with the `number`-th tile of `rows` rows.
+  void startTile(Value number, Value rows) {
+    sums = createBuffer({lanes, getTileRows()});
+    firstRow = multiply(number, getTileRows());
     left = arith::MinUIOp::create(
-        builder, loc, arith::SubIOp::create(builder, loc, rowCount, firstRow),
-        constant(contraction.getTile()));
+        builder, loc, arith::SubIOp::create(builder, loc, rows, firstRow),
+        constant(getTileRows()));
   }
 
+  /// The elements at `k` of the rows of a vector of the tile.
+  virtual Value loadRows(Value k, unsigned vector) {
+    return load(getMemory(contraction.getInput()),
+                {tile, k, constant(vector * lanes)});
+  }
+
+  /// Has the epilogue done to the channels from `firstChannel` on of a row.
+  virtual void finishRow(Value row, Value firstChannel, Value mask) {
+    getEpilogue().emit(loadSums(row), {add(firstRow, row), firstChannel}, mask);
+  }
+
+  /// Those of a group of channels and a row, once they are turned.
+  Value loadSums(Value row) {
+    Value inSquare = arith::RemUIOp::create(builder, loc, row, constant(lanes));
+    return load(sums, {inSquare, arith::SubIOp::create(builder, loc, row,
+                                                       inSquare)});
+  }
+
+private:
   void writeGroup(Value tile, Value firstChannel) override {
-    writeSums(tile, firstChannel, getVectors());
+    writeSums(firstChannel, getVectors());
     emitLoop(constant(0), left, lanes, [&](Value row) { turn(row); });
     Value mask = getChannelMask(firstChannel);
-    emitLoop(constant(0), left, 1, [&](Value row) {
-      Value inSquare =
-          arith::RemUIOp::create(builder, loc, row, constant(lanes));
-      Value values = load(
-          sums, {inSquare, arith::SubIOp::create(builder, loc, row, inSquare)});
-      getEpilogue().emit(values, {add(firstRow, row), firstChannel}, mask);
-    });
+    emitLoop(constant(0), left, 1,
+             [&](Value row) { finishRow(row, firstChannel, mask); });
   }
 
   /// The sums of a group for as many vectors of rows as the tile has, of which
   /// there may be fewer in the last tile: by the code for the first number of
   /// `vectors`, half of it and so on that is enough.
-  void writeSums(Value tile, Value firstChannel, unsigned vectors) {
+  void writeSums(Value firstChannel, unsigned vectors) {
     int64_t rows = getRows();
     auto writeAll = [&](unsigned number) {
       emitLoop(constant(0), constant(lanes), 1, [&](Value channel) {
-        writeChannel(tile, add(firstChannel, channel), channel, number);
+        writeChannel(add(firstChannel, channel), channel, number);
       });
     };
     bool isEven = !ShapedType::isDynamic(rows) &&
@@ -130,16 +151,14 @@ private:
         scf::IfOp::create(builder, loc, isLess, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPoint(branch.thenBlock()->getTerminator());
-    writeSums(tile, firstChannel, half);
+    writeSums(firstChannel, half);
     builder.setInsertionPoint(branch.elseBlock()->getTerminator());
     writeAll(vectors);
   }
 
-  void writeChannel(Value tile, Value channel, Value inGroup,
-                    unsigned vectors) {
+  void writeChannel(Value channel, Value inGroup, unsigned vectors) {
     Value coordinates = getMemory(contraction.getCoordinates());
     Value weights = getMemory(contraction.getValues());
-    Value tiles = getMemory(contraction.getInput());
     auto [begin, end] = getSegment(channel, contraction.getChannels());
     Values found = emitSums(
         begin, end, Values(vectors, getZeros()), [&](Value at, Values into) {
@@ -147,9 +166,9 @@ private:
           Value weight =
               toVector(memref::LoadOp::create(builder, loc, weights, at));
           for (unsigned vector = 0; vector < vectors; ++vector) {
-            Value rows = load(tiles, {tile, k, constant(vector * lanes)});
             into[vector] =
-                vec::FMAOp::create(builder, loc, weight, rows, into[vector]);
+                vec::FMAOp::create(builder, loc, weight, loadRows(k, vector),
+                                   into[vector]);
           }
           return into;
         });
@@ -171,7 +190,100 @@ private:
 
   /// The sums of a group of channels: [lanes, rows].
   Value sums;
+
+protected:
+  SparseTile tileSize;
   Value firstRow, left;
+};
+
+/// Lanes are positions of an image, next to each other in the planes of its
+/// channels. Those that are none of the result are computed, but not stored.
+class ImageLanesWriter : public RowLanesWriter {
+public:
+  ImageLanesWriter(OpBuilder &builder, func::FuncOp kernel,
+                   const SparseContraction &contraction, const VectorUnit &unit)
+      : RowLanesWriter(
+            builder, kernel, contraction, unit,
+            SparseTile::getOfImage(unit, countRows(contraction))) {}
+
+private:
+  /// The sizes of the result's spatial dimensions.
+  static ArrayRef<int64_t> getSizes(const SparseContraction &contraction) {
+    return contraction.getResultType().getShape().drop_front().drop_back();
+  }
+  /// From the first position to the last one.
+  static int64_t countRows(const SparseContraction &contraction) {
+    int64_t count = 1;
+    for (auto [size, step] :
+         llvm::zip(getSizes(contraction), contraction.getSteps()))
+      count += (size - 1) * step;
+    return count;
+  }
+  int64_t getRows() const override { return countRows(contraction); }
+  int64_t getTilesOfImage() const {
+    return llvm::divideCeil(getRows(), getTileRows());
+  }
+
+  /// The channels, and as many taps as the lines of a plane are longer than
+  /// those of the result in each dimension.
+  int64_t getDepth() const override {
+    ArrayRef<int64_t> sizes = getSizes(contraction);
+    SmallVector<int64_t> steps = contraction.getSteps();
+    int64_t plane = sizes.front() * steps.front();
+    int64_t channels = llvm::divideCeil(contraction.getInner(), plane);
+    int64_t taps = 1;
+    for (size_t dim = 1; dim < sizes.size(); ++dim)
+      taps *= steps[dim - 1] / steps[dim] - sizes[dim] + 1;
+    return channels * taps * (sizes.size() > 1 ? taps : 1);
+  }
+
+  Value countTiles(Value size) override {
+    return multiply(size, getTilesOfImage());
+  }
+
+  void prepare() override {
+    Value tiles = constant(getTilesOfImage());
+    image = arith::DivUIOp::create(builder, loc, tile, tiles);
+    startTile(arith::RemUIOp::create(builder, loc, tile, tiles),
+              constant(getRows()));
+  }
+
+  Value loadRows(Value k, unsigned vector) override {
+    return load(getMemory(contraction.getInput()),
+                {image, add(add(firstRow, vector * lanes), k)});
+  }
+
+  void finishRow(Value row, Value firstChannel, Value mask) override {
+    ArrayRef<int64_t> sizes = getSizes(contraction);
+    SmallVector<int64_t> steps = contraction.getSteps();
+    Values at{image};
+    Value isPosition, rest = add(firstRow, row);
+    for (size_t dim = 0; dim < sizes.size(); ++dim) {
+      Value step = constant(steps[dim]);
+      at.push_back(arith::DivUIOp::create(builder, loc, rest, step));
+      rest = arith::RemUIOp::create(builder, loc, rest, step);
+      if (dim == 0 || steps[dim - 1] / steps[dim] == sizes[dim])
+        continue;
+      Value isInside =
+          arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult,
+                                at.back(), constant(sizes[dim]));
+      isPosition = isPosition ? arith::AndIOp::create(builder, loc, isPosition,
+                                                      isInside)
+                                    .getResult()
+                              : isInside;
+    }
+    at.push_back(firstChannel);
+    auto finish = [&] { getEpilogue().emit(loadSums(row), at, mask); };
+    if (!isPosition)
+      return finish();
+    auto branch = scf::IfOp::create(builder, loc, isPosition,
+                                    /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(branch.thenBlock()->getTerminator());
+    finish();
+  }
+
+  Value image;
 };
 
 /// A few rows: with AVX-512, lanes are values of a channel, for which elements
@@ -543,6 +655,8 @@ Executable omb::kernels::vectorizeSparse(OpBuilder &builder,
                                          const VectorUnit &unit) {
   constexpr unsigned elementBytes = 4;
   unsigned most = unit.getLanes(elementBytes);
+  if (contraction.isOfImages())
+    return ImageLanesWriter(builder, kernel, contraction, unit).write();
   if (contraction.isBlocked())
     return BlocksWriter(builder, kernel, contraction, unit,
                         std::min<int64_t>(most, contraction.getTile()))
@@ -551,7 +665,8 @@ Executable omb::kernels::vectorizeSparse(OpBuilder &builder,
     return FewRowsWriter(builder, kernel, contraction, unit, most).write();
   int64_t rows = contraction.getResultType().getDimSize(0);
   SparseTile tile = SparseTile::get(unit, rows, contraction.getInner());
-  return RowLanesWriter(builder, kernel, contraction, unit, tile.lanes).write();
+  tile.vectors = contraction.getTile() / tile.lanes;
+  return RowLanesWriter(builder, kernel, contraction, unit, tile).write();
 }
 
 Executable omb::kernels::vectorizeLanes(OpBuilder &builder, func::FuncOp kernel,
