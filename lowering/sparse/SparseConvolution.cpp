@@ -153,17 +153,12 @@ protected:
   /// The filters as a matrix [inner, features], where the elements of a channel
   /// and of taps are in the row that `getRow` says.
   SparseElementsAttr
-  getMatrix(int64_t inner, function_ref<int64_t(ArrayRef<int64_t>)> getRow) {
-    MLIRContext *context = builder.getContext();
+  getMatrix(int64_t inner, sparse_tensor::SparseTensorEncodingAttr encoding,
+            function_ref<int64_t(ArrayRef<int64_t>)> getRow) {
     SparseElementsAttr filters = convolution.filters;
     auto type = cast<RankedTensorType>(filters.getType());
-    bool isOfBlocks =
-        type.getEncoding() ==
-        onnx::getFilterBlockEncoding(context, type.getRank());
-    auto matrix = RankedTensorType::get(
-        {inner, type.getDimSize(0)}, type.getElementType(),
-        isOfBlocks ? onnx::getBlockEncoding(context)
-                   : onnx::getChannelEncoding(context));
+    auto matrix = RankedTensorType::get({inner, type.getDimSize(0)},
+                                        type.getElementType(), encoding);
     int64_t count = filters.getValues().getNumElements();
     SmallVector<int64_t> places, at(type.getRank());
     places.reserve(2 * count);
@@ -249,10 +244,16 @@ private:
     Value rows = tensor::CollapseShapeOp::create(builder, loc, images, dims);
     int64_t channels = convolution.getFiltersType().getDimSize(1);
     int64_t features = convolution.getFiltersType().getDimSize(0);
+    MLIRContext *context = builder.getContext();
+    bool isOfBlocks =
+        cast<RankedTensorType>(convolution.filters.getType()).getEncoding() ==
+        onnx::getFilterBlockEncoding(context, rank);
+    auto encoding = isOfBlocks ? onnx::getBlockEncoding(context)
+                               : onnx::getChannelEncoding(context);
     Value weights = arith::ConstantOp::create(
-        builder, loc, getMatrix(channels, [](ArrayRef<int64_t> at) {
-          return at.front();
-        }));
+        builder, loc,
+        getMatrix(channels, encoding,
+                  [](ArrayRef<int64_t> at) { return at.front(); }));
     Value zeros = createZeros({tensor::getMixedSize(builder, loc, rows, 0),
                                builder.getIndexAttr(features)});
     Value sums = linalg::MatmulOp::create(builder, loc,
@@ -299,6 +300,10 @@ struct WindowDim {
     return std::max<int64_t>((count - 1) * stride + phases - low - size, 0);
   }
 };
+
+/// The part of the first cache that the elements of a tile may fill, beside its
+/// sums.
+constexpr int64_t kChunkBytes = 24 << 10;
 
 /// The elements of an image of a channel and a phase are in one row, a plane;
 /// from a window's first element on, an element of each filter is in the same
@@ -362,12 +367,26 @@ private:
     auto type = cast<RankedTensorType>(source.getType());
     source = castTo(source, joinTypes(type, /*dims=*/1));
     Value images = createPlanes(pad(toChannelsLast(builder, loc, source)));
-    SparseElementsAttr matrix = getMatrix(
-        inner, [&](ArrayRef<int64_t> at) { return getPlace(at); });
-    // Channels one by one are a format with a kernel.
+    SparseElementsAttr matrix =
+        getMatrix(inner, getChunkEncoding(builder.getContext(), getChunk()),
+                  [&](ArrayRef<int64_t> at) { return getPlace(at); });
     Value weights = SparseWeights::get(matrix)->assemble(
         builder, loc, cast<RankedTensorType>(matrix.getType()));
     return multiply(images, weights);
+  }
+
+  /// The elements of as many channels as have what a tile reads in the first
+  /// cache.
+  int64_t getChunk() const {
+    constexpr int64_t elementBytes = 4, lineBytes = 64;
+    int64_t reach = tileRows;
+    for (auto [dim, step] : llvm::zip(dims, steps))
+      reach += (dim.count - dim.outputs) * step;
+    int64_t bytes = phases * (reach * elementBytes + lineBytes);
+    int64_t channels = convolution.getFiltersType().getDimSize(1);
+    int64_t chunks = llvm::divideCeil(channels * bytes, kChunkBytes);
+    return llvm::divideCeil(channels, std::min(chunks, channels)) * phases *
+           plane;
   }
 
   /// Where an element of a filter is multiplied, from the start of a window on.

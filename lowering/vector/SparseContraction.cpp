@@ -2,6 +2,7 @@
 
 #include "lowering/vector/SparseContraction.h"
 
+#include "lowering/sparse/SparseWeights.h"
 #include "lowering/vector/ChannelContraction.h"
 #include "lowering/vector/EpilogueEmitter.h"
 
@@ -81,6 +82,11 @@ SmallVector<int64_t> SparseContraction::getSteps() const {
   assert(succeeded(found) && "matched as a sum of loops");
   // Loops: batch, positions, channels, the sum's; and a constant.
   return SmallVector<int64_t>(ArrayRef(factors).drop_front().drop_back(3));
+}
+
+int64_t SparseContraction::getChunk() const {
+  return getChunkSize(
+      sparse_tensor::getSparseTensorEncoding(getWeightsType()));
 }
 
 Value SparseContraction::getSums() const {

@@ -29,7 +29,8 @@ namespace omb::kernels {
 ///   out[n, p..., c] += images[n, steps * p + k] * weights[k, c]
 ///
 /// where positions that are next to each other are lanes. Some between those of
-/// two lines are none of the result.
+/// two lines are none of the result. The k are divided in chunks, so that what
+/// is read of them stays in a cache.
 ///
 /// And what is done to each element of `out` before anything else is.
 struct SparseContraction {
@@ -65,6 +66,8 @@ struct SparseContraction {
   /// The sizes of the weights.
   int64_t getInner() const { return getWeightsType().getDimSize(0); }
   int64_t getChannels() const { return getWeightsType().getDimSize(1); }
+  /// The k of a chunk; 0 where they aren't divided.
+  int64_t getChunk() const;
   /// Of images, how far the next position of each dimension is.
   llvm::SmallVector<int64_t> getSteps() const;
   /// What the epilogue reads.
