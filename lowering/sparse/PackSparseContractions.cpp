@@ -197,7 +197,7 @@ struct PackSparseContractions
     // Some convolutions become products of rows.
     apply([&](RewritePatternSet &patterns) {
       populateSparseConvolutionPatterns(
-          patterns, SparseTile::getMostRows(unit));
+          patterns, SparseTile::getMostImageRows(unit));
     });
     apply([&](RewritePatternSet &patterns) {
       patterns.add<PackSparseContraction>(&getContext(), unit);

@@ -18,9 +18,10 @@ static constexpr int64_t kTileBytes = 1 << 20;
 
 static constexpr int64_t kElementBytes = 4;
 static constexpr int64_t kMostVectors = 4;
+static constexpr int64_t kMostImageVectors = 8;
 
-int64_t SparseTile::getMostRows(const VectorUnit &unit) {
-  return unit.getLanes(kElementBytes) * kMostVectors;
+int64_t SparseTile::getMostImageRows(const VectorUnit &unit) {
+  return unit.getLanes(kElementBytes) * kMostImageVectors;
 }
 
 /// As few vectors as make all tiles of `rows` rows alike.
@@ -31,7 +32,7 @@ static SparseTile divide(int64_t rows, unsigned lanes, int64_t mostVectors) {
 }
 
 SparseTile SparseTile::getOfImage(const VectorUnit &unit, int64_t rows) {
-  return divide(rows, unit.getLanes(kElementBytes), kMostVectors);
+  return divide(rows, unit.getLanes(kElementBytes), kMostImageVectors);
 }
 
 SparseTile SparseTile::get(const VectorUnit &unit, int64_t rows,

@@ -268,7 +268,7 @@ private:
 
   /// As many as have sums that stay in the first cache.
   int64_t getMostGroups() const override {
-    constexpr int64_t most = 4;
+    constexpr int64_t most = 2;
     return std::min(most, getGroups());
   }
 
