@@ -136,7 +136,8 @@ def SparsifyConstants : Pass<"onnx-sparsify-constants", "::mlir::ModuleOp"> {
 
     The mode "auto" does that where an estimate, of measured times, says that
     the product or convolution becomes faster; "on" does it to all that is sparse already or
-    has at least `threshold` zeros; "off" to nothing. Of infinities and numbers
+    has at least `threshold` zeros; "off" to nothing. Above a half, the threshold
+    also says how much faster convolutions must become. Of infinities and numbers
     that are no numbers, products with zeros aren't computed then.
   }];
   let options = [

@@ -205,6 +205,106 @@ bool isWorthIt(Operation *op, const Encoded &encoded) {
   return rows <= fewRows || (1 - cost) * rows * elements >= kFewestSaved;
 }
 
+/// An estimate of the time of a convolution, in products of a direct dense one,
+/// of a thread with AVX-512 (docs/sparsity.md).
+class ConvolutionCost {
+public:
+  ConvolutionCost(ConvOp op, const Encoded &encoded) : encoded(encoded) {
+    auto images = cast<RankedTensorType>(op.getX().getType());
+    auto result = dyn_cast<RankedTensorType>(op.getType());
+    filters = cast<RankedTensorType>(op.getW().getType()).getShape();
+    strides.assign(filters.size() - 2, 1);
+    dilations = strides;
+    if (op.getStrides())
+      strides.assign(op.getStrides()->begin(), op.getStrides()->end());
+    if (op.getDilations())
+      dilations.assign(op.getDilations()->begin(), op.getDilations()->end());
+    bool isRanked = result && result.getRank() == images.getRank();
+    for (int64_t dim = 0; dim < images.getRank(); ++dim) {
+      int64_t size = isRanked ? result.getDimSize(dim) : ShapedType::kDynamic;
+      isKnown &= dim < 2 || !ShapedType::isDynamic(size);
+      outputs.push_back(ShapedType::isDynamic(size) ? 1 : size);
+    }
+    outputs[1] = filters[0];
+  }
+
+  /// Whether enough is gained where the sparse one may take the `share` of the
+  /// dense one. Of images of unknown size, there may be few positions.
+  bool isWorthIt(double share) const {
+    double dense = getProducts() * (usesWinograd() ? kWinograd : 1);
+    double sparse = getSparse();
+    return isKnown && sparse <= dense * share &&
+           dense - sparse >= kFewestSaved;
+  }
+
+private:
+  /// What a 3x3 convolution takes with fewer multiplications.
+  static constexpr double kWinograd = 0.6;
+  /// What is beside the products, as a share of them, and for each element that
+  /// is read or written: both are turned.
+  static constexpr double kFixed = 0.15, kOfElement = 22;
+  static constexpr double kOfDensity = 2.4, kOfWindowDensity = 2.7;
+
+  int64_t getTaps() const {
+    return ShapedType::getNumElements(filters.drop_front(2));
+  }
+  double getPositions() const {
+    return double(ShapedType::getNumElements(outputs)) / double(outputs[1]);
+  }
+  double getProducts() const {
+    return getPositions() * double(ShapedType::getNumElements(filters));
+  }
+  bool isPointwise() const {
+    return getTaps() == 1 && llvm::all_of(strides, [](int64_t stride) {
+             return stride == 1;
+           });
+  }
+
+  bool usesWinograd() const {
+    // Of small images, weights in another form take long to read.
+    constexpr double fewestPositions = 100;
+    auto isOne = [](int64_t number) { return number == 1; };
+    return filters.drop_front(2) == ArrayRef<int64_t>{3, 3} &&
+           llvm::all_of(strides, isOne) && llvm::all_of(dilations, isOne) &&
+           getPositions() / double(outputs[0]) >= fewestPositions;
+  }
+
+  /// The positions that are computed for each of the result, those between its
+  /// lines and in the last vector included.
+  double getWaste() const {
+    constexpr int64_t lanes = 16;
+    if (isPointwise())
+      return double(llvm::alignTo(int64_t(getPositions()), lanes)) /
+             getPositions();
+    int64_t flat = 1, step = 1, positions = 1;
+    for (size_t dim = strides.size(); dim-- > 0;) {
+      int64_t size = outputs[dim + 2];
+      flat += (size - 1) * step;
+      step *= size + (filters[dim + 2] - 1) * dilations[dim] / strides[dim];
+      positions *= size;
+    }
+    return double(llvm::alignTo(flat, lanes)) / double(positions);
+  }
+
+  double getSparse() const {
+    if (encoded.isBlocked())
+      return getProducts() * encoded.cost;
+    double read = getPositions() * double(filters[1]);
+    for (auto [stride, taps] : llvm::zip(strides, filters.drop_front(2)))
+      read *= double(std::min(stride, taps));
+    double written = getPositions() * double(filters[0]);
+    double ofDensity = isPointwise() ? kOfDensity : kOfWindowDensity;
+    return getProducts() *
+               (kFixed + ofDensity * encoded.getDensity() * getWaste()) +
+           kOfElement * (read + written);
+  }
+
+  const Encoded &encoded;
+  ArrayRef<int64_t> filters;
+  SmallVector<int64_t> strides, dilations, outputs;
+  bool isKnown = true;
+};
+
 /// Whether blocks are expected to be faster than single channels, and which
 /// share of the dense time a product with `matrix` takes.
 std::pair<bool, double> chooseBlocks(const Matrix &matrix) {
@@ -352,6 +452,15 @@ private:
     return {};
   }
 
+  /// Whether `op` is expected to be faster with sparse weights. What makes dense
+  /// convolutions faster raises the threshold.
+  bool gains(Operation *op, const Encoded &encoded) const {
+    if (auto convolution = dyn_cast<ConvOp>(op))
+      return ConvolutionCost(convolution, encoded)
+          .isWorthIt(std::min(kWorthIt, 2 * kWorthIt * (1 - threshold)));
+    return isWorthIt(op, encoded);
+  }
+
   void sparsify(Operation *op) {
     Source source = getSource(op);
     ElementsAttr elements;
@@ -374,7 +483,7 @@ private:
     if (isFirst)
       found->second = encode(elements, source.form);
     const Encoded &encoded = found->second;
-    if (!encoded.value || (mode == "auto" && !isWorthIt(op, encoded)))
+    if (!encoded.value || (mode == "auto" && !gains(op, encoded)))
       return;
     OpBuilder builder(op);
     Value sparse =

@@ -115,8 +115,10 @@ static bool isKernel(Value value) {
 static bool isCollapsedKernel(OpOperand *operand) {
   auto reshape = operand->get().getDefiningOp<tensor::CollapseShapeOp>();
   auto user = dyn_cast<linalg::GenericOp>(operand->getOwner());
+  // What others read, too, can't have an epilogue.
   return reshape && user && linalg::isElementwise(user) &&
-         reshape->hasOneUse() && isKernel(reshape.getSrc());
+         reshape->hasOneUse() && reshape.getSrc().hasOneUse() &&
+         isKernel(reshape.getSrc());
 }
 
 /// Whether `operand` is a product, or what becomes part of its epilogue, in
