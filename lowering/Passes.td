@@ -385,6 +385,24 @@ def PackSparseContractions
         packed[m, j, v] += rows[m, k] * weights[k, j * block + v]
         out = linalg.unpack packed
 
+    Convolutions of images with the channels second get them last, as
+    omb-convert-layout does it. Those with filters of one position and without
+    strides are products of rows, the positions. Of others, the elements of a
+    channel and a phase (what is a stride apart), with their padding, are a
+    plane, and the planes of an image a row; an element of a filter is k elements
+    behind the first one of a window, wherever that is:
+
+        planes[n, c, a..., q...] = (tensor.pad images)[n, q... * strides + a, c]
+        rows = tensor.insert_slice (tensor.collapse_shape planes)
+        out[n, p..., f] += rows[n, steps * p + k] * weights[k, f]
+
+    with weights of the encoding
+
+        (k, f) -> (k floordiv chunk : dense, f : dense, k mod chunk : compressed)
+
+    where a chunk are the planes of as many channels as a tile's part of stays
+    in the first cache.
+
     Values that all are integers from -128 to 127 are stored as bytes, and
     others in the type `narrow`, if one is given. Kernels widen them.
   }];

@@ -125,9 +125,19 @@ def SparsifyConstants : Pass<"onnx-sparsify-constants", "::mlir::ModuleOp"> {
         // for a k, 16 channels next to each other
         (k, n) -> (n floordiv 16 : dense, k : compressed, n mod 16 : dense)
 
+    So do filters of a `Conv` without groups, of images of known size, or of one
+    position and no strides: of each feature, or, of one position, of 16
+    features,
+
+        (f, c, y, x) -> (f : dense, c : compressed(nonunique),
+                         y : singleton(nonunique, soa), x : singleton(soa))
+        (f, c, y, x) -> (f floordiv 16 : dense, c : compressed,
+                         y : dense, x : dense, f mod 16 : dense)
+
     The mode "auto" does that where an estimate, of measured times, says that
-    the product becomes faster; "on" does it to all that is sparse already or
-    has at least `threshold` zeros; "off" to nothing. The estimate is for the
+    the product or convolution becomes faster; "on" does it to all that is sparse already or
+    has at least `threshold` zeros; "off" to nothing. Above a half, the
+    threshold also says how much faster convolutions must become. The estimate is for the
     kernels of CPUs, or for what `omb-lower-sparse-contractions` makes: loops on
     other CPUs, and threads on GPUs. With `annotate`, products get a dictionary
     `onnx.sparse_estimate`, whether or not they become sparse: the form, whether
@@ -202,11 +212,11 @@ def DensifyConstants : Pass<"onnx-densify-constants", "::mlir::ModuleOp"> {
   let description = [{
     Gives every op that has no sparse lowering the ordinary tensor in place of a
     constant of a type with a `#sparse_tensor.encoding`. What is left sparse are
-    the second operands of `MatMul` and `Gemm`, in the forms that
+    the second operands of `MatMul`, `Gemm` and `Conv`, in the forms that
     `onnx-sparsify-constants` chooses. One constant becomes one dense one,
     however many ops read it.
 
-    With `keep-factors`, matrices that may be given such a form stay as they
+    With `keep-factors`, matrices and filters that may be given such a form stay as they
     are: what other constants hold, passes look for in dense ones.
   }];
   let options = [

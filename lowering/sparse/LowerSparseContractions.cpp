@@ -93,6 +93,8 @@ struct LowerSparseContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
         });
     if (failed(found))
       return failure();
+    if (found->weights.chunk != 0)
+      return rewriter.notifyMatchFailure(op, "has weights in chunks");
     Location loc = op.getLoc();
     auto &weights = found->weights;
     // Not all GPUs read numbers of 16 bits.

@@ -1,6 +1,7 @@
 //===- PackSparseContractions.cpp - omb-pack-sparse-contractions ----------===//
 
 #include "lowering/Passes.h"
+#include "lowering/sparse/SparseConvolution.h"
 #include "lowering/sparse/SparseProduct.h"
 #include "lowering/vector/Outliner.h"
 #include "lowering/vector/SparseTile.h"
@@ -148,22 +149,36 @@ struct PackSparseContractions
   void runOnOperation() override {
     if (explain)
       remarkOtherSparseSums(getOperation());
-    FloatType narrowType;
-    if (narrow == "bf16")
-      narrowType = BFloat16Type::get(&getContext());
-    else if (narrow == "f16")
-      narrowType = Float16Type::get(&getContext());
-    else if (!narrow.empty()) {
-      getOperation().emitError()
-          << "narrow is bf16, f16 or empty, not " << narrow;
+    FailureOr<FloatType> type = parseNarrow();
+    if (failed(type))
       return signalPassFailure();
-    }
+    VectorUnit unit{vectorBytes, vectorRegisters, vectorDotBytes,
+                    vectorDotBFloats};
+    // Some convolutions become products of rows.
+    apply([&](RewritePatternSet &patterns) {
+      populateSparseConvolutionPatterns(patterns,
+                                        SparseTile::getMostImageRows(unit));
+    });
+    apply([&](RewritePatternSet &patterns) {
+      patterns.add<PackSparseContraction>(&getContext(), unit, *type);
+    });
+  }
+
+private:
+  FailureOr<FloatType> parseNarrow() {
+    if (narrow.empty())
+      return FloatType();
+    if (narrow == "bf16")
+      return FloatType(BFloat16Type::get(&getContext()));
+    if (narrow == "f16")
+      return FloatType(Float16Type::get(&getContext()));
+    return getOperation().emitError()
+           << "narrow is bf16, f16 or empty, not " << narrow;
+  }
+
+  void apply(function_ref<void(RewritePatternSet &)> populate) {
     RewritePatternSet patterns(&getContext());
-    patterns.add<PackSparseContraction>(&getContext(),
-                                        VectorUnit{vectorBytes, vectorRegisters,
-                                                   vectorDotBytes,
-                                                   vectorDotBFloats},
-                                        narrowType);
+    populate(patterns);
     FrozenRewritePatternSet frozen(std::move(patterns));
     for (auto function : getOperation().getOps<func::FuncOp>())
       walkAndApplyPatterns(function, frozen);

@@ -2,6 +2,8 @@
 
 #include "lowering/sparse/SparseProduct.h"
 
+#include "lowering/sparse/SparseConvolution.h"
+
 #include "mlir/IR/BuiltinOps.h"
 
 using namespace mlir;
@@ -46,8 +48,12 @@ SparseProduct::match(linalg::LinalgOp op,
 
 void omb::remarkOtherSparseSums(ModuleOp module) {
   module.walk([&](linalg::LinalgOp op) {
-    if (llvm::any_of(op.getDpsInputs(), getSparseElements))
-      (void)SparseProduct::match(
-          op, [&](const Twine &why) { op->emitRemark() << why; });
+    auto remark = [&](const Twine &why) { op->emitRemark() << why; };
+    if (llvm::none_of(op.getDpsInputs(), getSparseElements))
+      return;
+    if (SparseConvolution::isConvolution(op))
+      (void)SparseConvolution::match(op, remark);
+    else
+      (void)SparseProduct::match(op, remark);
   });
 }

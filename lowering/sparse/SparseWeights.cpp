@@ -50,22 +50,52 @@ static int64_t getBlockSize(SparseTensorEncodingAttr encoding) {
   return size.getValue();
 }
 
+SparseTensorEncodingAttr omb::getChunkEncoding(MLIRContext *context,
+                                               int64_t chunk) {
+  AffineExpr k, n;
+  bindDims(context, k, n);
+  LevelType dense(LevelFormat::Dense), compressed(LevelFormat::Compressed);
+  return SparseTensorEncodingAttr::get(
+      context, {dense, dense, compressed},
+      AffineMap::get(2, 0, {k.floorDiv(chunk), n, k % chunk}, context),
+      AffineMap(), /*posWidth=*/0, /*crdWidth=*/0);
+}
+
+int64_t omb::getChunkSize(SparseTensorEncodingAttr encoding) {
+  AffineMap map = encoding.getDimToLvl();
+  if (map.getNumResults() != 3)
+    return 0;
+  auto first = dyn_cast<AffineBinaryOpExpr>(map.getResult(0));
+  auto size = first ? dyn_cast<AffineConstantExpr>(first.getRHS())
+                    : AffineConstantExpr();
+  if (!size || size.getValue() <= 0)
+    return 0;
+  auto chunks = getChunkEncoding(encoding.getContext(), size.getValue());
+  bool isOfChunks = chunks.getDimToLvl() == map &&
+                    chunks.getLvlTypes() == encoding.getLvlTypes();
+  return isOfChunks ? size.getValue() : 0;
+}
+
 FailureOr<omb::SparseWeights>
 omb::SparseWeights::get(SparseElementsAttr elements) {
   auto type = cast<RankedTensorType>(elements.getType());
   SparseWeights weights;
-  if (type.getRank() != 2 || !type.getElementType().isF32() ||
-      (weights.block = getBlockSize(getSparseTensorEncoding(type))) == 0 ||
-      type.getDimSize(1) % weights.block != 0)
+  if (type.getRank() != 2 || !type.getElementType().isF32())
     return failure();
+  weights.chunk = getChunkSize(getSparseTensorEncoding(type));
+  if (weights.chunk == 0)
+    weights.block = getBlockSize(getSparseTensorEncoding(type));
+  if (weights.block == 0 || type.getDimSize(1) % weights.block != 0)
+    return failure();
+  // Without chunks, there is one.
+  int64_t chunk = weights.chunk == 0 ? type.getDimSize(0) : weights.chunk;
   // A coordinate and a position are numbers of 32 bits.
   constexpr int64_t most = std::numeric_limits<int32_t>::max();
   int64_t count = elements.getValues().getNumElements();
   if (type.getDimSize(0) > most || count > most / weights.block)
     return failure();
   weights.storage = type.getElementType();
-  weights.isNarrow =
-      type.getDimSize(0) <= 1 + std::numeric_limits<uint16_t>::max();
+  weights.isNarrow = chunk <= 1 + std::numeric_limits<uint16_t>::max();
 
   auto indices = llvm::to_vector(elements.getIndices().getValues<uint64_t>());
   auto numbers = llvm::to_vector(elements.getValues().getValues<float>());
@@ -77,10 +107,13 @@ omb::SparseWeights::get(SparseElementsAttr elements) {
   };
   if (!llvm::is_sorted(order, isBefore))
     llvm::stable_sort(order, isBefore);
+  int64_t ofChunk = type.getDimSize(1) / weights.block;
   auto getOuter = [&](int64_t at) {
-    return indices[2 * at + 1] / weights.block;
+    return int64_t(indices[2 * at]) / chunk * ofChunk +
+           int64_t(indices[2 * at + 1]) / weights.block;
   };
-  SmallVector<int64_t> starts(type.getDimSize(1) / weights.block + 1, 0);
+  int64_t chunks = llvm::divideCeil(type.getDimSize(0), chunk);
+  SmallVector<int64_t> starts(chunks * ofChunk + 1, 0);
   for (int64_t at : order)
     ++starts[getOuter(at) + 1];
   std::partial_sum(starts.begin(), starts.end(), starts.begin());
@@ -96,7 +129,7 @@ omb::SparseWeights::get(SparseElementsAttr elements) {
       int64_t at = sorted[number];
       if (last != indices[2 * at]) {
         last = indices[2 * at];
-        weights.coordinates.push_back(*last);
+        weights.coordinates.push_back(*last % chunk);
         weights.values.append(weights.block, 0.0f);
       }
       weights.values[weights.values.size() - weights.block +

@@ -18,7 +18,7 @@ static TypedAttr getScalarOrSplat(Type type, const APInt &number) {
 
 double SparseWriter::getWork(int64_t rows, int64_t channels) const {
   constexpr double usualDensity = 0.1;
-  return rows * channels * contraction.getInner() * usualDensity / getSpeed();
+  return rows * channels * getDepth() * usualDensity / getSpeed();
 }
 
 Value SparseWriter::loadIndex(Value from, Value at) {

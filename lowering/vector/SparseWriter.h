@@ -32,6 +32,8 @@ protected:
 
   /// How many products a thread adds in a microsecond.
   virtual double getSpeed() const { return 25'000; }
+  /// How many k there are weights of.
+  virtual int64_t getDepth() const { return contraction.getInner(); }
   /// The microseconds that `rows` rows of `channels` channels take.
   double getWork(int64_t rows, int64_t channels) const;
 
@@ -67,11 +69,13 @@ protected:
 
   EpilogueEmitter getEpilogue() {
     return EpilogueEmitter(builder, loc, contraction.epilogue,
-                           contraction.unpack->getResult(0), memory, lanes,
+                           contraction.getSums(), memory, lanes,
                            unit.dotsBFloats);
   }
   mlir::Value getMemory(mlir::Value tensor) { return memory.at(tensor); }
-  int64_t getRows() const { return contraction.getResultType().getDimSize(0); }
+  virtual int64_t getRows() const {
+    return contraction.getResultType().getDimSize(0);
+  }
 
   SparseContraction contraction;
   VectorUnit unit;
