@@ -99,8 +99,8 @@ static ArrayRef<float> getDenseElements(ElementsAttr elements) {
 /// none where its elements aren't known.
 static std::optional<Matrix> getMatrix(ElementsAttr elements) {
   ArrayRef<int64_t> shape = elements.getShapedType().getShape();
-  Matrix matrix{shape[0], ShapedType::getNumElements(shape.drop_front()), {},
-                {}};
+  Matrix matrix{
+      shape[0], ShapedType::getNumElements(shape.drop_front()), {}, {}};
   if (auto sparse = dyn_cast<SparseElementsAttr>(elements)) {
     SmallVector<std::pair<std::pair<int64_t, int64_t>, float>> entries;
     auto at = sparse.getIndices().value_begin<uint64_t>();
@@ -233,8 +233,7 @@ public:
   bool isWorthIt(double share) const {
     double dense = getProducts() * (usesWinograd() ? kWinograd : 1);
     double sparse = getSparse();
-    return isKnown && sparse <= dense * share &&
-           dense - sparse >= kFewestSaved;
+    return isKnown && sparse <= dense * share && dense - sparse >= kFewestSaved;
   }
 
 private:
@@ -255,9 +254,8 @@ private:
     return getPositions() * double(ShapedType::getNumElements(filters));
   }
   bool isPointwise() const {
-    return getTaps() == 1 && llvm::all_of(strides, [](int64_t stride) {
-             return stride == 1;
-           });
+    return getTaps() == 1 &&
+           llvm::all_of(strides, [](int64_t stride) { return stride == 1; });
   }
 
   bool usesWinograd() const {
@@ -333,9 +331,8 @@ constexpr size_t kForms = 4;
 Form getForm(ConvOp op) {
   auto isOne = [](int64_t number) { return number == 1; };
   auto type = cast<RankedTensorType>(op.getW().getType());
-  bool isPoint =
-      llvm::all_of(type.getShape().drop_front(2), isOne) &&
-      (!op.getStrides() || llvm::all_of(*op.getStrides(), isOne));
+  bool isPoint = llvm::all_of(type.getShape().drop_front(2), isOne) &&
+                 (!op.getStrides() || llvm::all_of(*op.getStrides(), isOne));
   return isPoint ? Form::PointFilters : Form::Filters;
 }
 
@@ -379,20 +376,19 @@ Encoded encode(ElementsAttr elements, Form form) {
     matrix = matrix->getTransposed();
   if (form == Form::Matrix || form == Form::Transposed) {
     auto [isOfBlocks, cost] = chooseBlocks(*matrix);
-    auto type = RankedTensorType::get({matrix->rows, matrix->columns},
-                                      from.getElementType(),
-                                      isOfBlocks ? getBlockEncoding(context)
-                                                 : getChannelEncoding(context));
+    auto type = RankedTensorType::get(
+        {matrix->rows, matrix->columns}, from.getElementType(),
+        isOfBlocks ? getBlockEncoding(context) : getChannelEncoding(context));
     return {createElements(type, *matrix), cost};
   }
   // Blocks of filters with several taps have no kernel.
   std::pair<bool, double> choice{false, kChannelCost.get(matrix->getDensity())};
   if (form == Form::PointFilters)
     choice = chooseBlocks(matrix->getTransposed());
-  auto type = RankedTensorType::get(
-      from.getShape(), from.getElementType(),
-      choice.first ? getFilterBlockEncoding(context, rank)
-                   : getFilterEncoding(context, rank));
+  auto type =
+      RankedTensorType::get(from.getShape(), from.getElementType(),
+                            choice.first ? getFilterBlockEncoding(context, rank)
+                                         : getFilterEncoding(context, rank));
   return {createElements(type, *matrix), choice.second};
 }
 
@@ -452,8 +448,8 @@ private:
     return {};
   }
 
-  /// Whether `op` is expected to be faster with sparse weights. What makes dense
-  /// convolutions faster raises the threshold.
+  /// Whether `op` is expected to be faster with sparse weights. What makes
+  /// dense convolutions faster raises the threshold.
   bool gains(Operation *op, const Encoded &encoded) const {
     if (auto convolution = dyn_cast<ConvOp>(op))
       return ConvolutionCost(convolution, encoded)

@@ -196,8 +196,8 @@ struct PackSparseContractions
                     vectorDotBFloats};
     // Some convolutions become products of rows.
     apply([&](RewritePatternSet &patterns) {
-      populateSparseConvolutionPatterns(
-          patterns, SparseTile::getMostImageRows(unit));
+      populateSparseConvolutionPatterns(patterns,
+                                        SparseTile::getMostImageRows(unit));
     });
     apply([&](RewritePatternSet &patterns) {
       patterns.add<PackSparseContraction>(&getContext(), unit);

@@ -49,18 +49,16 @@ StringRef SparseConvolution::getObstacle() const {
   if (!type.getElementType().isF32() || !images.getElementType().isF32() ||
       !result.getElementType().isF32())
     return "isn't of f32";
-  bool isOfBlocks =
-      type.getEncoding() ==
-      onnx::getFilterBlockEncoding(context, type.getRank());
-  if (isOfBlocks ? !isPointwise() ||
-                       type.getDimSize(0) % onnx::kBlockChannels != 0
-                 : type.getEncoding() !=
-                       onnx::getFilterEncoding(context, type.getRank()))
+  bool isOfBlocks = type.getEncoding() ==
+                    onnx::getFilterBlockEncoding(context, type.getRank());
+  if (isOfBlocks
+          ? !isPointwise() || type.getDimSize(0) % onnx::kBlockChannels != 0
+          : type.getEncoding() !=
+                onnx::getFilterEncoding(context, type.getRank()))
     return "has weights in a format without a kernel";
   if (images.isDynamicDim(1) || result.isDynamicDim(1))
     return "has an unknown number of channels";
-  if (type.getNumElements() == 0 ||
-      llvm::is_contained(images.getShape(), 0) ||
+  if (type.getNumElements() == 0 || llvm::is_contained(images.getShape(), 0) ||
       llvm::is_contained(result.getShape(), 0))
     return "has empty images or weights";
   if (!isPointwise() &&
@@ -100,8 +98,8 @@ SparseConvolution::match(linalg::LinalgOp op,
   llvm::TypeSwitch<Operation *>(op.getOperation())
       .Case<linalg::Conv1DNcwFcwOp, linalg::Conv2DNchwFchwOp,
             linalg::Conv3DNcdhwFcdhwOp>([&](auto convolution) {
-        found.strides =
-            llvm::to_vector(convolution.getStrides().template getValues<int64_t>());
+        found.strides = llvm::to_vector(
+            convolution.getStrides().template getValues<int64_t>());
         found.dilations = llvm::to_vector(
             convolution.getDilations().template getValues<int64_t>());
       });
@@ -143,8 +141,8 @@ protected:
 
   /// A tensor of zeros.
   Value createZeros(ArrayRef<OpFoldResult> sizes) {
-    Value zero = arith::ConstantOp::create(builder, loc,
-                                           builder.getF32FloatAttr(0.0f));
+    Value zero =
+        arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(0.0f));
     Value empty =
         tensor::EmptyOp::create(builder, loc, sizes, builder.getF32Type());
     return linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
@@ -183,10 +181,9 @@ protected:
     AffineMap identity = builder.getMultiDimIdentityMap(rank);
     AffineMap ofFeatures = AffineMap::get(
         rank, 0, builder.getAffineDimExpr(rank - 1), builder.getContext());
-    Value out =
-        tensor::EmptyOp::create(builder, loc,
-                                tensor::getMixedSizes(builder, loc, sum),
-                                type.getElementType());
+    Value out = tensor::EmptyOp::create(
+        builder, loc, tensor::getMixedSizes(builder, loc, sum),
+        type.getElementType());
     return linalg::GenericOp::create(
                builder, loc, type, ValueRange{sum, convolution.bias}, out,
                {identity, ofFeatures, identity},
@@ -251,14 +248,14 @@ private:
     auto encoding = isOfBlocks ? onnx::getBlockEncoding(context)
                                : onnx::getChannelEncoding(context);
     Value weights = arith::ConstantOp::create(
-        builder, loc,
-        getMatrix(channels, encoding,
-                  [](ArrayRef<int64_t> at) { return at.front(); }));
+        builder, loc, getMatrix(channels, encoding, [](ArrayRef<int64_t> at) {
+          return at.front();
+        }));
     Value zeros = createZeros({tensor::getMixedSize(builder, loc, rows, 0),
                                builder.getIndexAttr(features)});
-    Value sums = linalg::MatmulOp::create(builder, loc,
-                                          ValueRange{rows, weights}, zeros)
-                     .getResult(0);
+    Value sums =
+        linalg::MatmulOp::create(builder, loc, ValueRange{rows, weights}, zeros)
+            .getResult(0);
     SmallVector<OpFoldResult> sizes =
         tensor::getMixedSizes(builder, loc, images);
     sizes.back() = builder.getIndexAttr(features);
@@ -310,8 +307,8 @@ constexpr int64_t kChunkBytes = 24 << 10;
 /// place of the image.
 class WindowsBuilder : public ConvolutionBuilder {
 public:
-  WindowsBuilder(PatternRewriter &builder,
-                 const SparseConvolution &convolution, int64_t tileRows)
+  WindowsBuilder(PatternRewriter &builder, const SparseConvolution &convolution,
+                 int64_t tileRows)
       : ConvolutionBuilder(builder, convolution), tileRows(tileRows) {
     source = convolution.getImages();
     SmallVector<int64_t> low(convolution.strides.size(), 0), high(low);
@@ -350,8 +347,7 @@ private:
     if (!value || !matchPattern(value, m_AnyZeroFloat()) ||
         ShapedType::isDynamicShape(pad.getStaticLow()) ||
         ShapedType::isDynamicShape(pad.getStaticHigh()) ||
-        ShapedType::isDynamicShape(
-            pad.getSourceType().getShape().drop_front()))
+        ShapedType::isDynamicShape(pad.getSourceType().getShape().drop_front()))
       return;
     ArrayRef<int64_t> before = pad.getStaticLow(), after = pad.getStaticHigh();
     auto isZero = [](int64_t number) { return number == 0; };
@@ -407,12 +403,11 @@ private:
     }
     low.push_back(builder.getIndexAttr(0));
     high.push_back(builder.getIndexAttr(0));
-    if (llvm::all_of(llvm::concat<OpFoldResult>(low, high), [](auto size) {
-          return isConstantIntValue(size, 0);
-        }))
+    if (llvm::all_of(llvm::concat<OpFoldResult>(low, high),
+                     [](auto size) { return isConstantIntValue(size, 0); }))
       return images;
-    Value zero = arith::ConstantOp::create(builder, loc,
-                                           builder.getF32FloatAttr(0.0f));
+    Value zero =
+        arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(0.0f));
     return tensor::PadOp::create(builder, loc, Type(), images, low, high, zero);
   }
 
@@ -422,7 +417,9 @@ private:
     auto type = cast<RankedTensorType>(images.getType());
     unsigned rank = dims.size();
     // Loops: batch, channel, phases, positions.
-    auto getLoop = [&](unsigned loop) { return builder.getAffineDimExpr(loop); };
+    auto getLoop = [&](unsigned loop) {
+      return builder.getAffineDimExpr(loop);
+    };
     SmallVector<AffineExpr> from{getLoop(0)};
     SmallVector<OpFoldResult> sizes{
         tensor::getMixedSize(builder, loc, images, 0),
@@ -436,19 +433,18 @@ private:
     for (const WindowDim &dim : dims)
       sizes.push_back(builder.getIndexAttr(dim.count));
     unsigned loops = sizes.size();
-    Value empty = tensor::EmptyOp::create(builder, loc, sizes,
-                                          type.getElementType());
-    Value planes =
-        linalg::GenericOp::create(
-            builder, loc, empty.getType(), images, empty,
-            {AffineMap::get(loops, 0, from, builder.getContext()),
-             builder.getMultiDimIdentityMap(loops)},
-            SmallVector<utils::IteratorType>(loops,
-                                             utils::IteratorType::parallel),
-            [](OpBuilder &b, Location at, ValueRange args) {
-              linalg::YieldOp::create(b, at, args[0]);
-            })
-            .getResult(0);
+    Value empty =
+        tensor::EmptyOp::create(builder, loc, sizes, type.getElementType());
+    Value planes = linalg::GenericOp::create(
+                       builder, loc, empty.getType(), images, empty,
+                       {AffineMap::get(loops, 0, from, builder.getContext()),
+                        builder.getMultiDimIdentityMap(loops)},
+                       SmallVector<utils::IteratorType>(
+                           loops, utils::IteratorType::parallel),
+                       [](OpBuilder &b, Location at, ValueRange args) {
+                         linalg::YieldOp::create(b, at, args[0]);
+                       })
+                       .getResult(0);
     SmallVector<ReassociationIndices> joined{
         {0}, llvm::to_vector<2>(llvm::seq<int64_t>(1, loops))};
     Value rows = tensor::CollapseShapeOp::create(builder, loc, planes, joined);

@@ -132,9 +132,9 @@ protected:
     emitLoop(constant(0), left, 1, [&](Value row) {
       Value inSquare =
           arith::RemUIOp::create(builder, loc, row, constant(lanes));
-      Value values = load(
-          sums, {add(first, inSquare),
-                 arith::SubIOp::create(builder, loc, row, inSquare)});
+      Value values =
+          load(sums, {add(first, inSquare),
+                      arith::SubIOp::create(builder, loc, row, inSquare)});
       finishRow(values, row, firstChannel, mask);
     });
   }
@@ -180,20 +180,19 @@ protected:
                      unsigned vectors) {
     Value coordinates = getMemory(contraction.getCoordinates());
     Value weights = getMemory(contraction.getValues());
-    return emitSums(
-        segment.first, segment.second, Values(vectors, getZeros()),
-        [&](Value at, Values into) {
-          Value k = loadIndex(coordinates, at);
-          if (first)
-            k = add(first, k);
-          Value weight =
-              toVector(memref::LoadOp::create(builder, loc, weights, at));
-          for (unsigned vector = 0; vector < vectors; ++vector)
-            into[vector] =
-                vec::FMAOp::create(builder, loc, weight, loadRows(k, vector),
-                                   into[vector]);
-          return into;
-        });
+    return emitSums(segment.first, segment.second, Values(vectors, getZeros()),
+                    [&](Value at, Values into) {
+                      Value k = loadIndex(coordinates, at);
+                      if (first)
+                        k = add(first, k);
+                      Value weight = toVector(
+                          memref::LoadOp::create(builder, loc, weights, at));
+                      for (unsigned vector = 0; vector < vectors; ++vector)
+                        into[vector] = vec::FMAOp::create(builder, loc, weight,
+                                                          loadRows(k, vector),
+                                                          into[vector]);
+                      return into;
+                    });
   }
 
   /// Turns the square of sums of the channels from `first` on and the rows from
@@ -220,9 +219,8 @@ class ImageLanesWriter : public RowLanesWriter {
 public:
   ImageLanesWriter(OpBuilder &builder, func::FuncOp kernel,
                    const SparseContraction &contraction, const VectorUnit &unit)
-      : RowLanesWriter(
-            builder, kernel, contraction, unit,
-            SparseTile::getOfImage(unit, countRows(contraction))) {}
+      : RowLanesWriter(builder, kernel, contraction, unit,
+                       SparseTile::getOfImage(unit, countRows(contraction))) {}
 
 private:
   /// The sizes of the result's spatial dimensions.
@@ -293,9 +291,9 @@ private:
       emitLoop(constant(0), chunks, 1, [&](Value chunk) {
         Value first = multiply(chunk, contraction.getChunk());
         eachChannel([&](Value channel) {
-          Values found = computeSums(
-              getSegmentOfChunk(chunk, add(firstChannel, channel)), first,
-              vectors);
+          Values found =
+              computeSums(getSegmentOfChunk(chunk, add(firstChannel, channel)),
+                          first, vectors);
           for (auto [vector, sum] : llvm::enumerate(found)) {
             Value before = load(sums, {channel, constant(vector * lanes)});
             store(arith::AddFOp::create(builder, loc, before, sum), channel,
@@ -318,9 +316,8 @@ private:
     Value channels = constant(contraction.getChannels());
     Value first = multiply(chunk, contraction.getChannels());
     auto start = [&](Value at) {
-      return loadIndex(
-          positions,
-          add(first, arith::MinUIOp::create(builder, loc, at, channels)));
+      return loadIndex(positions, add(first, arith::MinUIOp::create(
+                                                 builder, loc, at, channels)));
     };
     return {start(channel), start(add(channel, 1))};
   }
@@ -345,10 +342,10 @@ private:
       Value isInside =
           arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult,
                                 at.back(), constant(sizes[dim]));
-      isPosition = isPosition ? arith::AndIOp::create(builder, loc, isPosition,
-                                                      isInside)
-                                    .getResult()
-                              : isInside;
+      isPosition =
+          isPosition ? arith::AndIOp::create(builder, loc, isPosition, isInside)
+                           .getResult()
+                     : isInside;
     }
     at.push_back(firstChannel);
     auto finish = [&] { getEpilogue().emit(values, at, mask); };
