@@ -41,16 +41,16 @@ SparseTensorEncodingAttr omb::onnx::getFilterEncoding(MLIRContext *context,
       LevelFormat::Dense,
       getLevel(LevelFormat::Compressed, {Property::Nonunique})};
   while (int64_t(levels.size()) + 1 < rank)
-    levels.push_back(getLevel(LevelFormat::Singleton,
-                              {Property::Nonunique, Property::SoA}));
+    levels.push_back(
+        getLevel(LevelFormat::Singleton, {Property::Nonunique, Property::SoA}));
   levels.push_back(getLevel(LevelFormat::Singleton, {Property::SoA}));
   return SparseTensorEncodingAttr::get(
       context, levels, AffineMap::getMultiDimIdentityMap(rank, context),
       AffineMap(), /*posWidth=*/0, /*crdWidth=*/0);
 }
 
-SparseTensorEncodingAttr
-omb::onnx::getFilterBlockEncoding(MLIRContext *context, int64_t rank) {
+SparseTensorEncodingAttr omb::onnx::getFilterBlockEncoding(MLIRContext *context,
+                                                           int64_t rank) {
   SmallVector<LevelType> levels(rank + 1, LevelType(LevelFormat::Dense));
   levels[1] = LevelFormat::Compressed;
   SmallVector<AffineExpr> exprs;
@@ -91,8 +91,7 @@ static bool readsFittingImages(ConvOp op) {
     return false;
   auto isOne = [](int64_t number) { return number == 1; };
   bool isPointwise = llvm::all_of(filters.getShape().drop_front(2), isOne);
-  bool hasSteps =
-      op.getStrides() && !llvm::all_of(*op.getStrides(), isOne);
+  bool hasSteps = op.getStrides() && !llvm::all_of(*op.getStrides(), isOne);
   return (isPointwise && !hasSteps) ||
          !ShapedType::isDynamicShape(images.getShape().drop_front(2));
 }

@@ -85,8 +85,7 @@ SmallVector<int64_t> SparseContraction::getSteps() const {
 }
 
 int64_t SparseContraction::getChunk() const {
-  return getChunkSize(
-      sparse_tensor::getSparseTensorEncoding(getWeightsType()));
+  return getChunkSize(sparse_tensor::getSparseTensorEncoding(getWeightsType()));
 }
 
 Value SparseContraction::getSums() const {

@@ -23,8 +23,8 @@ namespace omb::kernels {
 ///   packed[m, j, v] += rows[m, k] * weights[k, j * `block` + v]
 ///   out = linalg.unpack packed
 ///
-/// Convolutions have images whose planes, one for each channel, are one row, and
-/// coordinates that say how far from a window's first element one is:
+/// Convolutions have images whose planes, one for each channel, are one row,
+/// and coordinates that say how far from a window's first element one is:
 ///
 ///   out[n, p..., c] += images[n, steps * p + k] * weights[k, c]
 ///

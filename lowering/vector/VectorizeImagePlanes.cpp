@@ -69,8 +69,8 @@ private:
     to = memory.at(Value());
     Value groups = constant(getGroups());
     image = arith::DivUIOp::create(builder, loc, number, groups);
-    firstChannel = multiply(
-        arith::RemUIOp::create(builder, loc, number, groups), lanes);
+    firstChannel =
+        multiply(arith::RemUIOp::create(builder, loc, number, groups), lanes);
     channelsLeft = arith::SubIOp::create(builder, loc, constant(getChannels()),
                                          firstChannel);
     auto [begin, end] =
@@ -82,14 +82,13 @@ private:
   }
 
   void writeLine(Value line) {
-    SmallVector<Value> at = affine::AffineDelinearizeIndexOp::create(
-                                builder, loc, line, getBasis())
-                                .getResults();
+    SmallVector<Value> at =
+        affine::AffineDelinearizeIndexOp::create(builder, loc, line, getBasis())
+            .getResults();
     SmallVector<Value> place{image};
     Value isInside;
     for (unsigned dim = 0; dim + 1 < getRank(); ++dim)
-      place.push_back(
-          locate(dim, at[getRank() + dim], at[dim], isInside));
+      place.push_back(locate(dim, at[getRank() + dim], at[dim], isInside));
     Value lastPhase = at[getRank() - 1];
     Value start = multiply(line, getLength());
     emitTiles(builder, loc, constant(0), constant(getLength()), getLength(),
@@ -111,10 +110,10 @@ private:
     index = arith::SubIOp::create(builder, loc, index, constant(low));
     Value isHere = arith::CmpIOp::create(
         builder, loc, arith::CmpIPredicate::ult, index, constant(size));
-    isInside = isInside
-                   ? arith::AndIOp::create(builder, loc, isInside, isHere)
-                         .getResult()
-                   : isHere;
+    isInside =
+        isInside
+            ? arith::AndIOp::create(builder, loc, isInside, isHere).getResult()
+            : isHere;
     return index;
   }
 
@@ -135,8 +134,8 @@ private:
     square = transposeSquare(builder, loc, square);
     for (unsigned lane = 0; lane < lanes; ++lane) {
       Value channel = add(firstChannel, constant(lane));
-      Value at = add(add(multiply(channel, getLines() * getLength()), start),
-                     first);
+      Value at =
+          add(add(multiply(channel, getLines() * getLength()), start), first);
       store(square[lane], channel, {image, at}, count);
     }
   }
@@ -148,8 +147,8 @@ private:
       return vec::LoadOp::create(builder, loc, type, from, place);
     Value count = isWhole() ? constant(lanes) : channelsLeft;
     if (isInside)
-      count = arith::SelectOp::create(builder, loc, isInside, count,
-                                      constant(0));
+      count =
+          arith::SelectOp::create(builder, loc, isInside, count, constant(0));
     return vec::MaskedLoadOp::create(builder, loc, type, from, place,
                                      getMask(count), zeros);
   }
@@ -161,9 +160,9 @@ private:
     }
     Value positions = constant(count);
     if (!isWhole()) {
-      Value isChannel = arith::CmpIOp::create(builder, loc,
-                                              arith::CmpIPredicate::ult,
-                                              channel, constant(getChannels()));
+      Value isChannel =
+          arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult,
+                                channel, constant(getChannels()));
       positions = arith::SelectOp::create(builder, loc, isChannel, positions,
                                           constant(0));
     }
@@ -195,7 +194,6 @@ Executable omb::kernels::vectorizeImagePlanes(OpBuilder &builder,
                                               const ImagePlanes &planes,
                                               const VectorUnit &unit) {
   constexpr unsigned elementBytes = 4;
-  return ImagePlanesWriter(builder, kernel, planes,
-                           unit.getLanes(elementBytes))
+  return ImagePlanesWriter(builder, kernel, planes, unit.getLanes(elementBytes))
       .write();
 }
