@@ -135,15 +135,16 @@ def SparsifyConstants : Pass<"onnx-sparsify-constants", "::mlir::ModuleOp"> {
                          y : dense, x : dense, f mod 16 : dense)
 
     The mode "auto" does that where an estimate, of measured times, says that
-    the product or convolution becomes faster; "on" does it to all that is sparse already or
-    has at least `threshold` zeros; "off" to nothing. Above a half, the
-    threshold also says how much faster convolutions must become. The estimate is for the
-    kernels of CPUs, or for what `omb-lower-sparse-contractions` makes: loops on
-    other CPUs, and threads on GPUs. With `annotate`, products get a dictionary
+    the product or convolution becomes faster; "on" does it to all that is
+    sparse already or has at least `threshold` zeros; "off" to nothing. Above a
+    half, the threshold also says how much faster convolutions must become. The
+    estimate is for the kernels of CPUs, or for what
+    `omb-lower-sparse-contractions` makes of products: loops on other CPUs, and
+    threads on GPUs. With `annotate`, products and convolutions get a dictionary
     `onnx.sparse_estimate`, whether or not they become sparse: the form, whether
     it is taken, its share of the dense time, and the bytes that are stored in
-    it and dense. Of infinities and numbers
-    that are no numbers, products with zeros aren't computed then.
+    it and dense. Of infinities and numbers that are no numbers, products with
+    zeros aren't computed then.
   }];
   let options = [
     Option<"mode", "mode", "std::string", /*default=*/"\"auto\"",

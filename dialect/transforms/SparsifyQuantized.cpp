@@ -181,8 +181,7 @@ template <typename OpT> struct SparsifyProduct : OpRewritePattern<OpT> {
 private:
   static bool isSimple(MatMulOp) { return true; }
   static bool isSimple(GemmOp op) {
-    return op.getTransA() == 0 &&
-           (!op.getC() || op.getBeta() == 1);
+    return op.getTransA() == 0 && (!op.getC() || op.getBeta() == 1);
   }
   static bool isTransposed(MatMulOp) { return false; }
   static bool isTransposed(GemmOp op) { return op.getTransB() != 0; }
