@@ -282,9 +282,9 @@ private:
   /// What a 3x3 convolution takes with fewer multiplications.
   static constexpr double kWinograd = 0.6;
   /// What is beside the products, as a share of them, and for each element that
-  /// is read or written: both are turned.
-  static constexpr double kFixed = 0.15, kOfElement = 22;
-  static constexpr double kOfDensity = 2.4, kOfWindowDensity = 2.7;
+  /// is read or written: sparse ones turn both.
+  static constexpr double kOfDenseElement = 20, kOfElement = 22;
+  static constexpr Cost kPointCost{0.25, 2.4}, kWindowCost{0.15, 2.7};
 
   int64_t getTaps() const {
     return ShapedType::getNumElements(filters.drop_front(2));
@@ -296,7 +296,8 @@ private:
     return getPositions() * double(ShapedType::getNumElements(filters));
   }
   double getDense() const {
-    return getProducts() * (usesWinograd() ? kWinograd : 1);
+    return getProducts() * (usesWinograd() ? kWinograd : 1) +
+           kOfDenseElement * getElements();
   }
   bool isPointwise() const {
     return getTaps() == 1 &&
@@ -329,17 +330,20 @@ private:
     return double(llvm::alignTo(flat, lanes)) / double(positions);
   }
 
-  double getSparse() const {
-    if (encoded.isBlocked())
-      return getProducts() * encoded.cost;
+  /// Those that are read and written.
+  double getElements() const {
     double read = getPositions() * double(filters[1]);
     for (auto [stride, taps] : llvm::zip(strides, filters.drop_front(2)))
       read *= double(std::min(stride, taps));
-    double written = getPositions() * double(filters[0]);
-    double ofDensity = isPointwise() ? kOfDensity : kOfWindowDensity;
-    return getProducts() *
-               (kFixed + ofDensity * encoded.getDensity() * getWaste()) +
-           kOfElement * (read + written);
+    return read + getPositions() * double(filters[0]);
+  }
+
+  double getSparse() const {
+    const Cost &cost = isPointwise() ? kPointCost : kWindowCost;
+    double share = encoded.isBlocked()
+                       ? encoded.cost
+                       : cost.get(encoded.getDensity() * getWaste());
+    return getProducts() * share + kOfElement * getElements();
   }
 
   const Encoded &encoded;
