@@ -22,6 +22,10 @@ struct ToLinalgOptions : mlir::PassPipelineOptions<ToLinalgOptions> {
   Option<double> zeros{*this, "zeros",
                        llvm::cl::desc("The share of zeros that they have"),
                        llvm::cl::init(0.5)};
+  Option<std::string> sparseCosts{
+      *this, "sparse-costs",
+      llvm::cl::desc("What computes them: kernels, loops or threads"),
+      llvm::cl::init("kernels")};
 };
 
 /// Adds `omb-to-linalg`: omb-simplify and convert-onnx-to-linalg.

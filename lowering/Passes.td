@@ -329,6 +329,37 @@ def DensifyConstants : Pass<"omb-densify-constants", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
+def LowerSparseContractions
+    : Pass<"omb-lower-sparse-contractions", "::mlir::ModuleOp"> {
+  let summary = "Make loops of products with sparse weights, for any device";
+  let description = [{
+    Takes products of rows and a constant matrix of f32 of a sparse type, in the
+    formats of `omb-pack-sparse-contractions`. The constants are the same, but
+    each element of the result is computed on its own, in the body of a
+    `linalg.generic`, which any code generator takes:
+
+        for at = positions[n] .. positions[n + 1]
+          sum += values[at] * rows[m, coordinates[at]]
+
+    With `threads`, neighbors in the generic's loops are rows, of which there
+    must be 32 or an unknown number, so that the threads of a GPU that run as
+    one read neighbors in memory; rows are transposed for that. Of blocks of
+    channels, neighbors are channels in any case.
+  }];
+  let options = [
+    Option<"threads", "threads", "bool", /*default=*/"false",
+           "For a device with a thread for each element of the result">,
+    Option<"explain", "explain", "bool", /*default=*/"false",
+           "Remark of each sum of sparse weights that isn't lowered why it isn't">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect",
+    "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def PackSparseContractions
     : Pass<"omb-pack-sparse-contractions", "::mlir::ModuleOp">,
       VectorUnitOptions {
@@ -353,8 +384,31 @@ def PackSparseContractions
 
         packed[m, j, v] += rows[m, k] * weights[k, j * block + v]
         out = linalg.unpack packed
+
+    Convolutions of images with the channels second get them last, as
+    omb-convert-layout does it. Those with filters of one position and without
+    strides are products of rows, the positions. Of others, the elements of a
+    channel and a phase (what is a stride apart), with their padding, are a
+    plane, and the planes of an image a row; an element of a filter is k elements
+    behind the first one of a window, wherever that is:
+
+        planes[n, c, a..., q...] = (tensor.pad images)[n, q... * strides + a, c]
+        rows = tensor.insert_slice (tensor.collapse_shape planes)
+        out[n, p..., f] += rows[n, steps * p + k] * weights[k, f]
+
+    with weights of the encoding
+
+        (k, f) -> (k floordiv chunk : dense, f : dense, k mod chunk : compressed)
+
+    where a chunk are the planes of as many channels as a tile's part of stays
+    in the first cache.
+
+    Values that all are integers from -128 to 127 are stored as bytes, and
+    others in the type `narrow`, if one is given. Kernels widen them.
   }];
   let options = vectorUnit # [
+    Option<"narrow", "narrow", "std::string", /*default=*/"\"\"",
+           "The type that values are stored in: bf16, f16 or empty">,
     Option<"explain", "explain", "bool", /*default=*/"false",
            "Remark of each sum of sparse weights that isn't packed why it isn't">
   ];

@@ -129,16 +129,86 @@ def SparsifyConstants : Pass<"onnx-sparsify-constants", "::mlir::ModuleOp"> {
         // for a k, 16 channels next to each other
         (k, n) -> (n floordiv 16 : dense, k : compressed, n mod 16 : dense)
 
+    So do filters of a `Conv` without groups, of images of known size, or of one
+    position and no strides: of each feature, or, of one position, of 16
+    features,
+
+        (f, c, y, x) -> (f : dense, c : compressed(nonunique),
+                         y : singleton(nonunique, soa), x : singleton(soa))
+        (f, c, y, x) -> (f floordiv 16 : dense, c : compressed,
+                         y : dense, x : dense, f mod 16 : dense)
+
     The mode "auto" does that where an estimate, of measured times, says that
-    the product becomes faster; "on" does it to all that is sparse already or
-    has at least `threshold` zeros; "off" to nothing. Of infinities and numbers
-    that are no numbers, products with zeros aren't computed then.
+    the product or convolution becomes faster; "on" does it to all that is
+    sparse already or has at least `threshold` zeros; "off" to nothing. Above a
+    half, the threshold also says how much faster convolutions must become. The
+    estimate is for the kernels of CPUs, or for what
+    `omb-lower-sparse-contractions` makes of products: loops on other CPUs, and
+    threads on GPUs. With `annotate`, products and convolutions get a dictionary
+    `onnx.sparse_estimate`, whether or not they become sparse: the form, whether
+    it is taken, its share of the dense time, and the bytes that are stored in
+    it and dense. Of infinities and numbers that are no numbers, products with
+    zeros aren't computed then.
   }];
   let options = [
     Option<"mode", "mode", "std::string", /*default=*/"\"auto\"",
            "off, auto or on">,
     Option<"threshold", "threshold", "double", /*default=*/"0.5",
+           "The share of zeros that weights have at least">,
+    Option<"costsOf", "costs", "std::string", /*default=*/"\"kernels\"",
+           "How products are computed: by kernels, loops or threads">,
+    Option<"annotate", "annotate", "bool", /*default=*/"false",
+           "Say of each product in an attribute what was estimated">
+  ];
+}
+
+def SparsifyQuantized : Pass<"onnx-sparsify-quantized", "::mlir::ModuleOp"> {
+  let summary = "Multiply by mostly zero quantized weights without their zeros";
+  let description = [{
+    A product whose second factor is `DequantizeLinear` of a constant matrix of
+    bytes, of which at least the share `threshold` is the zero point, becomes
+    one of f32 with a sparse constant of the bytes less their zero points. The
+    scales, one for all or one for each channel, come after it:
+
+        MatMul(x, DequantizeLinear(w, s, z)) -> Mul(MatMul(x, w - z), s)
+
+    Where the first factor is dequantized, too, its scale, of all elements, goes
+    the same way, and its zero point is subtracted before the product: sums are
+    of integers, and exact as long as they are below 2^24.
+  }];
+  let options = [
+    Option<"threshold", "threshold", "double", /*default=*/"0.5",
            "The share of zeros that weights have at least">
+  ];
+}
+
+def ConvertSparseConstants
+    : Pass<"onnx-convert-sparse-constants", "::mlir::ModuleOp"> {
+  let summary = "Give sparse constants another format";
+  let description = [{
+    Sparse constant matrices [k, n], of any format, get the type of another one:
+
+        coo  (k, n) -> (k : compressed(nonunique), n : singleton(soa))
+        csr  (k, n) -> (k : dense, n : compressed)
+        csc  (k, n) -> (n : dense, k : compressed)
+        bsr  (k, n) -> (k floordiv R : dense, n floordiv C : compressed,
+                        k mod R : dense, n mod C : dense)
+        nm   (k, n) -> (n : dense, k floordiv M : dense, k mod M : structured[N, M])
+
+    Constants that something other than an op of this dialect uses stay. One
+    that doesn't fit is an error: of sizes that aren't multiples of a block's or
+    a group's, or, for nm, with more values in a group than it keeps.
+  }];
+  let options = [
+    Option<"to", "to", "std::string", /*default=*/"\"csc\"",
+           "coo, csr, csc, bsr or nm">,
+    Option<"blockRows", "block-rows", "int64_t", /*default=*/"1",
+           "R of bsr">,
+    Option<"blockColumns", "block-columns", "int64_t", /*default=*/"16",
+           "C of bsr">,
+    Option<"kept", "kept", "int64_t", /*default=*/"2",
+           "N of nm: the values of a group that are stored">,
+    Option<"group", "group", "int64_t", /*default=*/"4", "M of nm">
   ];
 }
 
@@ -147,11 +217,11 @@ def DensifyConstants : Pass<"onnx-densify-constants", "::mlir::ModuleOp"> {
   let description = [{
     Gives every op that has no sparse lowering the ordinary tensor in place of a
     constant of a type with a `#sparse_tensor.encoding`. What is left sparse are
-    the second operands of `MatMul` and `Gemm`, in the forms that
+    the second operands of `MatMul`, `Gemm` and `Conv`, in the forms that
     `onnx-sparsify-constants` chooses. One constant becomes one dense one,
     however many ops read it.
 
-    With `keep-factors`, matrices that may be given such a form stay as they
+    With `keep-factors`, matrices and filters that may be given such a form stay as they
     are: what other constants hold, passes look for in dense ones.
   }];
   let options = [

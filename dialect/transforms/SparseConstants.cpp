@@ -3,6 +3,7 @@
 #include "dialect/transforms/SparseConstants.h"
 
 #include "dialect/ir/SparseTypes.h"
+#include "dialect/ir/ops/Convolution.h"
 #include "dialect/ir/ops/DataMovement.h"
 #include "dialect/ir/ops/Matmul.h"
 
@@ -30,11 +31,48 @@ SparseTensorEncodingAttr omb::onnx::getBlockEncoding(MLIRContext *context) {
       AffineMap(), /*posWidth=*/0, /*crdWidth=*/0);
 }
 
+SparseTensorEncodingAttr omb::onnx::getFilterEncoding(MLIRContext *context,
+                                                      int64_t rank) {
+  using Property = LevelPropNonDefault;
+  auto getLevel = [](LevelFormat format, std::vector<Property> properties) {
+    return *LevelType::buildLvlType(format, properties);
+  };
+  SmallVector<LevelType> levels{
+      LevelFormat::Dense,
+      getLevel(LevelFormat::Compressed, {Property::Nonunique})};
+  while (int64_t(levels.size()) + 1 < rank)
+    levels.push_back(
+        getLevel(LevelFormat::Singleton, {Property::Nonunique, Property::SoA}));
+  levels.push_back(getLevel(LevelFormat::Singleton, {Property::SoA}));
+  return SparseTensorEncodingAttr::get(
+      context, levels, AffineMap::getMultiDimIdentityMap(rank, context),
+      AffineMap(), /*posWidth=*/0, /*crdWidth=*/0);
+}
+
+SparseTensorEncodingAttr omb::onnx::getFilterBlockEncoding(MLIRContext *context,
+                                                           int64_t rank) {
+  SmallVector<LevelType> levels(rank + 1, LevelType(LevelFormat::Dense));
+  levels[1] = LevelFormat::Compressed;
+  SmallVector<AffineExpr> exprs;
+  for (int64_t dim = 0; dim < rank; ++dim)
+    exprs.push_back(getAffineDimExpr(dim, context));
+  AffineExpr feature = exprs[0];
+  exprs[0] = feature.floorDiv(kBlockChannels);
+  exprs.push_back(feature % kBlockChannels);
+  return SparseTensorEncodingAttr::get(
+      context, levels, AffineMap::get(rank, 0, exprs, context), AffineMap(),
+      /*posWidth=*/0, /*crdWidth=*/0);
+}
+
 bool omb::onnx::isSecondFactor(OpOperand &operand) {
   Operation *op = operand.getOwner();
   auto type = dyn_cast<RankedTensorType>(operand.get().getType());
-  if (!type || type.getRank() != 2 || !type.hasStaticShape() ||
-      !type.getElementType().isF32() || type.getNumElements() == 0)
+  if (!type || !type.hasStaticShape() || !type.getElementType().isF32() ||
+      type.getNumElements() == 0)
+    return false;
+  if (isa<ConvOp>(op))
+    return operand.getOperandNumber() == 1 && type.getRank() >= 3;
+  if (type.getRank() != 2)
     return false;
   if (isa<MatMulOp, GemmOp>(op))
     return operand.getOperandNumber() == 1;
@@ -42,11 +80,30 @@ bool omb::onnx::isSecondFactor(OpOperand &operand) {
          llvm::all_of(op->getUses(), isSecondFactor);
 }
 
+/// Whether a kernel with sparse filters can read the images of `op`: where an
+/// element of a filter is multiplied is a number if the images' size is one.
+static bool readsFittingImages(ConvOp op) {
+  auto images = dyn_cast<RankedTensorType>(op.getX().getType());
+  auto filters = cast<RankedTensorType>(op.getW().getType());
+  if (!images || images.getRank() != filters.getRank() || op.getGroup() != 1 ||
+      !images.getElementType().isF32() ||
+      images.getDimSize(1) != filters.getDimSize(1))
+    return false;
+  auto isOne = [](int64_t number) { return number == 1; };
+  bool isPointwise = llvm::all_of(filters.getShape().drop_front(2), isOne);
+  bool hasSteps = op.getStrides() && !llvm::all_of(*op.getStrides(), isOne);
+  return (isPointwise && !hasSteps) ||
+         !ShapedType::isDynamicShape(images.getShape().drop_front(2));
+}
+
 bool omb::onnx::mayBeSparse(OpOperand &operand) {
   Operation *op = operand.getOwner();
+  if (!isSecondFactor(operand))
+    return false;
+  if (auto convolution = dyn_cast<ConvOp>(op))
+    return readsFittingImages(convolution);
   auto gemm = dyn_cast<GemmOp>(op);
-  if (!isa<MatMulOp, GemmOp>(op) || !isSecondFactor(operand) ||
-      (gemm && gemm.getTransA()))
+  if (!isa<MatMulOp, GemmOp>(op) || (gemm && gemm.getTransA()))
     return false;
   auto other = dyn_cast<RankedTensorType>(op->getOperand(0).getType());
   return other && other.getRank() >= 2 && other.getElementType().isF32();
@@ -56,10 +113,14 @@ bool omb::onnx::isLoweredSparse(OpOperand &operand) {
   auto type = dyn_cast<RankedTensorType>(operand.get().getType());
   if (!type || !isSparse(type) || !mayBeSparse(operand))
     return false;
+  MLIRContext *context = type.getContext();
+  if (isa<ConvOp>(operand.getOwner()))
+    return type.getEncoding() == getFilterEncoding(context, type.getRank()) ||
+           type.getEncoding() ==
+               getFilterBlockEncoding(context, type.getRank());
   if (auto gemm = dyn_cast<GemmOp>(operand.getOwner()))
     if (gemm.getTransB())
       return false;
-  MLIRContext *context = type.getContext();
   return type.getEncoding() == getChannelEncoding(context) ||
          type.getEncoding() == getBlockEncoding(context);
 }

@@ -21,15 +21,26 @@ getChannelEncoding(mlir::MLIRContext *context);
 mlir::sparse_tensor::SparseTensorEncodingAttr
 getBlockEncoding(mlir::MLIRContext *context);
 
+/// The encoding of filters of a convolution, [features, channels, taps...],
+/// whose features store the elements that aren't zero each for itself.
+mlir::sparse_tensor::SparseTensorEncodingAttr
+getFilterEncoding(mlir::MLIRContext *context, int64_t rank);
+
+/// The same for blocks of kBlockChannels features, where there is one tap.
+mlir::sparse_tensor::SparseTensorEncodingAttr
+getFilterBlockEncoding(mlir::MLIRContext *context, int64_t rank);
+
 /// Whether `operand` is lowered as it is: sparse, in one of these formats.
 bool isLoweredSparse(mlir::OpOperand &operand);
 
 /// Whether `operand` is a matrix of f32 whose only use is, as it is or
-/// transposed, as the second factor of products.
+/// transposed, as the second factor of products, or the filters of
+/// convolutions.
 bool isSecondFactor(mlir::OpOperand &operand);
 
 /// Whether `operand` can be lowered sparse: the second factor of a product of
-/// matrices of f32.
+/// matrices of f32, or the filters of a convolution without groups, of images
+/// of f32 whose size is known where filters have several taps or strides.
 bool mayBeSparse(mlir::OpOperand &operand);
 
 } // namespace omb::onnx

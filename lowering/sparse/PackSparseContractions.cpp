@@ -1,8 +1,8 @@
 //===- PackSparseContractions.cpp - omb-pack-sparse-contractions ----------===//
 
 #include "lowering/Passes.h"
-#include "lowering/sparse/SparseWeights.h"
-#include "lowering/vector/ChannelContraction.h"
+#include "lowering/sparse/SparseConvolution.h"
+#include "lowering/sparse/SparseProduct.h"
 #include "lowering/vector/Outliner.h"
 #include "lowering/vector/SparseTile.h"
 
@@ -22,66 +22,22 @@ namespace omb {
 
 namespace {
 
-/// A product of rows [m, k] and a sparse constant [k, n] of f32.
-struct SparseProduct {
-  ChannelContraction contraction;
-  SparseWeights weights;
-};
-
-} // namespace
-
-/// The product that `op` is; fails with the reason where it is something else.
-static FailureOr<SparseProduct>
-matchSparse(linalg::LinalgOp op, function_ref<void(const Twine &)> why) {
-  auto fail = [&](const Twine &reason) {
-    why(reason);
-    return failure();
-  };
-  FailureOr<ChannelContraction> found = ChannelContraction::match(op, why);
-  if (failed(found))
-    return failure();
-  SparseElementsAttr elements = getSparseElements(found->weights->get());
-  if (!elements)
-    return fail("has no sparse constant as its weights");
-  if (found->positions.size() != 1 || found->reductions.size() != 1 ||
-      !found->batches.empty())
-    return fail("isn't a product of matrices");
-  MLIRContext *context = op.getContext();
-  AffineExpr row = getAffineDimExpr(found->positions[0], context),
-             inner = getAffineDimExpr(found->reductions[0], context),
-             channel = getAffineDimExpr(found->channel, context);
-  if (op.getMatchingIndexingMap(found->input).getResults() !=
-      ArrayRef<AffineExpr>{row, inner})
-    return fail("has rows that aren't next to each other");
-  if (op.getMatchingIndexingMap(found->weights).getResults() !=
-      ArrayRef<AffineExpr>{inner, channel})
-    return fail("has transposed sparse weights");
-  if (!getElementTypeOrSelf(op.getDpsInits()[0].getType()).isF32())
-    return fail("isn't of f32");
-  if (!isZeroFill(op.getDpsInits()[0]))
-    return fail("doesn't start at zero");
-  FailureOr<SparseWeights> weights = SparseWeights::get(elements);
-  if (failed(weights))
-    return fail("has weights in a format without a kernel");
-  return SparseProduct{*found, *weights};
-}
-
-namespace {
-
 /// Makes of
 ///
 ///   out[m, n] += rows[m, k] * weights[k, n]
 ///
 /// with constant weights what lowering/vector/SparseContraction.h says.
 struct PackSparseContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
-  PackSparseContraction(MLIRContext *context, VectorUnit unit)
-      : OpInterfaceRewritePattern(context), unit(unit) {}
+  /// `narrow`: what values are rounded to; null: f32.
+  PackSparseContraction(MLIRContext *context, VectorUnit unit, FloatType narrow)
+      : OpInterfaceRewritePattern(context), unit(unit), narrow(narrow) {}
 
   LogicalResult matchAndRewrite(linalg::LinalgOp op,
                                 PatternRewriter &rewriter) const override {
-    FailureOr<SparseProduct> found = matchSparse(op, [&](const Twine &why) {
-      (void)rewriter.notifyMatchFailure(op, why);
-    });
+    FailureOr<SparseProduct> found =
+        SparseProduct::match(op, [&](const Twine &why) {
+          (void)rewriter.notifyMatchFailure(op, why);
+        });
     if (failed(found))
       return failure();
     auto &[contraction, weights] = *found;
@@ -91,6 +47,7 @@ struct PackSparseContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
     SparseTile tile = SparseTile::get(unit, rows[0], rows[1]);
     if (weights.block == 1)
       weights.pad(tile.getMultiple(), rows[1]);
+    weights.chooseStorage(narrow);
     Value assembled = weights.assemble(rewriter, op.getLoc(), type);
     rewriter.replaceOp(
         op,
@@ -182,6 +139,7 @@ private:
   }
 
   VectorUnit unit;
+  FloatType narrow;
 };
 
 struct PackSparseContractions
@@ -190,24 +148,40 @@ struct PackSparseContractions
 
   void runOnOperation() override {
     if (explain)
-      remarkOthers();
-    RewritePatternSet patterns(&getContext());
-    patterns.add<PackSparseContraction>(
-        &getContext(), VectorUnit{vectorBytes, vectorRegisters, vectorDotBytes,
-                                  vectorDotBFloats});
-    FrozenRewritePatternSet frozen(std::move(patterns));
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      walkAndApplyPatterns(function, frozen);
+      remarkOtherSparseSums(getOperation());
+    FailureOr<FloatType> type = parseNarrow();
+    if (failed(type))
+      return signalPassFailure();
+    VectorUnit unit{vectorBytes, vectorRegisters, vectorDotBytes,
+                    vectorDotBFloats};
+    // Some convolutions become products of rows.
+    apply([&](RewritePatternSet &patterns) {
+      populateSparseConvolutionPatterns(patterns,
+                                        SparseTile::getMostImageRows(unit));
+    });
+    apply([&](RewritePatternSet &patterns) {
+      patterns.add<PackSparseContraction>(&getContext(), unit, *type);
+    });
   }
 
 private:
-  /// Says of each sum with sparse weights that isn't packed why it isn't.
-  void remarkOthers() {
-    getOperation().walk([&](linalg::LinalgOp op) {
-      if (llvm::any_of(op.getDpsInputs(), getSparseElements))
-        (void)matchSparse(op,
-                          [&](const Twine &why) { op->emitRemark() << why; });
-    });
+  FailureOr<FloatType> parseNarrow() {
+    if (narrow.empty())
+      return FloatType();
+    if (narrow == "bf16")
+      return FloatType(BFloat16Type::get(&getContext()));
+    if (narrow == "f16")
+      return FloatType(Float16Type::get(&getContext()));
+    return getOperation().emitError()
+           << "narrow is bf16, f16 or empty, not " << narrow;
+  }
+
+  void apply(function_ref<void(RewritePatternSet &)> populate) {
+    RewritePatternSet patterns(&getContext());
+    populate(patterns);
+    FrozenRewritePatternSet frozen(std::move(patterns));
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      walkAndApplyPatterns(function, frozen);
   }
 };
 

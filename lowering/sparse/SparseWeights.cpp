@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -49,21 +50,52 @@ static int64_t getBlockSize(SparseTensorEncodingAttr encoding) {
   return size.getValue();
 }
 
+SparseTensorEncodingAttr omb::getChunkEncoding(MLIRContext *context,
+                                               int64_t chunk) {
+  AffineExpr k, n;
+  bindDims(context, k, n);
+  LevelType dense(LevelFormat::Dense), compressed(LevelFormat::Compressed);
+  return SparseTensorEncodingAttr::get(
+      context, {dense, dense, compressed},
+      AffineMap::get(2, 0, {k.floorDiv(chunk), n, k % chunk}, context),
+      AffineMap(), /*posWidth=*/0, /*crdWidth=*/0);
+}
+
+int64_t omb::getChunkSize(SparseTensorEncodingAttr encoding) {
+  AffineMap map = encoding.getDimToLvl();
+  if (map.getNumResults() != 3)
+    return 0;
+  auto first = dyn_cast<AffineBinaryOpExpr>(map.getResult(0));
+  auto size = first ? dyn_cast<AffineConstantExpr>(first.getRHS())
+                    : AffineConstantExpr();
+  if (!size || size.getValue() <= 0)
+    return 0;
+  auto chunks = getChunkEncoding(encoding.getContext(), size.getValue());
+  bool isOfChunks = chunks.getDimToLvl() == map &&
+                    chunks.getLvlTypes() == encoding.getLvlTypes();
+  return isOfChunks ? size.getValue() : 0;
+}
+
 FailureOr<omb::SparseWeights>
 omb::SparseWeights::get(SparseElementsAttr elements) {
   auto type = cast<RankedTensorType>(elements.getType());
   SparseWeights weights;
-  if (type.getRank() != 2 || !type.getElementType().isF32() ||
-      (weights.block = getBlockSize(getSparseTensorEncoding(type))) == 0 ||
-      type.getDimSize(1) % weights.block != 0)
+  if (type.getRank() != 2 || !type.getElementType().isF32())
     return failure();
+  weights.chunk = getChunkSize(getSparseTensorEncoding(type));
+  if (weights.chunk == 0)
+    weights.block = getBlockSize(getSparseTensorEncoding(type));
+  if (weights.block == 0 || type.getDimSize(1) % weights.block != 0)
+    return failure();
+  // Without chunks, there is one.
+  int64_t chunk = weights.chunk == 0 ? type.getDimSize(0) : weights.chunk;
   // A coordinate and a position are numbers of 32 bits.
   constexpr int64_t most = std::numeric_limits<int32_t>::max();
   int64_t count = elements.getValues().getNumElements();
   if (type.getDimSize(0) > most || count > most / weights.block)
     return failure();
-  weights.isNarrow =
-      type.getDimSize(0) <= 1 + std::numeric_limits<uint16_t>::max();
+  weights.storage = type.getElementType();
+  weights.isNarrow = chunk <= 1 + std::numeric_limits<uint16_t>::max();
 
   auto indices = llvm::to_vector(elements.getIndices().getValues<uint64_t>());
   auto numbers = llvm::to_vector(elements.getValues().getValues<float>());
@@ -75,10 +107,13 @@ omb::SparseWeights::get(SparseElementsAttr elements) {
   };
   if (!llvm::is_sorted(order, isBefore))
     llvm::stable_sort(order, isBefore);
+  int64_t ofChunk = type.getDimSize(1) / weights.block;
   auto getOuter = [&](int64_t at) {
-    return indices[2 * at + 1] / weights.block;
+    return int64_t(indices[2 * at]) / chunk * ofChunk +
+           int64_t(indices[2 * at + 1]) / weights.block;
   };
-  SmallVector<int64_t> starts(type.getDimSize(1) / weights.block + 1, 0);
+  int64_t chunks = llvm::divideCeil(type.getDimSize(0), chunk);
+  SmallVector<int64_t> starts(chunks * ofChunk + 1, 0);
   for (int64_t at : order)
     ++starts[getOuter(at) + 1];
   std::partial_sum(starts.begin(), starts.end(), starts.begin());
@@ -94,7 +129,7 @@ omb::SparseWeights::get(SparseElementsAttr elements) {
       int64_t at = sorted[number];
       if (last != indices[2 * at]) {
         last = indices[2 * at];
-        weights.coordinates.push_back(*last);
+        weights.coordinates.push_back(*last % chunk);
         weights.values.append(weights.block, 0.0f);
       }
       weights.values[weights.values.size() - weights.block +
@@ -134,6 +169,25 @@ void omb::SparseWeights::pad(int64_t count, int64_t inner) {
   values = std::move(padded.values);
 }
 
+void omb::SparseWeights::chooseStorage(FloatType narrow) {
+  auto isByte = [](float value) {
+    return value >= -128 && value <= 127 && value == std::rint(value);
+  };
+  if (llvm::all_of(values, isByte))
+    storage = IntegerType::get(storage.getContext(), 8);
+  else if (narrow)
+    storage = narrow;
+}
+
+/// The bits of `value`, rounded to a float of 16 bits.
+static uint16_t getNarrowBits(float value, FloatType type) {
+  bool losesInfo;
+  APFloat rounded(value);
+  rounded.convert(type.getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                  &losesInfo);
+  return rounded.bitcastToAPInt().getZExtValue();
+}
+
 /// A constant of these numbers, one at least, as `T`.
 template <typename T, typename From>
 static Value createNumbers(OpBuilder &builder, Location loc, Type element,
@@ -149,15 +203,10 @@ static Value createNumbers(OpBuilder &builder, Location loc, Type element,
       });
 }
 
-Value omb::SparseWeights::assemble(OpBuilder &builder, Location loc,
-                                   RankedTensorType type) const {
+omb::SparseWeights::Buffers
+omb::SparseWeights::createBuffers(OpBuilder &builder, Location loc) const {
   auto i32 = builder.getI32Type();
   auto i16 = builder.getI16Type();
-  auto withoutSize = [&](Value numbers) -> Value {
-    auto dynamic = RankedTensorType::get(ShapedType::kDynamic,
-                                         getElementTypeOrSelf(numbers));
-    return tensor::CastOp::create(builder, loc, dynamic, numbers);
-  };
   Value starts = createNumbers<int32_t>(builder, loc, i32, "positions",
                                         ArrayRef(positions));
   Value at = isNarrow
@@ -165,16 +214,38 @@ Value omb::SparseWeights::assemble(OpBuilder &builder, Location loc,
                                            ArrayRef(coordinates))
                  : createNumbers<int32_t>(builder, loc, i32, "coordinates",
                                           ArrayRef(coordinates));
-  Value stored = createNumbers<float>(builder, loc, type.getElementType(),
-                                      "values", ArrayRef(values));
+  return {starts, at, createValues(builder, loc)};
+}
+
+Value omb::SparseWeights::createValues(OpBuilder &builder, Location loc) const {
+  StringRef name = "values";
+  if (storage.isF32())
+    return createNumbers<float>(builder, loc, storage, name, ArrayRef(values));
+  auto narrow = dyn_cast<FloatType>(storage);
+  if (!narrow)
+    return createNumbers<int8_t>(builder, loc, storage, name, ArrayRef(values));
+  SmallVector<uint16_t> bits(llvm::map_range(
+      values, [&](float value) { return getNarrowBits(value, narrow); }));
+  return createNumbers<uint16_t>(builder, loc, storage, name, ArrayRef(bits));
+}
+
+Value omb::SparseWeights::assemble(OpBuilder &builder, Location loc,
+                                   RankedTensorType type) const {
+  auto withoutSize = [&](Value numbers) -> Value {
+    auto dynamic = RankedTensorType::get(ShapedType::kDynamic,
+                                         getElementTypeOrSelf(numbers));
+    return tensor::CastOp::create(builder, loc, dynamic, numbers);
+  };
+  Buffers buffers = createBuffers(builder, loc);
   auto encoding = getSparseTensorEncoding(type);
   auto assembled = RankedTensorType::get(
-      type.getShape(), type.getElementType(),
+      type.getShape(), storage,
       SparseTensorEncodingAttr::get(
           builder.getContext(), encoding.getLvlTypes(), encoding.getDimToLvl(),
           encoding.getLvlToDim(), /*posWidth=*/32,
           /*crdWidth=*/isNarrow ? 16 : 32));
-  return AssembleOp::create(builder, loc, assembled,
-                            ValueRange{starts, withoutSize(at)},
-                            withoutSize(stored));
+  return AssembleOp::create(
+      builder, loc, assembled,
+      ValueRange{buffers.positions, withoutSize(buffers.coordinates)},
+      withoutSize(buffers.values));
 }

@@ -3,6 +3,7 @@
 #include "lowering/Passes.h"
 #include "lowering/vector/Kernels.h"
 #include "lowering/vector/ReadNarrowed.h"
+#include "lowering/vector/SparseContraction.h"
 #include "lowering/vector/Winograd.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -24,7 +25,8 @@ namespace omb {
 /// Whether `value` is a packed product, perhaps in another shape, or what
 /// omb-winograd-convolutions made of one.
 static bool isProduct(Value value) {
-  if (omb::kernels::isWinogradOutput(value))
+  if (omb::kernels::isWinogradOutput(value) ||
+      omb::kernels::isImageProduct(value))
     return true;
   if (auto reshape = value.getDefiningOp<tensor::ExpandShapeOp>())
     value = reshape.getSrc();
@@ -113,8 +115,10 @@ static bool isKernel(Value value) {
 static bool isCollapsedKernel(OpOperand *operand) {
   auto reshape = operand->get().getDefiningOp<tensor::CollapseShapeOp>();
   auto user = dyn_cast<linalg::GenericOp>(operand->getOwner());
+  // What others read, too, can't have an epilogue.
   return reshape && user && linalg::isElementwise(user) &&
-         reshape->hasOneUse() && isKernel(reshape.getSrc());
+         reshape->hasOneUse() && reshape.getSrc().hasOneUse() &&
+         isKernel(reshape.getSrc());
 }
 
 /// Whether `operand` is a product, or what becomes part of its epilogue, in

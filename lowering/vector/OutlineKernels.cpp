@@ -96,8 +96,10 @@ static void cloneSums(OpBuilder &builder, const Contraction &contraction,
   builder.clone(*fill, map);
   cloneConstants(builder, product, map);
   builder.clone(*product, map);
-  mapEmpty(builder, unpack.getDest(), sizes, map);
-  builder.clone(*unpack, map);
+  if (unpack) {
+    mapEmpty(builder, unpack.getDest(), sizes, map);
+    builder.clone(*unpack, map);
+  }
   cloneEpilogue(builder, contraction.epilogue, map, sizes);
 }
 
@@ -172,7 +174,7 @@ static void cloneProduct(OpBuilder &builder,
     mapEmpty(builder, pack.getDest(), sizes, map);
     clonePack(builder, pack, map);
   }
-  // The result's rows, or the tiles of them.
+  // The images, the result's rows, or the tiles of them.
   SmallVector<Value> first;
   if (cast<RankedTensorType>(fill.output().getType()).isDynamicDim(0))
     first.push_back(tensor::DimOp::create(
@@ -187,17 +189,19 @@ static void outline(Outliner &outliner, const SparseContraction &contraction) {
   auto weights = contraction.weights;
   auto pack = contraction.pack;
   auto epilogue = contraction.epilogue;
+  auto fill = contraction.fill;
   Value result = contraction.getResult();
   SmallVector<Value> tensors{contraction.getInput(), contraction.getPositions(),
                              contraction.getCoordinates(),
                              contraction.getValues()};
-  addOthers(epilogue, unpack.getResult(), tensors);
+  addOthers(epilogue, contraction.getSums(), tensors);
   KernelSource source{
       product->getLoc(),
       tensors,
       /*indices=*/{},
       result,
-      getSizes(result.getDefiningOp(), unpack.getDest()),
+      getSizes(result.getDefiningOp(),
+               unpack ? unpack.getDest() : fill.output()),
       [&](OpBuilder &builder, IRMapping &map, ValueRange sizes) {
         cloneProduct(builder, contraction, map, sizes);
       }};
@@ -225,6 +229,36 @@ static void outline(Outliner &outliner, linalg::PackOp pack) {
       }};
   outliner.outline(source);
   pack.erase();
+}
+
+/// Planes of images, which several convolutions may read.
+static void outline(Outliner &outliner, const ImagePlanes &planes) {
+  auto pad = planes.pad;
+  auto copy = planes.copy;
+  auto collapse = planes.collapse;
+  auto insert = planes.insert;
+  KernelSource source{
+      copy.getLoc(),
+      {planes.getSource()},
+      /*indices=*/{},
+      insert.getResult(),
+      getSizes(insert, insert.getDest()),
+      [&](OpBuilder &builder, IRMapping &map, ValueRange sizes) {
+        clonePadding(builder, pad, map);
+        mapEmpty(builder, copy.getDpsInits()[0], sizes, map);
+        builder.clone(*copy, map);
+        builder.clone(*collapse, map);
+        mapEmpty(builder, insert.getDest(), sizes, map);
+        // The number of images is the only dynamic size.
+        for (Value size : insert.getSizes())
+          map.map(size, sizes.front());
+        builder.clone(*insert, map);
+      }};
+  outliner.outline(source);
+  for (Operation *op : {insert.getOperation(), collapse.getOperation(),
+                        copy.getOperation(), pad.getOperation()})
+    if (op && op->use_empty())
+      op->erase();
 }
 
 //===----------------------------------------------------------------------===//
@@ -341,6 +375,8 @@ struct OutlineKernels : omb::impl::OutlineKernelsBase<OutlineKernels> {
   void runOnOperation() override {
     Outliner outliner(getOperation());
     outlineLanes(outliner);
+    outlineAll<ImagePlanes, tensor::InsertSliceOp>(outliner);
+    outlineAll<SparseContraction, linalg::GenericOp>(outliner);
     outlineAll<SparseContraction, linalg::UnPackOp>(outliner);
     outlineAll<PackedContraction, linalg::UnPackOp>(outliner);
     outlineAll<WinogradInput, linalg::WinogradInputTransformOp>(outliner);

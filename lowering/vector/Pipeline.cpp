@@ -13,6 +13,7 @@ void omb::buildToVectorPipeline(OpPassManager &passes,
   PackSparseContractionsOptions sparse;
   sparse.vectorBytes = options.vectorBytes;
   sparse.vectorRegisters = options.vectorRegisters;
+  sparse.narrow = options.narrow;
   passes.addPass(createPackSparseContractions(sparse));
   passes.addPass(createDensifyConstants());
   passes.addPass(createConvertLayout());

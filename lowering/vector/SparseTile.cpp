@@ -16,19 +16,35 @@ static constexpr int64_t kMostSingleRows = 3;
 /// read in any order.
 static constexpr int64_t kTileBytes = 1 << 20;
 
+static constexpr int64_t kElementBytes = 4;
+static constexpr int64_t kMostVectors = 4;
+static constexpr int64_t kMostImageVectors = 8;
+
+int64_t SparseTile::getMostImageRows(const VectorUnit &unit) {
+  return unit.getLanes(kElementBytes) * kMostImageVectors;
+}
+
+/// As few vectors as make all tiles of `rows` rows alike.
+static SparseTile divide(int64_t rows, unsigned lanes, int64_t mostVectors) {
+  int64_t vectors = std::max<int64_t>(llvm::divideCeil(rows, lanes), 1);
+  int64_t tiles = llvm::divideCeil(vectors, mostVectors);
+  return {lanes, static_cast<unsigned>(llvm::divideCeil(vectors, tiles))};
+}
+
+SparseTile SparseTile::getOfImage(const VectorUnit &unit, int64_t rows) {
+  return divide(rows, unit.getLanes(kElementBytes), kMostImageVectors);
+}
+
 SparseTile SparseTile::get(const VectorUnit &unit, int64_t rows,
                            int64_t inner) {
-  constexpr int64_t elementBytes = 4, mostVectors = 4;
   bool isDynamic = ShapedType::isDynamic(rows);
   if (!isDynamic && rows <= kMostSingleRows)
     return {1, 1};
-  unsigned lanes = unit.getLanes(elementBytes, rows);
+  unsigned lanes = unit.getLanes(kElementBytes, rows);
   int64_t most = std::clamp<int64_t>(
-      kTileBytes / std::max<int64_t>(inner * lanes * elementBytes, 1), 1,
-      mostVectors);
+      kTileBytes / std::max<int64_t>(inner * lanes * kElementBytes, 1), 1,
+      kMostVectors);
   if (isDynamic)
     return {lanes, static_cast<unsigned>(most)};
-  int64_t vectors = std::max<int64_t>(llvm::divideCeil(rows, lanes), 1);
-  int64_t tiles = llvm::divideCeil(vectors, most);
-  return {lanes, static_cast<unsigned>(llvm::divideCeil(vectors, tiles))};
+  return divide(rows, lanes, most);
 }

@@ -19,6 +19,10 @@ struct SparseTile {
   int64_t getMultiple() const { return lanes == 1 ? 4 : 1; }
   int64_t getRows() const { return int64_t(lanes) * vectors; }
 
+  /// The positions of the largest tile of an image.
+  static int64_t getMostImageRows(const VectorUnit &unit);
+  /// Of `rows` positions of an image.
+  static SparseTile getOfImage(const VectorUnit &unit, int64_t rows);
   /// Of `rows` rows, which may be dynamic, of `inner` elements of f32.
   static SparseTile get(const VectorUnit &unit, int64_t rows, int64_t inner);
 };

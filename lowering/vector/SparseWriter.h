@@ -32,6 +32,8 @@ protected:
 
   /// How many products a thread adds in a microsecond.
   virtual double getSpeed() const { return 25'000; }
+  /// How many k there are weights of.
+  virtual int64_t getDepth() const { return contraction.getInner(); }
   /// The microseconds that `rows` rows of `channels` channels take.
   double getWork(int64_t rows, int64_t channels) const;
 
@@ -54,6 +56,11 @@ protected:
   mlir::Value getZeros();
   mlir::Value toVector(mlir::Value value);
   mlir::Value load(mlir::Value from, llvm::ArrayRef<mlir::Value> at);
+  /// A value of the weights, or a vector of them, as f32.
+  mlir::Value widen(mlir::Value stored);
+  mlir::Value loadWeight(mlir::Value at);
+  /// As many values of the weights as a vector has lanes, from `at` on.
+  mlir::Value loadWeights(mlir::Value at);
   mlir::Value createBuffer(llvm::ArrayRef<int64_t> shape);
   /// The lanes below `count`; null where all are.
   mlir::Value getMask(mlir::Value count);
@@ -62,11 +69,13 @@ protected:
 
   EpilogueEmitter getEpilogue() {
     return EpilogueEmitter(builder, loc, contraction.epilogue,
-                           contraction.unpack->getResult(0), memory, lanes,
+                           contraction.getSums(), memory, lanes,
                            unit.dotsBFloats);
   }
   mlir::Value getMemory(mlir::Value tensor) { return memory.at(tensor); }
-  int64_t getRows() const { return contraction.getResultType().getDimSize(0); }
+  virtual int64_t getRows() const {
+    return contraction.getResultType().getDimSize(0);
+  }
 
   SparseContraction contraction;
   VectorUnit unit;

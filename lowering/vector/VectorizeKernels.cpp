@@ -7,6 +7,7 @@
 #include "lowering/vector/ProductTile.h"
 #include "lowering/vector/TileEmitter.h"
 #include "lowering/vector/VectorizeAttention.h"
+#include "lowering/vector/VectorizeImagePlanes.h"
 #include "lowering/vector/VectorizeRows.h"
 #include "lowering/vector/VectorizeSparse.h"
 #include "lowering/vector/VectorizeWinograd.h"
@@ -259,6 +260,18 @@ FailureOr<Executable> vectorize(OpBuilder &builder, func::FuncOp kernel,
   Operation *last = kernel.front().getTerminator();
   if (auto pack = last->getOperand(0).getDefiningOp<linalg::PackOp>())
     return vectorizeLanes(builder, kernel, pack, unit);
+  if (auto insert =
+          last->getOperand(0).getDefiningOp<tensor::InsertSliceOp>()) {
+    FailureOr<ImagePlanes> planes = ImagePlanes::match(insert);
+    if (failed(planes))
+      return failure();
+    return vectorizeImagePlanes(builder, kernel, *planes, unit);
+  }
+  for (auto product : kernel.getOps<linalg::GenericOp>()) {
+    FailureOr<SparseContraction> sparse = SparseContraction::match(product);
+    if (succeeded(sparse))
+      return vectorizeSparse(builder, kernel, *sparse, unit);
+  }
   for (auto product : kernel.getOps<linalg::LinalgOp>()) {
     FailureOr<Attention> attention =
         Attention::match(product, [](const Twine &) {});

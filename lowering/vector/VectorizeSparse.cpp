@@ -31,30 +31,42 @@ class ChannelsWriter : public SparseWriter {
 protected:
   using SparseWriter::SparseWriter;
 
-  /// Computes the results of a group's channels for the rows of a tile, and
-  /// stores them.
-  virtual void writeGroup(Value tile, Value firstChannel) = 0;
+  /// Computes the results of the channels of groups for the rows of the tile,
+  /// and stores them.
+  virtual void writeGroups(Value begin, Value end) {
+    emitLoop(begin, end, 1,
+             [&](Value group) { writeGroup(multiply(group, lanes)); });
+  }
+  virtual void writeGroup(Value firstChannel) = 0;
   virtual int64_t getTileRows() const = 0;
+  /// The most groups of a workgroup.
+  virtual int64_t getMostGroups() const { return getGroups(); }
+  /// The number of tiles of a result whose first dimension has `size` elements.
+  virtual Value countTiles(Value size) {
+    return arith::CeilDivUIOp::create(builder, loc, size,
+                                      constant(getTileRows()));
+  }
 
-private:
   int64_t getGroups() const {
     return llvm::divideCeil(contraction.getChannels(), lanes);
   }
+
+private:
   int64_t getBlock() const {
     int64_t rows = getRows(), tileRows = getTileRows();
     double work = getWork(tileRows, lanes);
     if (ShapedType::isDynamic(rows))
-      return std::clamp<int64_t>(kUsualMicroseconds / work, 1, getGroups());
-    return selectBlock(getGroups(), llvm::divideCeil(rows, tileRows), work);
+      return std::clamp<int64_t>(kUsualMicroseconds / work, 1, getMostGroups());
+    return std::min(
+        selectBlock(getGroups(), llvm::divideCeil(rows, tileRows), work),
+        getMostGroups());
   }
 
   void writeCount(Block *count) override {
-    Value rows = asValue(getResultSizes(count)[0]);
-    Value tiles =
-        arith::CeilDivUIOp::create(builder, loc, rows, constant(getTileRows()));
+    Value first = asValue(getResultSizes(count)[0]);
     Executable::createCount(builder, loc,
                             constant(llvm::divideCeil(getGroups(), getBlock())),
-                            tiles);
+                            countTiles(first));
   }
 
   void writeEntry(Block *entry) override {
@@ -65,8 +77,7 @@ private:
     prepare();
     auto [begin, end] =
         getRange(block, constant(getBlock()), constant(getGroups()));
-    emitLoop(begin, end, 1,
-             [&](Value group) { writeGroup(tile, multiply(group, lanes)); });
+    writeGroups(begin, end);
   }
 
   virtual void prepare() = 0;
@@ -81,48 +92,76 @@ class RowLanesWriter : public ChannelsWriter {
 public:
   RowLanesWriter(OpBuilder &builder, func::FuncOp kernel,
                  const SparseContraction &contraction, const VectorUnit &unit,
-                 unsigned lanes)
-      : ChannelsWriter(builder, kernel, contraction, unit, lanes) {}
+                 SparseTile tile)
+      : ChannelsWriter(builder, kernel, contraction, unit, tile.lanes),
+        tileSize(tile) {}
 
-private:
-  int64_t getTileRows() const override { return contraction.getTile(); }
-  unsigned getVectors() const { return contraction.getTile() / lanes; }
+protected:
+  int64_t getTileRows() const override { return tileSize.getRows(); }
+  unsigned getVectors() const { return tileSize.vectors; }
 
-  void prepare() override {
-    sums = createBuffer({lanes, contraction.getTile()});
-    firstRow = multiply(tile, contraction.getTile());
+  void prepare() override { startTile(tile, rowCount, /*groups=*/1); }
+
+  /// Starts with the `number`-th tile of `rows` rows, for as many groups of
+  /// channels at a time.
+  void startTile(Value number, Value rows, int64_t groups) {
+    sums = createBuffer({groups * lanes, getTileRows()});
+    firstRow = multiply(number, getTileRows());
     left = arith::MinUIOp::create(
-        builder, loc, arith::SubIOp::create(builder, loc, rowCount, firstRow),
-        constant(contraction.getTile()));
+        builder, loc, arith::SubIOp::create(builder, loc, rows, firstRow),
+        constant(getTileRows()));
   }
 
-  void writeGroup(Value tile, Value firstChannel) override {
-    writeSums(tile, firstChannel, getVectors());
-    emitLoop(constant(0), left, lanes, [&](Value row) { turn(row); });
+  /// The elements at `k` of the rows of a vector of the tile.
+  virtual Value loadRows(Value k, unsigned vector) {
+    return load(getMemory(contraction.getInput()),
+                {tile, k, constant(vector * lanes)});
+  }
+
+  /// Has the epilogue done to the channels from `firstChannel` on of a row.
+  virtual void finishRow(Value values, Value row, Value firstChannel,
+                         Value mask) {
+    getEpilogue().emit(values, {add(firstRow, row), firstChannel}, mask);
+  }
+
+  /// Turns the sums of the group of channels from `first` of the buffer on, and
+  /// has what follows done to them.
+  void finishGroup(Value first, Value firstChannel) {
+    emitLoop(constant(0), left, lanes, [&](Value row) { turn(first, row); });
     Value mask = getChannelMask(firstChannel);
     emitLoop(constant(0), left, 1, [&](Value row) {
       Value inSquare =
           arith::RemUIOp::create(builder, loc, row, constant(lanes));
-      Value values = load(
-          sums, {inSquare, arith::SubIOp::create(builder, loc, row, inSquare)});
-      getEpilogue().emit(values, {add(firstRow, row), firstChannel}, mask);
+      Value values =
+          load(sums, {add(first, inSquare),
+                      arith::SubIOp::create(builder, loc, row, inSquare)});
+      finishRow(values, row, firstChannel, mask);
     });
   }
 
-  /// The sums of a group for as many vectors of rows as the tile has, of which
+  void writeGroup(Value firstChannel) override {
+    writeSums(getVectors(), [&](unsigned vectors) {
+      emitLoop(constant(0), constant(lanes), 1, [&](Value channel) {
+        Values found = computeSums(
+            getSegment(add(firstChannel, channel), contraction.getChannels()),
+            nullptr, vectors);
+        for (auto [vector, sum] : llvm::enumerate(found))
+          vec::StoreOp::create(builder, loc, sum, sums,
+                               ValueRange{channel, constant(vector * lanes)});
+      });
+    });
+    finishGroup(constant(0), firstChannel);
+  }
+
+  /// Writes the sums for as many vectors of rows as the tile has, of which
   /// there may be fewer in the last tile: by the code for the first number of
   /// `vectors`, half of it and so on that is enough.
-  void writeSums(Value tile, Value firstChannel, unsigned vectors) {
+  void writeSums(unsigned vectors, function_ref<void(unsigned)> write) {
     int64_t rows = getRows();
-    auto writeAll = [&](unsigned number) {
-      emitLoop(constant(0), constant(lanes), 1, [&](Value channel) {
-        writeChannel(tile, add(firstChannel, channel), channel, number);
-      });
-    };
     bool isEven = !ShapedType::isDynamic(rows) &&
                   llvm::divideCeil(rows, lanes) % getVectors() == 0;
     if (vectors == 1 || isEven)
-      return writeAll(vectors);
+      return write(vectors);
     unsigned half = llvm::divideCeil(vectors, 2);
     Value isLess = arith::CmpIOp::create(
         builder, loc, arith::CmpIPredicate::ule, left, constant(half * lanes));
@@ -130,48 +169,194 @@ private:
         scf::IfOp::create(builder, loc, isLess, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPoint(branch.thenBlock()->getTerminator());
-    writeSums(tile, firstChannel, half);
+    writeSums(half, write);
     builder.setInsertionPoint(branch.elseBlock()->getTerminator());
-    writeAll(vectors);
+    write(vectors);
   }
 
-  void writeChannel(Value tile, Value channel, Value inGroup,
-                    unsigned vectors) {
+  /// The sums of the values of a segment, whose k are counted from `first` on
+  /// (null: from 0).
+  Values computeSums(std::pair<Value, Value> segment, Value first,
+                     unsigned vectors) {
     Value coordinates = getMemory(contraction.getCoordinates());
-    Value weights = getMemory(contraction.getValues());
-    Value tiles = getMemory(contraction.getInput());
-    auto [begin, end] = getSegment(channel, contraction.getChannels());
-    Values found = emitSums(
-        begin, end, Values(vectors, getZeros()), [&](Value at, Values into) {
-          Value k = loadIndex(coordinates, at);
-          Value weight =
-              toVector(memref::LoadOp::create(builder, loc, weights, at));
-          for (unsigned vector = 0; vector < vectors; ++vector) {
-            Value rows = load(tiles, {tile, k, constant(vector * lanes)});
-            into[vector] =
-                vec::FMAOp::create(builder, loc, weight, rows, into[vector]);
-          }
-          return into;
-        });
-    for (auto [vector, sum] : llvm::enumerate(found))
-      vec::StoreOp::create(builder, loc, sum, sums,
-                           ValueRange{inGroup, constant(vector * lanes)});
+    return emitSums(segment.first, segment.second, Values(vectors, getZeros()),
+                    [&](Value at, Values into) {
+                      Value k = loadIndex(coordinates, at);
+                      if (first)
+                        k = add(first, k);
+                      Value weight = toVector(loadWeight(at));
+                      for (unsigned vector = 0; vector < vectors; ++vector)
+                        into[vector] = vec::FMAOp::create(builder, loc, weight,
+                                                          loadRows(k, vector),
+                                                          into[vector]);
+                      return into;
+                    });
   }
 
-  /// Turns the square of sums of the rows from `row` on in its place.
-  void turn(Value row) {
+  /// Turns the square of sums of the channels from `first` on and the rows from
+  /// `row` on in its place.
+  void turn(Value first, Value row) {
     Values square;
     for (unsigned lane = 0; lane < lanes; ++lane)
-      square.push_back(load(sums, {constant(lane), row}));
+      square.push_back(load(sums, {add(first, lane), row}));
     square = transposeSquare(builder, loc, square);
     for (unsigned lane = 0; lane < lanes; ++lane)
       vec::StoreOp::create(builder, loc, square[lane], sums,
-                           ValueRange{constant(lane), row});
+                           ValueRange{add(first, lane), row});
   }
 
-  /// The sums of a group of channels: [lanes, rows].
+  SparseTile tileSize;
+  /// The sums of groups of channels: [channels, rows].
   Value sums;
   Value firstRow, left;
+};
+
+/// Lanes are positions of an image, next to each other in the planes of its
+/// channels. Those that are none of the result are computed, but not stored.
+class ImageLanesWriter : public RowLanesWriter {
+public:
+  ImageLanesWriter(OpBuilder &builder, func::FuncOp kernel,
+                   const SparseContraction &contraction, const VectorUnit &unit)
+      : RowLanesWriter(builder, kernel, contraction, unit,
+                       SparseTile::getOfImage(unit, countRows(contraction))) {}
+
+private:
+  /// The sizes of the result's spatial dimensions.
+  static ArrayRef<int64_t> getSizes(const SparseContraction &contraction) {
+    return contraction.getResultType().getShape().drop_front().drop_back();
+  }
+  /// From the first position to the last one.
+  static int64_t countRows(const SparseContraction &contraction) {
+    int64_t count = 1;
+    for (auto [size, step] :
+         llvm::zip(getSizes(contraction), contraction.getSteps()))
+      count += (size - 1) * step;
+    return count;
+  }
+  int64_t getRows() const override { return countRows(contraction); }
+  int64_t getTilesOfImage() const {
+    return llvm::divideCeil(getRows(), getTileRows());
+  }
+
+  /// The channels, and as many taps as the lines of a plane are longer than
+  /// those of the result in each dimension.
+  int64_t getDepth() const override {
+    ArrayRef<int64_t> sizes = getSizes(contraction);
+    SmallVector<int64_t> steps = contraction.getSteps();
+    int64_t plane = sizes.front() * steps.front();
+    int64_t channels = llvm::divideCeil(contraction.getInner(), plane);
+    int64_t taps = 1;
+    for (size_t dim = 1; dim < sizes.size(); ++dim)
+      taps *= steps[dim - 1] / steps[dim] - sizes[dim] + 1;
+    return channels * taps * (sizes.size() > 1 ? taps : 1);
+  }
+
+  Value countTiles(Value size) override {
+    return multiply(size, getTilesOfImage());
+  }
+
+  void prepare() override {
+    Value tiles = constant(getTilesOfImage());
+    image = arith::DivUIOp::create(builder, loc, tile, tiles);
+    startTile(arith::RemUIOp::create(builder, loc, tile, tiles),
+              constant(getRows()), getMostGroups());
+  }
+
+  /// As many as have sums that stay in the first cache.
+  int64_t getMostGroups() const override {
+    constexpr int64_t most = 2;
+    return std::min(most, getGroups());
+  }
+
+  void writeGroups(Value begin, Value end) override {
+    Value firstChannel = multiply(begin, lanes);
+    Value channels =
+        arith::SubIOp::create(builder, loc, multiply(end, lanes), firstChannel);
+    Value chunks = constant(
+        llvm::divideCeil(contraction.getInner(), contraction.getChunk()));
+    auto eachChannel = [&](function_ref<void(Value)> emit) {
+      emitLoop(constant(0), channels, 1, emit);
+    };
+    auto store = [&](Value sum, Value channel, unsigned vector) {
+      vec::StoreOp::create(builder, loc, sum, sums,
+                           ValueRange{channel, constant(vector * lanes)});
+    };
+    eachChannel([&](Value channel) {
+      for (unsigned vector = 0; vector < getVectors(); ++vector)
+        store(getZeros(), channel, vector);
+    });
+    writeSums(getVectors(), [&](unsigned vectors) {
+      emitLoop(constant(0), chunks, 1, [&](Value chunk) {
+        Value first = multiply(chunk, contraction.getChunk());
+        eachChannel([&](Value channel) {
+          Values found =
+              computeSums(getSegmentOfChunk(chunk, add(firstChannel, channel)),
+                          first, vectors);
+          for (auto [vector, sum] : llvm::enumerate(found)) {
+            Value before = load(sums, {channel, constant(vector * lanes)});
+            store(arith::AddFOp::create(builder, loc, before, sum), channel,
+                  vector);
+          }
+        });
+      });
+    });
+    emitLoop(begin, end, 1, [&](Value group) {
+      Value channel = multiply(group, lanes);
+      finishGroup(arith::SubIOp::create(builder, loc, channel, firstChannel),
+                  channel);
+    });
+  }
+
+  /// Where the values of a channel, which may be beyond the last one, start and
+  /// end in a chunk.
+  std::pair<Value, Value> getSegmentOfChunk(Value chunk, Value channel) {
+    Value positions = getMemory(contraction.getPositions());
+    Value channels = constant(contraction.getChannels());
+    Value first = multiply(chunk, contraction.getChannels());
+    auto start = [&](Value at) {
+      return loadIndex(positions, add(first, arith::MinUIOp::create(
+                                                 builder, loc, at, channels)));
+    };
+    return {start(channel), start(add(channel, 1))};
+  }
+
+  Value loadRows(Value k, unsigned vector) override {
+    return load(getMemory(contraction.getInput()),
+                {image, add(add(firstRow, vector * lanes), k)});
+  }
+
+  void finishRow(Value values, Value row, Value firstChannel,
+                 Value mask) override {
+    ArrayRef<int64_t> sizes = getSizes(contraction);
+    SmallVector<int64_t> steps = contraction.getSteps();
+    Values at{image};
+    Value isPosition, rest = add(firstRow, row);
+    for (size_t dim = 0; dim < sizes.size(); ++dim) {
+      Value step = constant(steps[dim]);
+      at.push_back(arith::DivUIOp::create(builder, loc, rest, step));
+      rest = arith::RemUIOp::create(builder, loc, rest, step);
+      if (dim == 0 || steps[dim - 1] / steps[dim] == sizes[dim])
+        continue;
+      Value isInside =
+          arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult,
+                                at.back(), constant(sizes[dim]));
+      isPosition =
+          isPosition ? arith::AndIOp::create(builder, loc, isPosition, isInside)
+                           .getResult()
+                     : isInside;
+    }
+    at.push_back(firstChannel);
+    auto finish = [&] { getEpilogue().emit(values, at, mask); };
+    if (!isPosition)
+      return finish();
+    auto branch = scf::IfOp::create(builder, loc, isPosition,
+                                    /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(branch.thenBlock()->getTerminator());
+    finish();
+  }
+
+  Value image;
 };
 
 /// A few rows: with AVX-512, lanes are values of a channel, for which elements
@@ -195,7 +380,7 @@ private:
       pointers = getPointers();
   }
 
-  void writeGroup(Value, Value firstChannel) override {
+  void writeGroup(Value firstChannel) override {
     emitLoop(constant(0), constant(lanes), 1, [&](Value channel) {
       Values found = gathers() ? gatherSums(add(firstChannel, channel))
                                : getSums(add(firstChannel, channel));
@@ -213,7 +398,6 @@ private:
   /// The sums of a channel, one for each row.
   Values getSums(Value channel) {
     Value coordinates = getMemory(contraction.getCoordinates());
-    Value weights = getMemory(contraction.getValues());
     Value input = getMemory(contraction.getInput());
     auto [begin, end] = getSegment(channel, contraction.getChannels());
     Value zero = arith::ConstantOp::create(
@@ -221,7 +405,7 @@ private:
     return emitSums(
         begin, end, Values(getRows(), zero), [&](Value at, Values into) {
           Value k = loadIndex(coordinates, at);
-          Value weight = memref::LoadOp::create(builder, loc, weights, at);
+          Value weight = loadWeight(at);
           for (auto [row, sum] : llvm::enumerate(into)) {
             Value element = memref::LoadOp::create(
                 builder, loc, input, ValueRange{constant(row), k});
@@ -298,7 +482,7 @@ private:
     auto words = VectorType::get(kLanes, builder.getI32Type());
     if (places.getType() != words)
       places = arith::ExtUIOp::create(builder, loc, words, places);
-    Value weights = read(values);
+    Value weights = widen(read(values));
     Value zeros = arith::ConstantOp::create(
         builder, loc, builder.getZeroAttr(weights.getType()));
     Value scale = arith::ConstantOp::create(
@@ -383,7 +567,6 @@ private:
 
   void writeTile(Value row, int64_t rows, Value outer) {
     Value coordinates = getMemory(contraction.getCoordinates());
-    Value weights = getMemory(contraction.getValues());
     Value input = getMemory(contraction.getInput());
     auto [begin, end] = getSegment(outer, getOuter());
     Values sums = emitSums(
@@ -393,7 +576,7 @@ private:
           Value start = multiply(at, contraction.getTile());
           Values block;
           for (unsigned vector = 0; vector < vectors; ++vector)
-            block.push_back(load(weights, add(start, vector * lanes)));
+            block.push_back(loadWeights(add(start, vector * lanes)));
           return emitProducts(builder, loc, std::move(into), block, 0, rows,
                               [&](unsigned number) {
                                 Value value = memref::LoadOp::create(
@@ -543,6 +726,8 @@ Executable omb::kernels::vectorizeSparse(OpBuilder &builder,
                                          const VectorUnit &unit) {
   constexpr unsigned elementBytes = 4;
   unsigned most = unit.getLanes(elementBytes);
+  if (contraction.isOfImages())
+    return ImageLanesWriter(builder, kernel, contraction, unit).write();
   if (contraction.isBlocked())
     return BlocksWriter(builder, kernel, contraction, unit,
                         std::min<int64_t>(most, contraction.getTile()))
@@ -551,7 +736,8 @@ Executable omb::kernels::vectorizeSparse(OpBuilder &builder,
     return FewRowsWriter(builder, kernel, contraction, unit, most).write();
   int64_t rows = contraction.getResultType().getDimSize(0);
   SparseTile tile = SparseTile::get(unit, rows, contraction.getInner());
-  return RowLanesWriter(builder, kernel, contraction, unit, tile.lanes).write();
+  tile.vectors = contraction.getTile() / tile.lanes;
+  return RowLanesWriter(builder, kernel, contraction, unit, tile).write();
 }
 
 Executable omb::kernels::vectorizeLanes(OpBuilder &builder, func::FuncOp kernel,

@@ -396,7 +396,8 @@ def test_largest_entries() -> None:
 def test_compile_saves(run, folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "m.omb"
     done = run("compile", folder / "weighted.onnx", "-o", path, "--cpu=generic", "--opt-level=2")
-    assert done == Done(0, "", "")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith(f"wrote {path}, ") and done.out.endswith(" KiB\n")
     x = np.zeros(1 << 16, np.float32)
     np.testing.assert_array_equal(omb.load(path).run(None, {"x": x})[0], np.arange(1 << 16))
 

@@ -14,7 +14,7 @@ import small_models
 from host_models import BOOL, FLOAT, INT64, STRING, UINT8, kinds, node, same, session
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
-from onnx_mlir_bridge.compiler import placement
+from onnx_mlir_bridge.compiler import placement, targets
 from onnx_mlir_bridge.compiler.options import CompileOptions
 from small_models import tensor
 
@@ -164,7 +164,9 @@ def test_equal_nodes_move_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         placement.pipeline, "to_linalg", lambda m, p: rounds.append(m) or lower(m, p)
     )
-    placed = placement.place(model, CompileOptions())
+    placed = placement.place(
+        model, CompileOptions(), targets.resolve("cpu", "host", "generic", "sm_80")
+    )
     assert len(placed.host_nodes) == len(nodes)
     assert len(rounds) <= 2
 

@@ -287,7 +287,30 @@ def test_inspect_says_the_form(run: Callable[..., tuple[int, str]], tmp_path: Pa
     for pattern, form in ((None, "by channels"), ("1x16", "in blocks")):
         path = tmp_path / "p.onnx"
         omb.prune(model, sparsity=0.9, pattern=pattern).save(path)
-        assert f"90.0% zeros  compiled {form}" in run("inspect", path)[1]
+        assert f"90.0% zeros  compiled {form}  {form}: 0." in run("inspect", path)[1]
+        estimate = json.loads(run("inspect", path, "--json")[1])["sparse"][0]["estimate"]
+        assert estimate["form"] == form
+        assert estimate["dense_bytes"] == 4 * 512 * 512
+        # Those of a tenth of the elements, and a coordinate for each of these or for 16.
+        stored = 512 * 512 * (0.1 * (6 if form == "by channels" else 4.125))
+        assert estimate["bytes"] == pytest.approx(stored, rel=0.05)
+        assert 0.1 < estimate["time"] < 0.4
+
+
+def test_inspect_says_what_others_would_take(run: Callable[..., tuple[int, str]], tmp_path: Path):
+    """Also of weights that are read transposed, and that stay dense."""
+    model = small_models.model(
+        [helper.make_node("Gemm", ["x", "w"], ["y"], transB=1)],
+        [tensor("x", FLOAT, (128, 512))],
+        [tensor("y", FLOAT, (128, 512))],
+        {"w": weight(512, 512)},
+    )
+    path = tmp_path / "p.onnx"
+    omb.prune(model, sparsity=0.5).save(path)
+    found = json.loads(run("inspect", path, "--json")[1])["sparse"][0]
+    assert found["form"] == "dense"
+    assert found["estimate"]["form"] == "by channels"
+    assert found["estimate"]["time"] == pytest.approx(1.25, abs=0.01)
 
 
 def test_quantized_afterwards():

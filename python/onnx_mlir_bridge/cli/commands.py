@@ -61,8 +61,7 @@ _SPARSE = click.option(
     type=click.Choice(SPARSE),
     default="auto",
     show_default=True,
-    help="Which weights of products on a CPU are used without their zeros: none, those where that "
-    "is faster, or all.",
+    help="Which weights are used without their zeros: none, those where that is faster, or all.",
 )
 _FALLBACK = click.option(
     "--fallback",

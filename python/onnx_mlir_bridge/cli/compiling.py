@@ -65,6 +65,8 @@ def save(model: Path, output: str, target: str, options: dict[str, Any]) -> None
     """Compile a model and save it for omb run and omb.load()."""
     check_output(model, output)
     compile_for(model, target, options).save(output)
+    if output != STDOUT and (path := Path(output)).is_file():
+        print(f"wrote {text.printable(output)}, {text.size(path.stat().st_size)}")
 
 
 def compile_for(model: Path, target: str, options: dict[str, Any]) -> CompiledModel:

@@ -13,7 +13,7 @@ from onnx_mlir_bridge.cli.running import is_saved
 from onnx_mlir_bridge.cli.text import printable
 
 if TYPE_CHECKING:
-    from onnx_mlir_bridge.compiler.inspection import Inspection, Operator
+    from onnx_mlir_bridge.compiler.inspection import Inspection, Operator, Weight
 
 _MAX_PROBLEMS = 10
 
@@ -72,7 +72,13 @@ def _print(found: Inspection) -> None:
     _section(
         f"sparse weights: {len(found.sparse)}",
         [
-            (printable(w.name), text.shape(w.shape), f"{w.zeros:.1%} zeros", f"compiled {w.form}")
+            (
+                printable(w.name),
+                text.shape(w.shape),
+                f"{w.zeros:.1%} zeros",
+                f"compiled {w.form}",
+                _expected(w),
+            )
             for w in found.sparse
         ],
     )
@@ -82,6 +88,17 @@ def _print(found: Inspection) -> None:
         "compiled at the first run, and anew for each value of an input", _first(found.specialized)
     )
     _section("can't be compiled", _first(found.problems))
+
+
+def _expected(weight: Weight) -> str:
+    """The predicted gain, and what is stored."""
+    estimate = weight.estimate
+    if estimate is None:
+        return ""
+    return (
+        f"{estimate.form}: {estimate.time:.2f} of the dense time, "
+        f"{text.size(estimate.bytes)} of {text.size(estimate.dense_bytes)}"
+    )
 
 
 def _state(operator: Operator) -> str:

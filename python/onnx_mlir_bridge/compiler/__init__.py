@@ -69,8 +69,8 @@ def emit(
     with reporting(checked.progress) as report:
         report("Importing")
         bound = specialization.settled(model, checked.constants)
-        placed = placement.place(bound, checked, report)
         resolved = targets.resolve(target, checked.cpu, checked.vulkan, checked.cuda)
+        placed = placement.place(bound, checked, resolved, report)
         if stage in stages.SOURCE_STAGES:
             return stages.emit_source(placed, stage, resolved, checked)
         return stages.emit_hand_offs(placed, stages.hand_offs(placed, resolved, checked))

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from onnx_mlir_bridge.compiler import diagnostics, placement, source, specialization
+from onnx_mlir_bridge.compiler import (
+    diagnostics,
+    pipeline,
+    placement,
+    source,
+    specialization,
+    targets,
+)
 from onnx_mlir_bridge.compiler.options import CompileOptions
 from onnx_mlir_bridge.compiler.parts import DevicePart, PlacedModel
 from onnx_mlir_bridge.errors import OmbError
 
 if TYPE_CHECKING:
     from onnx_mlir_bridge._mlir import ir
+    from onnx_mlir_bridge.compiler.targets import Target
     from onnx_mlir_bridge.importer import ImportedModel, ValueInfo
     from onnx_mlir_bridge.importer.load import ModelSource
 
@@ -44,16 +52,33 @@ class Parameters:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """What the compiler expects of a product with sparse weights.
+
+    form: the one that would be the fastest. time: as a share of what the dense product takes; of
+    several products, or where the number of rows isn't known, the worst. bytes, dense_bytes: what
+    the weights take in this form, and dense.
+    """
+
+    form: str
+    time: float
+    bytes: int
+    dense_bytes: int
+
+
+@dataclass(frozen=True)
 class Weight:
     """A constant matrix, or one of more dimensions, of float32 with many zeros.
 
-    zeros: their share. form: how it is compiled for a CPU: "dense", "by channels" or "in blocks".
+    zeros: their share. form: how it is compiled for this CPU: "dense", "by channels" or "in
+    blocks". estimate: of the second factor of a product that may be sparse.
     """
 
     name: str
     shape: tuple[int, ...]
     zeros: float
     form: str
+    estimate: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -94,14 +119,17 @@ def inspect(model: ModelSource) -> Inspection:
     on_host: Counter[str] = Counter()
     host, problems, parts = [], [], 0
     forms: dict[str, str] = {}
+    estimates: dict[str, Estimate] = {}
+    target = targets.resolve("cpu", _DEFAULTS.cpu, _DEFAULTS.vulkan, _DEFAULTS.cuda)
     specialized: tuple[str, ...] = ()
     try:
         prepared = prepare(model)
         specialized = tuple(map(str, specialization.reasons(prepared)))
         if not specialized:
-            placed = placement.place(prepared, CompileOptions())
+            placed = placement.place(prepared, _DEFAULTS, target)
             parts = len(placed.parts)
             forms = _forms(placed)
+            estimates = _estimates(placed, target) if nodes.sparse else {}
             for node in placed.host_nodes:
                 on_host.update(node.operators)
                 host.append(f"{node.name}: {node.reason}")
@@ -124,7 +152,10 @@ def inspect(model: ModelSource) -> Inspection:
         outputs=imported.outputs,
         operators=tuple(sorted(operators, key=lambda op: (-op.count, op.name))),
         parameters=tuple(nodes.parameters()),
-        sparse=tuple(replace(w, form=forms.get(w.name, w.form)) for w in nodes.sparse),
+        sparse=tuple(
+            replace(w, form=forms.get(w.name, w.form), estimate=estimates.get(w.name))
+            for w in nodes.sparse
+        ),
         warnings=imported.warnings,
         parts=parts,
         host=tuple(host),
@@ -134,6 +165,51 @@ def inspect(model: ModelSource) -> Inspection:
 
 
 _FEWEST_ZEROS = 0.1
+_DEFAULTS = CompileOptions()
+_FORMS = {"channels": "by channels", "blocks": "in blocks"}
+
+
+def _estimates(placed: PlacedModel, target: Target) -> dict[str, Estimate]:
+    """What the compiler expects of products with sparse weights, by the names of these."""
+    from onnx_mlir_bridge._mlir import ir
+
+    found: dict[str, Estimate] = {}
+
+    def visit(operation: ir.Operation) -> ir.WalkResult:
+        if pipeline.SPARSE_ESTIMATE in operation.attributes:
+            said = ir.DictAttr(operation.attributes[pipeline.SPARSE_ESTIMATE])
+            constant = _constant_of(operation.operands[1])
+            name = _constant_name(constant) if constant is not None else ""
+            estimate = Estimate(
+                _FORMS[ir.StringAttr(said["form"]).value],
+                ir.FloatAttr(said["cost"]).value,
+                ir.IntegerAttr(said["bytes"]).value,
+                ir.IntegerAttr(said["dense_bytes"]).value,
+            )
+            known = found.get(name)
+            if known is None or known.time < estimate.time:
+                found[name] = estimate
+        return ir.WalkResult.ADVANCE
+
+    for part in placed.parts:
+        if isinstance(part, DevicePart):
+            module = part.source.module.operation
+            pipeline.estimate_sparse(module, target, _FEWEST_ZEROS).walk(visit)
+    return found
+
+
+def _constant_of(value: ir.Value) -> ir.Operation | None:
+    """The constant that a second factor is, as it is or transposed."""
+    from onnx_mlir_bridge._mlir import ir
+
+    while isinstance(value.owner, (ir.Operation, ir.OpView)):
+        operation = value.owner.operation
+        if operation.name == "onnx.Constant":
+            return operation
+        if not operation.operands:
+            return None
+        value = operation.operands[0]
+    return None
 
 
 def _forms(placed: PlacedModel) -> dict[str, str]:

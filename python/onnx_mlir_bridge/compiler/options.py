@@ -34,10 +34,10 @@ class CompileOptions:
     F(2 x 2, 3 x 3) and F(4 x 4, 3 x 3), where that is faster and the size of the images is known.
     Rounding errors of such a convolution are up to ten times those of a sum of products: 2.5e-6
     (relative, norm) was measured, and 3e-7 without.
-    sparse: which weights of matrix products of f32 are stored and multiplied without their zeros,
-    on CPUs with AVX2 or AVX-512: "auto" those where that is expected to be faster, "on" all that
-    the model stores as sparse tensors or half of which are zeros, "off" none. A zero then isn't
-    multiplied with an infinity or NaN.
+    sparse: which weights of products and convolutions of f32 are stored and multiplied without
+    their zeros: "auto" those where that is expected to be faster, "on" all that the model stores as
+    sparse tensors or half of which are zeros, "off" none; of convolutions, on CPUs with AVX2 or
+    AVX-512. A zero then isn't multiplied with an infinity or NaN.
     fallback: what becomes of nodes that no device can run, such as those on strings; "host": they
     run on the host, by onnx's reference evaluator, with a FallbackWarning; "error" refuses the
     model.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SIMPLIFY = "omb-simplify"
 TO_LINALG = "omb-to-linalg"
 TO_VECTOR = "omb-to-vector"
+LOWER_SPARSE = "omb-lower-sparse-contractions"
 CHANNELS_LAST = "omb-convert-layout{named=true}"
 TO_IREE = "omb-to-iree"
 FOR_PROVIDER = {"vulkan": "omb-isolate-broadcasts", "cuda": "omb-isolate-gathers"}
@@ -60,12 +61,35 @@ def run_passes(module: ir.Operation, pipeline: str) -> None:
 _BF16_ZEROS = 0.85
 
 
-def lowering(options: CompileOptions) -> str:
+SPARSE_ESTIMATE = "onnx.sparse_estimate"
+_SIMPLIFY_AND_ESTIMATE = "omb-simplify,onnx-sparsify-constants"
+
+
+def sparse_costs(target: Target) -> str:
+    """How products with sparse weights are computed, as onnx-sparsify-constants names it."""
+    if target.vector_unit is not None:
+        return "kernels"
+    return "loops" if target.provider == "cpu" else "threads"
+
+
+def estimate_sparse(module: ir.Operation, target: Target, fewest_zeros: float) -> ir.Operation:
+    """A copy of a module of the onnx dialect whose products say what zeros of their weights gain.
+
+    Those with at least this share of zeros do, in an attribute SPARSE_ESTIMATE.
+    """
+    estimated = module.clone().operation
+    settings = f"mode=auto annotate threshold={fewest_zeros} costs={sparse_costs(target)}"
+    run_passes(estimated, f"{_SIMPLIFY_AND_ESTIMATE}{{{settings}}}")
+    return estimated
+
+
+def lowering(options: CompileOptions, target: Target) -> str:
     """The pipeline from the onnx dialect to linalg."""
     sparse = options.sparse if options.opt_level > 0 else "off"
-    if options.precision == "bf16" and sparse == "auto":
-        return f"{TO_LINALG}{{sparse={sparse} zeros={_BF16_ZEROS}}}"
-    return f"{TO_LINALG}{{sparse={sparse}}}"
+    settings = f"sparse={sparse} sparse-costs={sparse_costs(target)}"
+    if sparse == "auto" and options.precision == "bf16":
+        settings += f" zeros={_BF16_ZEROS}"
+    return f"{TO_LINALG}{{{settings}}}"
 
 
 def to_linalg(module: ir.Operation, passes: str) -> ir.Operation:
@@ -84,8 +108,9 @@ def to_vector(linalg: ir.Operation, target: Target, options: CompileOptions) -> 
     For Vulkan, convolutions get their channels last: IREE's code for the others reads memory value
     by value (SqueezeNet on a device in software: 143 s, with the channels last 5).
 
-    Left alone: modules for CPUs without fused multiply-add on vectors, for CUDA, and what is
-    compiled at level 0. OmbError if another precision than f32 is asked for there.
+    Left alone but for products with sparse weights: modules for CPUs without fused multiply-add on
+    vectors, and for CUDA; and all that is compiled at level 0. OmbError if another precision than
+    f32 is asked for there.
     """
     has_kernels = target.vector_unit is not None and options.opt_level > 0
     if options.precision != "f32" and not has_kernels:
@@ -96,6 +121,8 @@ def to_vector(linalg: ir.Operation, target: Target, options: CompileOptions) -> 
         )
     if options.opt_level == 0:
         return linalg
+    if target.vector_unit is None:
+        run_passes(linalg, f"{LOWER_SPARSE}{{threads={str(target.provider != 'cpu').lower()}}}")
     if target.provider == "vulkan":
         run_passes(linalg, CHANNELS_LAST)
     if target.vector_unit is not None:

@@ -37,6 +37,7 @@ from onnx_mlir_bridge.runtime.signature import Signature, TensorInfo
 if TYPE_CHECKING:
     from onnx_mlir_bridge.compiler.options import CompileOptions
     from onnx_mlir_bridge.compiler.source import ModelSource
+    from onnx_mlir_bridge.compiler.targets import Target
     from onnx_mlir_bridge.importer import ImportedModel, ValueInfo
     from onnx_mlir_bridge.importer.load import LoadedModel
 
@@ -45,17 +46,20 @@ Stage = Callable[[str], None]
 
 
 def place(
-    model: ModelSource | PreparedModel, options: CompileOptions, stage: Stage = lambda name: None
+    model: ModelSource | PreparedModel,
+    options: CompileOptions,
+    target: Target,
+    stage: Stage = lambda name: None,
 ) -> PlacedModel:
     """The parts of a model; with the fallback "error", and of a module, a single one.
 
-    `model`: one that was prepared may be changed. `options`: how it is compiled. `stage` is called
-    with the name of each stage of the work. OmbError, which names the node, where a node is wrong,
-    or neither can be compiled nor run on the host.
+    `model`: one that was prepared may be changed. `options`, `target`: how it is compiled, and for
+    what. `stage` is called with the name of each stage of the work. OmbError, which names the node,
+    where a node is wrong, or neither can be compiled nor run on the host.
     """
     from onnx_mlir_bridge._mlir import ir
 
-    passes = pipeline.lowering(options)
+    passes = pipeline.lowering(options, target)
     if isinstance(model, ir.Module):
         whole = source.of_module(model)
         stage("Lowering to linalg")

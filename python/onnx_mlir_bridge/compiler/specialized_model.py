@@ -113,7 +113,9 @@ def _key(model: LoadedModel | ir.Module, request: Request) -> str | None:
 
 def _of_cache(found: Artifact, model: LoadedModel | ir.Module, request: Request) -> CompiledModel:
     def compile_again() -> Compilation:
-        placed = placement.place(_prepared(model), request.options, _without_progress)
+        placed = placement.place(
+            _prepared(model), request.options, request.target, _without_progress
+        )
         return Compilation(placed, request.target, request.options, _without_progress)
 
     return CompiledModel(found, compile_again)
@@ -134,7 +136,7 @@ def _compiled(
     opened = _prepared(model)
     if isinstance(model, LoadedModel) and (reasons := specialization.reasons(opened)):
         return SpecializedModel(model, opened, reasons, request)
-    placed = placement.place(opened, request.options, stage)
+    placed = placement.place(opened, request.options, request.target, stage)
     compilation = Compilation(placed, request.target, request.options, stage)
     return CompiledModel(compilation.result(), lambda: compilation)
 

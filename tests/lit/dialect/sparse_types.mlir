@@ -4,14 +4,20 @@
 // RUN: omb-opt %s --onnx-sparsify-constants=mode=on | FileCheck %s --check-prefix=ON
 // RUN: omb-opt %s --onnx-sparsify-constants=mode=off | FileCheck %s
 // RUN: not omb-opt %s --onnx-sparsify-constants=mode=all 2>&1 | FileCheck %s --check-prefix=MODE
+// RUN: not omb-opt %s --onnx-sparsify-constants=costs=all 2>&1 | FileCheck %s --check-prefix=COSTS
+// RUN: omb-opt %s --onnx-sparsify-constants=annotate | FileCheck %s --check-prefix=SAYS
+// RUN: omb-opt %s --onnx-sparsify-constants="annotate mode=on costs=loops" | FileCheck %s --check-prefix=LOOPS
 
 #COO = #sparse_tensor.encoding<{ map = (k, n) -> (k : compressed(nonunique), n : singleton(soa)) }>
 #VECTOR = #sparse_tensor.encoding<{ map = (i) -> (i : compressed) }>
 #CHANNELS = #sparse_tensor.encoding<{ map = (k, n) -> (n : dense, k : compressed) }>
 
+// COSTS: error: costs are of kernels, loops or threads, not all
+
 // MODE: error: mode is off, auto or on, not all
 
 // CHECK-DAG: #[[COO:.*]] = #sparse_tensor.encoding<{ map = (d0, d1) -> (d0 : compressed(nonunique), d1 : singleton(soa)) }>
+// ON-DAG:    #[[FILTERS:.*]] = #sparse_tensor.encoding<{ map = (d0, d1, d2, d3) -> (d0 : dense, d1 : compressed(nonunique), d2 : singleton(nonunique, soa), d3 : singleton(soa)) }>
 // ON-DAG:    #[[CHANNELS:.*]] = #sparse_tensor.encoding<{ map = (d0, d1) -> (d1 : dense, d0 : compressed) }>
 
 // The type goes through shape inference, and what can't be sparse is dense before it.
@@ -71,7 +77,13 @@ func.func @shape(%x: tensor<3x8xf32>) -> tensor<?x?xf32> {
   return %0 : tensor<?x?xf32>
 }
 
-// Dense weights become sparse where half of them are zeros.
+// Dense weights become sparse where half of them are zeros. What is expected is said whether or not they do.
+// SAYS-LABEL: func.func @dense
+// SAYS:         value = dense<
+// SAYS:         onnx.MatMul{{.*}} {onnx.sparse_estimate = {bytes = 24 : i64, cost = 1.250000e+00 : f64, dense_bytes = 16 : i64, form = "channels", sparse = false}}
+// LOOPS-LABEL: func.func @dense
+// LOOPS:         sparse_value = sparse<
+// LOOPS:        onnx.MatMul{{.*}} {onnx.sparse_estimate = {bytes = 24 : i64, cost = 2.100000e+00 : f64, dense_bytes = 16 : i64, form = "channels", sparse = true}}
 // ON-LABEL: func.func @dense
 // ON:         sparse_value = sparse<{{\[\[}}0, 1], [1, 0]], [3.000000e+00, 4.000000e+00]> : tensor<2x2xf32, #[[CHANNELS]]>
 // ON-LABEL: func.func @full
@@ -98,4 +110,33 @@ func.func @blocks(%x: tensor<5x4xf32>) -> tensor<5x16xf32> {
     [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0]]> : tensor<4x16xf32>} : () -> tensor<4x16xf32>
   %0 = onnx.MatMul(%x, %w) : (tensor<5x4xf32>, tensor<4x16xf32>) -> tensor<5x16xf32>
   return %0 : tensor<5x16xf32>
+}
+
+// Filters: features one by one, or, of one position, 16 of them; not those of groups, nor those of several positions of
+// images of unknown size.
+#COO4 = #sparse_tensor.encoding<{ map = (f, c, y, x) -> (f : compressed(nonunique), c : singleton(nonunique, soa), y : singleton(nonunique, soa), x : singleton(soa)) }>
+// CHECK-LABEL:  func.func @filters
+// SIMPLE-LABEL: func.func @filters
+// SIMPLE:         sparse_value = sparse<{{.*}}> : tensor<2x3x2x2xf32, #{{.*}}>}
+// DENSE-LABEL:  func.func @filters
+// DENSE:          value = dense<
+// ON-LABEL:     func.func @filters
+// ON:             %[[W:.*]] = onnx.Constant() {sparse_value = sparse<{{\[\[}}0, 2, 1, 0], [1, 0, 0, 1]], [1.000000e+00, 2.000000e+00]> : tensor<2x3x2x2xf32, #[[FILTERS]]>}
+// ON:             onnx.Conv(%{{.*}}, %[[W]])
+func.func @filters(%x: tensor<?x3x7x7xf32, #onnx.dims<"n", ?, ?, ?>>) -> tensor<?x2x6x6xf32, #onnx.dims<"n", ?, ?, ?>> {
+  %w = onnx.Constant() {sparse_value = sparse<[[0, 2, 1, 0], [1, 0, 0, 1]], [1.0, 2.0]> : tensor<2x3x2x2xf32, #COO4>} : () -> tensor<2x3x2x2xf32, #COO4>
+  %0 = onnx.Conv(%x, %w) : (tensor<?x3x7x7xf32, #onnx.dims<"n", ?, ?, ?>>, tensor<2x3x2x2xf32, #COO4>) -> tensor<?x2x6x6xf32, #onnx.dims<"n", ?, ?, ?>>
+  return %0 : tensor<?x2x6x6xf32, #onnx.dims<"n", ?, ?, ?>>
+}
+
+// ON-LABEL:     func.func @filters_without_kernels
+// ON-COUNT-2:     value = dense<
+// ON-NOT:         sparse_value
+// ON:             return
+func.func @filters_without_kernels(%x: tensor<1x4x7x7xf32>, %u: tensor<1x4x?x7xf32>) -> (tensor<1x2x6x6xf32>, tensor<1x2x?x6xf32>) {
+  %w = onnx.Constant() {value = dense<0.0> : tensor<2x2x2x2xf32>} : () -> tensor<2x2x2x2xf32>
+  %v = onnx.Constant() {value = dense<0.0> : tensor<2x4x2x2xf32>} : () -> tensor<2x4x2x2xf32>
+  %0 = onnx.Conv(%x, %w) {group = 2 : i64} : (tensor<1x4x7x7xf32>, tensor<2x2x2x2xf32>) -> tensor<1x2x6x6xf32>
+  %1 = onnx.Conv(%u, %v) : (tensor<1x4x?x7xf32>, tensor<2x4x2x2xf32>) -> tensor<1x2x?x6xf32>
+  return %0, %1 : tensor<1x2x6x6xf32>, tensor<1x2x?x6xf32>
 }

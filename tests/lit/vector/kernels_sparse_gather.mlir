@@ -25,7 +25,7 @@
 // CHECK:         vector.maskedload %{{.*}}, %[[MASK]], {{.*}} : memref<?xi16>
 // CHECK-COUNT-2: vector.reduction <add>, {{.*}} fastmath<reassoc> : vector<16xf32> into f32
 func.func @few_rows(%x: tensor<2x40xf32>) -> tensor<2x8xf32> {
-  %w = arith.constant sparse<[[0, 1], [2, 2], [39, 0]], [1.0, 3.0, 2.0]> : tensor<40x8xf32, #CHANNELS>
+  %w = arith.constant sparse<[[0, 1], [2, 2], [39, 0]], [1.5, 3.0, 2.0]> : tensor<40x8xf32, #CHANNELS>
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty() : tensor<2x8xf32>
   %f = linalg.fill ins(%zero : f32) outs(%e : tensor<2x8xf32>) -> tensor<2x8xf32>

@@ -52,3 +52,49 @@ func.func @transposed(%x: tensor<9x2xf32>, %e: tensor<9x5xf32>) -> tensor<9x5xf3
     ins(%x, %w : tensor<9x2xf32>, tensor<5x2xf32, #CHANNELS>) outs(%e : tensor<9x5xf32>) -> tensor<9x5xf32>
   return %r : tensor<9x5xf32>
 }
+
+// -----
+
+#F = #sparse_tensor.encoding<{ map = (f, c, x) -> (f : dense, c : compressed(nonunique), x : singleton(soa)) }>
+func.func @images_of_unknown_size(%x: tensor<1x4x?xf32>, %e: tensor<1x3x?xf32>) -> tensor<1x3x?xf32> {
+  %f = arith.constant sparse<[[0, 1, 0]], [1.0]> : tensor<3x4x2xf32, #F>
+  %z = arith.constant 0.0 : f32
+  %s = linalg.fill ins(%z : f32) outs(%e : tensor<1x3x?xf32>) -> tensor<1x3x?xf32>
+  // expected-remark@+1 {{has images of unknown size}}
+  %r = linalg.conv_1d_ncw_fcw ins(%x, %f : tensor<1x4x?xf32>, tensor<3x4x2xf32, #F>) outs(%s : tensor<1x3x?xf32>) -> tensor<1x3x?xf32>
+  return %r : tensor<1x3x?xf32>
+}
+
+// -----
+
+#F = #sparse_tensor.encoding<{ map = (f, c, x) -> (f : dense, c : compressed(nonunique), x : singleton(soa)) }>
+func.func @convolution_start(%x: tensor<1x4x5xf32>, %s: tensor<1x3x5xf32>) -> tensor<1x3x5xf32> {
+  %f = arith.constant sparse<[[0, 1, 0]], [1.0]> : tensor<3x4x1xf32, #F>
+  // expected-remark@+1 {{doesn't start at zero or at a bias}}
+  %r = linalg.conv_1d_ncw_fcw ins(%x, %f : tensor<1x4x5xf32>, tensor<3x4x1xf32, #F>) outs(%s : tensor<1x3x5xf32>) -> tensor<1x3x5xf32>
+  return %r : tensor<1x3x5xf32>
+}
+
+// -----
+
+#B = #sparse_tensor.encoding<{ map = (f, c, x) -> (f floordiv 16 : dense, c : compressed, x : dense, f mod 16 : dense) }>
+func.func @blocks_of_windows(%x: tensor<1x4x5xf32>, %e: tensor<1x16x4xf32>) -> tensor<1x16x4xf32> {
+  %f = arith.constant sparse<[[0, 1, 0]], [1.0]> : tensor<16x4x2xf32, #B>
+  %z = arith.constant 0.0 : f32
+  %s = linalg.fill ins(%z : f32) outs(%e : tensor<1x16x4xf32>) -> tensor<1x16x4xf32>
+  // expected-remark@+1 {{has weights in a format without a kernel}}
+  %r = linalg.conv_1d_ncw_fcw ins(%x, %f : tensor<1x4x5xf32>, tensor<16x4x2xf32, #B>) outs(%s : tensor<1x16x4xf32>) -> tensor<1x16x4xf32>
+  return %r : tensor<1x16x4xf32>
+}
+
+// -----
+
+#F = #sparse_tensor.encoding<{ map = (f, c, x) -> (f : dense, c : compressed(nonunique), x : singleton(soa)) }>
+func.func @convolution_of_doubles(%x: tensor<1x4x5xf64>, %e: tensor<1x3x5xf64>) -> tensor<1x3x5xf64> {
+  %f = arith.constant sparse<[[0, 1, 0]], [1.0]> : tensor<3x4x1xf64, #F>
+  %z = arith.constant 0.0 : f64
+  %s = linalg.fill ins(%z : f64) outs(%e : tensor<1x3x5xf64>) -> tensor<1x3x5xf64>
+  // expected-remark@+1 {{isn't of f32}}
+  %r = linalg.conv_1d_ncw_fcw ins(%x, %f : tensor<1x4x5xf64>, tensor<3x4x1xf64, #F>) outs(%s : tensor<1x3x5xf64>) -> tensor<1x3x5xf64>
+  return %r : tensor<1x3x5xf64>
+}

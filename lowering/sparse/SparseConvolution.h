@@ -1,0 +1,46 @@
+//===- SparseConvolution.h - Convolutions with sparse filters ---*- C++ -*-===//
+
+#ifndef OMB_LOWERING_SPARSE_SPARSECONVOLUTION_H
+#define OMB_LOWERING_SPARSE_SPARSECONVOLUTION_H
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/IR/PatternMatch.h"
+
+namespace omb {
+
+/// A convolution such as linalg.conv_2d_nchw_fchw of images and constant
+/// filters of f32 of a sparse type.
+struct SparseConvolution {
+  mlir::linalg::LinalgOp op;
+  mlir::SparseElementsAttr filters;
+  /// An element for each feature that the sums start at; null where they start
+  /// at zero.
+  mlir::Value bias;
+  llvm::SmallVector<int64_t> strides, dilations;
+
+  /// Whether `op` is such a convolution, whatever its filters are.
+  static bool isConvolution(mlir::linalg::LinalgOp op);
+  /// Fails with the reason where `op` has no kernel.
+  static mlir::FailureOr<SparseConvolution>
+  match(mlir::linalg::LinalgOp op,
+        llvm::function_ref<void(const llvm::Twine &)> why);
+
+  mlir::Value getImages() const;
+  mlir::ShapedType getFiltersType() const { return filters.getShapedType(); }
+  /// Whether an element of the result is the sum of those at one position.
+  bool isPointwise() const;
+
+private:
+  /// Why there is no kernel; empty if there is one.
+  llvm::StringRef getObstacle() const;
+};
+
+/// Makes products with sparse matrices of convolutions with sparse filters, as
+/// omb-pack-sparse-contractions says. `tileRows` are the most rows that a
+/// kernel reads beyond an image.
+void populateSparseConvolutionPatterns(mlir::RewritePatternSet &patterns,
+                                       int64_t tileRows);
+
+} // namespace omb
+
+#endif // OMB_LOWERING_SPARSE_SPARSECONVOLUTION_H
