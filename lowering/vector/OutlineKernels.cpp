@@ -61,7 +61,7 @@ static SmallVector<Value> getTensors(const PackedContraction &contraction) {
   auto decode = contraction.decode;
   if (decode)
     llvm::append_range(tensors, decode.getDpsInputs());
-  else
+  else if (!contraction.isPool())
     tensors.push_back(contraction.getPanels());
   auto unpack = contraction.unpack;
   addOthers(contraction.epilogue, unpack.getResult(), tensors);
@@ -107,6 +107,8 @@ static void cloneProduct(OpBuilder &builder,
   auto decode = contraction.decode;
   mapEmpty(builder, fill.output(), sizes, map);
   cloneInput(builder, contraction, map);
+  if (contraction.isPool())
+    mapEmpty(builder, contraction.getPanels(), {}, map);
   if (decode) {
     mapEmpty(builder, decode.getDpsInits()[0], {}, map);
     cloneConstants(builder, decode, map);

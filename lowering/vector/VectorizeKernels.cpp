@@ -44,13 +44,21 @@ private:
     SmallVector<OpFoldResult> sizes = getResultSizes(count);
     Value blocks = space.getBlockCount(builder, loc, getRowSizes(sizes),
                                        getColumnSize(sizes));
-    sizes = getPanelSizes(count);
     Executable::createCount(builder, loc, blocks,
-                            asValue(sizes[contraction.getPanelDim()]));
+                            asValue(getPanelCount(count, sizes)));
+  }
+
+  OpFoldResult getPanelCount(Block *block, ArrayRef<OpFoldResult> sizes) {
+    if (!contraction.isPool())
+      return getPanelSizes(block)[contraction.getPanelDim()];
+    AffineExpr channels = builder.getAffineSymbolExpr(0);
+    return affine::makeComposedFoldedAffineApply(
+        builder, loc, channels.ceilDiv(contraction.getPanelChannels()),
+        sizes.back());
   }
 
   SmallVector<OpFoldResult> getPanelSizes(Block *block) {
-    if (contraction.decode)
+    if (contraction.decode || contraction.isPool())
       return getAsIndexOpFoldResult(builder.getContext(),
                                     contraction.getPanelsType().getShape());
     return signature.getSizes(builder, block, contraction.getPanels());
