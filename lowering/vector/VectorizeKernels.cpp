@@ -7,6 +7,7 @@
 #include "lowering/vector/ProductTile.h"
 #include "lowering/vector/TileEmitter.h"
 #include "lowering/vector/VectorizeAttention.h"
+#include "lowering/vector/VectorizeColumns.h"
 #include "lowering/vector/VectorizeRows.h"
 #include "lowering/vector/VectorizeSparse.h"
 #include "lowering/vector/VectorizeWinograd.h"
@@ -253,6 +254,12 @@ FailureOr<Executable> vectorize(OpBuilder &builder, func::FuncOp kernel,
         Attention::match(product, [](const Twine &) {});
     if (succeeded(attention))
       return vectorizeAttention(builder, kernel, *attention, unit);
+  }
+  for (auto op : kernel.getOps<linalg::GenericOp>()) {
+    FailureOr<ColumnReduction> columns =
+        ColumnReduction::match(op, [](const Twine &) {});
+    if (succeeded(columns))
+      return vectorizeColumns(builder, kernel, *columns, unit);
   }
   auto root = last->getOperand(0).getDefiningOp<linalg::GenericOp>();
   FailureOr<RowKernel> rows = root
