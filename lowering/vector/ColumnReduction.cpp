@@ -64,6 +64,9 @@ ColumnReduction::match(linalg::GenericOp op,
   for (unsigned dim = 0; dim + 1 < output.getNumResults(); ++dim)
     found.positions.push_back(output.getDimPosition(dim));
   op.getReductionDims(found.reductions);
+  if (llvm::any_of(op->getUsers(),
+                   [](Operation *user) { return isa<linalg::UnPackOp>(user); }))
+    return fail("is a packed product");
   bool hasVectors = false;
   for (OpOperand *operand : op.getDpsInputOperands()) {
     AffineMap map = op.getMatchingIndexingMap(operand);
@@ -71,6 +74,8 @@ ColumnReduction::match(linalg::GenericOp op,
     if (!type || !isVectorElement(type.getElementType()) ||
         !hasChannelsLast(map, found.channel))
       return fail("doesn't keep the last dimension of what it reads");
+    if (found.sharesValues(map))
+      return fail("reads the same values for several positions");
     hasVectors |= map.isFunctionOfDim(found.channel);
   }
   if (!hasVectors)
@@ -99,6 +104,14 @@ ColumnReduction::match(linalg::GenericOp op,
     return fail("keeps too few values for a vector");
   found.epilogue = findEpilogue(op);
   return found;
+}
+
+bool ColumnReduction::sharesValues(AffineMap map) const {
+  auto reads = [&](unsigned loop) { return map.isFunctionOfDim(loop); };
+  return llvm::any_of(reductions, reads) &&
+         llvm::any_of(positions, [&](unsigned loop) {
+           return !reads(loop) && getSize(loop) != 1;
+         });
 }
 
 Value ColumnReduction::getResult() const {

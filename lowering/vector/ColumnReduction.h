@@ -34,6 +34,9 @@ struct ColumnReduction {
   match(mlir::linalg::GenericOp op,
         llvm::function_ref<void(const llvm::Twine &)> why);
 
+  /// Whether an operand that is read so has values that several positions
+  /// reduce, as the factors of products do.
+  bool sharesValues(mlir::AffineMap map) const;
   mlir::Value getResult() const;
   mlir::RankedTensorType getResultType() const;
   mlir::Type getSumType() const;

@@ -50,3 +50,19 @@ func.func @reductions(%x: tensor<8x9xf32>, %three: tensor<3x9xf32>, %narrow: ten
   } -> tensor<9xf32>
   return %a, %b, %c, %d, %g : tensor<9xf32>, tensor<9xf32>, tensor<2xf32>, tensor<9xf16>, tensor<9xf32>
 }
+
+func.func @product(%x: tensor<8x9xf32>, %y: tensor<9x16xf32>) -> tensor<8x16xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<8x16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<8x16xf32>) -> tensor<8x16xf32>
+  // expected-remark@+1 {{reads the same values for several positions}}
+  %p = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (m, n)>],
+    iterator_types = ["parallel", "parallel", "reduction"]}
+    ins(%y, %x : tensor<9x16xf32>, tensor<8x9xf32>) outs(%f : tensor<8x16xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %o, %0 : f32
+    linalg.yield %1 : f32
+  } -> tensor<8x16xf32>
+  return %p : tensor<8x16xf32>
+}
