@@ -239,7 +239,8 @@ def ConvertLayout : Pass<"omb-convert-layout", "::mlir::ModuleOp"> {
     pools, sums over positions, padding, concatenation and slices of what was
     transposed back are computed before that, so that opposite transpositions
     meet and vanish. Images of at most four channels, as models take, are read
-    where they are.
+    where they are. Images of eight channels or more are transposed for pools,
+    too, but not with `named`.
 
     Convolutions become `linalg.generic`, for kernels; with `named`, they become
     named operations such as `linalg.conv_2d_nhwc_hwcf`, for IREE's code
@@ -436,6 +437,10 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
     groups of convolutions. Of depthwise convolutions, whose input has the
     output's channels, the input is packed, too (`linalg.pack`).
 
+    So is that of pools of images with their channels last, in f32, f64 and of
+    integers of 8 and 32 bits; in place of panels they have a tensor without
+    contents of the windows' sizes.
+
     Of bytes, as many of what is summed as an instruction adds to 32 bits are
     next to each other:
 
@@ -504,6 +509,31 @@ def FuseElementwise : Pass<"omb-fuse-elementwise", "::mlir::ModuleOp"> {
   ];
 }
 
+def ShapeReductions : Pass<"omb-shape-reductions", "::mlir::ModuleOp"> {
+  let summary = "Give reductions the shapes of kernels";
+  let description = [{
+    Makes one dimension of the last ones that are reduced together, in the
+    reductions, and in the elementwise ops that read what they do and what they
+    give: the height and width of an instance normalization.
+
+    Where the last dimension is kept, as the channels of an image are that is
+    summed over its positions, elementwise ops that the reduction alone reads
+    become part of it, and a long one is done in parts, for several workgroups,
+    and then to what these give.
+  }];
+  let options = [
+    Option<"vectorBytes", "vector-bytes", "unsigned", /*default=*/"64",
+           "Bytes of a vector register">,
+    Option<"vectorRegisters", "vector-registers", "unsigned", /*default=*/"32",
+           "Number of vector registers">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def OutlineKernels : Pass<"omb-outline-kernels", "::mlir::ModuleOp"> {
   let summary = "Make functions of products and of what is computed by rows";
   let description = [{
@@ -521,6 +551,10 @@ def OutlineKernels : Pass<"omb-outline-kernels", "::mlir::ModuleOp"> {
     that depend on each other a kernel has at most two. Its other arguments are
     indices that the bodies of the ops read. A few rows that are very long are
     left to IREE.
+
+    And with reductions that keep the last dimension, in f32, f64 or of
+    integers in 32 bits: averages of all positions of an image with its channels
+    last, with the elementwise op that alone uses the result.
   }];
   let options = [
     Option<"explain", "explain", "bool", /*default=*/"false",

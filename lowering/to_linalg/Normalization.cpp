@@ -337,7 +337,8 @@ struct InstanceNormalizationToGeneric
 };
 
 /// A normalization of [N, groups, C / groups, ...] over all but the first two
-/// dimensions.
+/// dimensions. The moments are those of channels first, so that an image stays
+/// one, whose channels may be last.
 struct GroupNormalizationToGeneric : OpConversionPattern<GroupNormalizationOp> {
   using OpConversionPattern::OpConversionPattern;
 
@@ -364,21 +365,21 @@ struct GroupNormalizationToGeneric : OpConversionPattern<GroupNormalizationOp> {
     index.require(index.isEqual(index.size(adaptor.getBias(), 0),
                                 index.size(adaptor.getX(), 1)),
                   "GroupNormalization has not one 'bias' for each channel");
-    RankedTensorType grouped = getGroupedType(type, groups);
     Normalizer normalizer(
-        rewriter, loc, split(rewriter, loc, adaptor.getX(), 1, groups), grouped,
-        llvm::to_vector(llvm::seq<int64_t>(2, grouped.getRank())));
-    Value mean = normalizer.buildMean();
-    Value inverse = normalizer.buildInverse(normalizer.buildVariance(mean),
-                                            op.getEpsilon());
+        rewriter, loc, adaptor.getX(), type,
+        llvm::to_vector(llvm::seq<int64_t>(2, type.getRank())));
+    auto averageGroups = [&](Value statistic) {
+      return average(rewriter, loc, statistic, groups, normalizer.compute);
+    };
+    Value mean = averageGroups(normalizer.buildMean());
+    Value variance = averageGroups(normalizer.buildVariance(mean));
+    Value inverse = normalizer.buildInverse(variance, op.getEpsilon());
     Operands operands = normalizer.getOperands({mean, inverse});
-    addChannels(operands, rewriter, loc, adaptor.getScale(), grouped);
-    addChannels(operands, rewriter, loc, adaptor.getBias(), grouped);
+    normalizer.addVector(operands, adaptor.getScale(), 1);
+    normalizer.addVector(operands, adaptor.getBias(), 1);
     Value result =
         normalizer.build(operands, type.getElementType(), standardize);
-    Value joined = tensor::CollapseShapeOp::create(
-        rewriter, loc, result, getGroups(type.getRank(), 1));
-    rewriter.replaceOp(op, castTensor(rewriter, loc, joined,
+    rewriter.replaceOp(op, castTensor(rewriter, loc, result,
                                       getTypeConverter()->convertType(type)));
     return success();
   }
@@ -391,23 +392,6 @@ struct GroupNormalizationToGeneric : OpConversionPattern<GroupNormalizationOp> {
                        : dim < axis ? ReassociationIndices{dim}
                                     : ReassociationIndices{dim + 1});
     return groups;
-  }
-
-  static RankedTensorType getGroupedType(RankedTensorType type,
-                                         int64_t groups) {
-    SmallVector<int64_t> shape(type.getShape());
-    SmallVector<StringAttr> names(type.getRank(),
-                                  StringAttr::get(type.getContext()));
-    if (auto dims = dyn_cast_if_present<DimsAttr>(type.getEncoding()))
-      names.assign(dims.getNames().begin(), dims.getNames().end());
-    bool isDynamic = type.isDynamicDim(1);
-    shape[1] = isDynamic ? ShapedType::kDynamic : shape[1] / groups;
-    names[1] = StringAttr::get(type.getContext(),
-                               isDynamic ? "channels of a group" : "");
-    shape.insert(shape.begin() + 1, groups);
-    names.insert(names.begin() + 1, StringAttr::get(type.getContext()));
-    return RankedTensorType::get(shape, type.getElementType(),
-                                 DimsAttr::get(type.getContext(), names));
   }
 
   /// `tensor` with dimension `axis` split into `groups` equal parts.
@@ -431,33 +415,29 @@ struct GroupNormalizationToGeneric : OpConversionPattern<GroupNormalizationOp> {
         tensor, getGroups(type.getRank(), axis), getAsOpFoldResult(sizes));
   }
 
-  /// `vector`, of one element for each channel, as [groups, C / groups, 1 ...].
-  static void addChannels(Operands &operands, OpBuilder &builder, Location loc,
-                          Value vector, RankedTensorType grouped) {
-    Value parts = split(builder, loc, vector, 0, grouped.getDimSize(1));
-    auto partsType = cast<RankedTensorType>(parts.getType());
-    int64_t added = grouped.getRank() - 3;
-    SmallVector<int64_t> shape(partsType.getShape());
-    SmallVector<OpFoldResult> sizes =
-        getAsOpFoldResult(IndexArithmetic(builder, loc).sizes(parts));
-    shape.append(added, 1);
-    sizes.append(added, builder.getIndexAttr(1));
-    SmallVector<ReassociationIndices> dims{
-        {0}, llvm::to_vector<2>(llvm::seq<int64_t>(1, added + 2))};
-    if (added > 0)
-      parts = tensor::ExpandShapeOp::create(
-          builder, loc,
-          RankedTensorType::get(shape, partsType.getElementType()), parts, dims,
-          sizes);
-    SmallVector<StringAttr> names(shape.size(),
-                                  StringAttr::get(builder.getContext()));
-    if (grouped.isDynamicDim(2))
-      names[1] = cast<DimsAttr>(grouped.getEncoding()).getNames()[2];
-    SmallVector<int64_t> declared(shape);
-    declared[1] = grouped.getDimSize(2);
-    operands.add(parts, RankedTensorType::get(
-                            declared, partsType.getElementType(),
-                            DimsAttr::get(builder.getContext(), names)));
+  /// The average of what [N, C] has for the channels of a group, for each of
+  /// them.
+  static Value average(OpBuilder &builder, Location loc, Value statistic,
+                       int64_t groups, Type compute) {
+    Value parts = split(builder, loc, statistic, 1, groups);
+    ReductionSpace space(builder, loc, parts, ArrayRef<int64_t>{2});
+    Value zero = Scalars(builder, loc, compute).constant(compute, 0);
+    Value sum = space.reduce(
+        parts, /*statistics=*/{}, zero,
+        [&](OpBuilder &b, Location bodyLoc, ValueRange x) -> Value {
+          return Scalars(b, bodyLoc, compute).add(x[1], x[0]);
+        });
+    Value mean = space.map(sum, compute,
+                           [&](OpBuilder &b, Location bodyLoc, ValueRange x) {
+                             Scalars s(b, bodyLoc, compute);
+                             return s.div(x[0], space.getCount(s, compute));
+                           });
+    Value empty = tensor::EmptyOp::create(
+        builder, loc, tensor::getMixedSizes(builder, loc, parts), compute);
+    Value all = linalg::BroadcastOp::create(builder, loc, mean, empty,
+                                            ArrayRef<int64_t>{2})
+                    ->getResult(0);
+    return tensor::CollapseShapeOp::create(builder, loc, all, getGroups(2, 1));
   }
 };
 

@@ -240,16 +240,18 @@ struct MaxPoolToLinalg : OpConversionPattern<MaxPoolOp> {
 // AveragePool
 //===----------------------------------------------------------------------===//
 
+/// Whether as many elements of each window count.
+static bool areComplete(const WindowDim &dim, bool includePad) {
+  return includePad ? dim.high == dim.reach
+                    : matchPattern(dim.low, m_Zero()) &&
+                          matchPattern(dim.reach, m_Zero());
+}
+
 /// How many elements of window number `window` count.
 static Value countElements(omb::IndexArithmetic index, const WindowDim &dim,
                            Value window, bool includePad) {
-  Value zero = index.constant(0);
-  bool isComplete = includePad ? dim.high == dim.reach
-                               : matchPattern(dim.low, m_Zero()) &&
-                                     matchPattern(dim.reach, m_Zero());
-  if (isComplete)
-    return dim.kernel;
   // What counts begins and ends at these positions in the padded input.
+  Value zero = index.constant(0);
   Value begin = includePad ? zero : dim.low;
   Value end = index.add(dim.low, dim.input);
   if (includePad)
@@ -265,25 +267,70 @@ static Value countElements(omb::IndexArithmetic index, const WindowDim &dim,
   return index.sub(findFirst(end), findFirst(begin));
 }
 
+/// The number of elements that count of each window along one dimension, as
+/// `type`.
+static Value createCounts(OpBuilder &builder, Location loc,
+                          const WindowDim &dim, int64_t size, Type type,
+                          bool includePad) {
+  Value empty = tensor::EmptyOp::create(builder, loc,
+                                        {getAsOpFoldResult(dim.count)}, type);
+  auto counts = linalg::GenericOp::create(
+      builder, loc, empty.getType(), /*inputs=*/ValueRange(), empty,
+      builder.getMultiDimIdentityMap(1), utils::IteratorType::parallel,
+      [&](OpBuilder &b, Location bodyLoc, ValueRange) {
+        Value count =
+            countElements(omb::IndexArithmetic(b, bodyLoc), dim,
+                          linalg::IndexOp::create(b, bodyLoc, 0), includePad);
+        Value number =
+            arith::IndexCastOp::create(b, bodyLoc, b.getI32Type(), count);
+        linalg::YieldOp::create(
+            b, bodyLoc, Scalars(b, bodyLoc, type).toFloat(number, type));
+      });
+  return omb::castTensor(builder, loc, counts.getResult(0),
+                         RankedTensorType::get({size}, type));
+}
+
 /// `sums` divided by the number of elements of each window that count.
 static Value divideByCounts(OpBuilder &builder, Location loc, Value sums,
                             const Pool &pool, bool includePad) {
-  return omb::mapElements(
-      builder, loc, sums, pool.type.getElementType(),
-      [&](OpBuilder &b, Location bodyLoc, Value sum) {
-        omb::IndexArithmetic index(b, bodyLoc);
-        Scalars scalars(b, bodyLoc, sum.getType());
-        SmallVector<Value> counts;
-        for (auto [position, dim] : llvm::enumerate(pool.windows))
-          counts.push_back(countElements(
-              index, dim, linalg::IndexOp::create(b, bodyLoc, 2 + position),
-              includePad));
-        Value count = arith::IndexCastOp::create(b, bodyLoc, b.getI32Type(),
-                                                 index.product(counts));
-        Value divisor = scalars.toFloat(count, sum.getType());
-        return scalars.narrow(scalars.div(sum, divisor),
-                              pool.type.getElementType());
+  Type sumType = getElementTypeOrSelf(sums.getType());
+  int64_t rank = pool.type.getRank();
+  MLIRContext *context = builder.getContext();
+  SmallVector<Value> inputs{sums};
+  SmallVector<AffineMap> maps{builder.getMultiDimIdentityMap(rank)};
+  SmallVector<Value> complete;
+  for (auto [position, dim] : llvm::enumerate(pool.windows)) {
+    if (areComplete(dim, includePad)) {
+      complete.push_back(dim.kernel);
+      continue;
+    }
+    inputs.push_back(createCounts(builder, loc, dim,
+                                  pool.type.getDimSize(2 + position), sumType,
+                                  includePad));
+    maps.push_back(
+        AffineMap::get(rank, 0, getAffineDimExpr(2 + position, context)));
+  }
+  maps.push_back(maps.front());
+  Value out = tensor::EmptyOp::create(builder, loc,
+                                      tensor::getMixedSizes(builder, loc, sums),
+                                      pool.type.getElementType());
+  SmallVector<utils::IteratorType> parallel(rank,
+                                            utils::IteratorType::parallel);
+  auto divided = linalg::GenericOp::create(
+      builder, loc, out.getType(), inputs, out, maps, parallel,
+      [&](OpBuilder &b, Location bodyLoc, ValueRange args) {
+        Scalars scalars(b, bodyLoc, sumType);
+        Value count = arith::IndexCastOp::create(
+            b, bodyLoc, b.getI32Type(),
+            omb::IndexArithmetic(b, bodyLoc).product(complete));
+        Value divisor = scalars.toFloat(count, sumType);
+        for (Value counts : args.drop_front().drop_back())
+          divisor = scalars.mul(divisor, counts);
+        linalg::YieldOp::create(b, bodyLoc,
+                                scalars.narrow(scalars.div(args[0], divisor),
+                                               pool.type.getElementType()));
       });
+  return omb::castTensor(builder, loc, divided.getResult(0), pool.type);
 }
 
 /// The input of a pooling that sums up.

@@ -217,7 +217,7 @@ struct LRNToGeneric : OpConversionPattern<LRNOp> {
           Scalars s(b, bodyLoc, elementType);
           double alpha = double(op.getAlpha()) / op.getSize();
           Value base = s.add(s.mul(x[1], alpha), op.getBias());
-          Value power = buildPow(s, base, s.constant(base, op.getBeta()));
+          Value power = raise(s, base, op.getBeta());
           return s.narrow(s.div(s.widen(x[0]), power), elementType);
         });
     rewriter.replaceOp(op, castTensor(rewriter, loc, result,
@@ -225,53 +225,69 @@ struct LRNToGeneric : OpConversionPattern<LRNOp> {
     return success();
   }
 
+  /// base^exponent, of which the usual ones are roots.
+  static Value raise(Scalars &s, Value base, double exponent) {
+    if (exponent == 1)
+      return base;
+    if (exponent != 0.5 && exponent != 0.75)
+      return buildPow(s, base, s.constant(base, exponent));
+    Value root = buildSqrt(s, base);
+    return exponent == 0.5 ? root : s.mul(root, buildSqrt(s, root));
+  }
+
+  /// The sums of squares: elementwise ops of parts of the padded data, one for
+  /// each place in a window.
   static Value sumNeighbours(LRNOp op, OpBuilder &builder, Value data,
                              Type compute) {
+    constexpr int64_t mostParts = 8; // that one op reads
     Location loc = op.getLoc();
     auto type = cast<RankedTensorType>(data.getType());
-    int64_t rank = type.getRank();
-    IndexArithmetic index(builder, loc);
-    SmallVector<Value> sizes = index.sizes(data);
-    // No window reaches farther than there are channels.
-    int64_t reach = op.getSize() - 1;
-    Value before = index.min(index.constant(reach / 2), sizes[1]);
-    Value after = index.min(index.constant(reach - reach / 2), sizes[1]);
-    Value window = index.add(index.add(before, after), index.constant(1));
+    int64_t rank = type.getRank(), size = op.getSize();
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, data);
     auto sumType = RankedTensorType::get(type.getShape(), compute);
-    Value zero = Scalars(builder, loc, compute).constant(compute, 0);
-    Value init = createEmpty(builder, loc, sumType, sizes);
-    if (llvm::is_contained(type.getShape(), 0))
-      return init;
-    init = linalg::FillOp::create(builder, loc, zero, init).getResult(0);
-    // Only the size of this tensor matters.
-    Value neighbours = tensor::EmptyOp::create(
-        builder, loc, getAsOpFoldResult(window), builder.getI1Type());
-    AffineMap sumMap =
-        AffineMap::getMultiDimIdentityMap(rank + 1, builder.getContext())
-            .dropResult(rank);
-    AffineMap windowMap = AffineMap::get(
-        rank + 1, 0, builder.getAffineDimExpr(rank), builder.getContext());
-    SmallVector<utils::IteratorType> iterators(rank,
-                                               utils::IteratorType::parallel);
-    iterators.push_back(utils::IteratorType::reduction);
-    auto generic = linalg::GenericOp::create(
-        builder, loc, sumType, neighbours, init, ArrayRef{windowMap, sumMap},
-        iterators, [&](OpBuilder &b, Location bodyLoc, ValueRange arguments) {
-          IndexArithmetic inner(b, bodyLoc);
-          SmallVector<Value> at;
-          for (int64_t dim = 0; dim <= rank; ++dim)
-            at.push_back(linalg::IndexOp::create(b, bodyLoc, dim));
-          Value channel =
-              inner.sub(inner.add(at[1], at.pop_back_val()), before);
-          Value last = inner.sub(sizes[1], inner.constant(1));
-          at[1] = inner.clamp(channel, inner.constant(0), last);
-          Scalars s(b, bodyLoc, compute);
-          Value x = s.widen(tensor::ExtractOp::create(s, data, at));
-          Value sum = s.add(arguments[1], s.mul(x, x));
-          Value exists = inner.isEqual(channel, at[1]);
-          linalg::YieldOp::create(s, s.select(exists, sum, arguments[1]));
-        });
-    return generic.getResult(0);
+    SmallVector<OpFoldResult> low(rank, builder.getIndexAttr(0)), high(low),
+        offsets(low), ones(rank, builder.getIndexAttr(1));
+    low[1] = builder.getIndexAttr((size - 1) / 2);
+    high[1] = builder.getIndexAttr(size / 2);
+    SmallVector<int64_t> paddedShape(type.getShape());
+    if (!type.isDynamicDim(1))
+      paddedShape[1] += size - 1;
+    Value padded = tensor::PadOp::create(
+        builder, loc, type.clone(paddedShape), data, low, high,
+        createZero(builder, loc, type.getElementType()));
+    Value sum;
+    for (int64_t first = 0; first < size; first += mostParts) {
+      SmallVector<Value> inputs;
+      if (sum)
+        inputs.push_back(sum);
+      for (int64_t place = first; place < std::min(first + mostParts, size);
+           ++place) {
+        offsets[1] = builder.getIndexAttr(place);
+        inputs.push_back(tensor::ExtractSliceOp::create(
+            builder, loc, type, padded, offsets, sizes, ones));
+      }
+      SmallVector<AffineMap> maps(inputs.size() + 1,
+                                  builder.getMultiDimIdentityMap(rank));
+      SmallVector<utils::IteratorType> parallel(rank,
+                                                utils::IteratorType::parallel);
+      Value out = tensor::EmptyOp::create(builder, loc, sizes, compute);
+      bool continues = bool(sum);
+      sum = linalg::GenericOp::create(
+                builder, loc, sumType, inputs, out, maps, parallel,
+                [&](OpBuilder &b, Location bodyLoc, ValueRange arguments) {
+                  Scalars s(b, bodyLoc, compute);
+                  Value total = continues ? arguments.front() : Value();
+                  for (Value argument :
+                       arguments.drop_front(continues).drop_back()) {
+                    Value x = s.widen(argument);
+                    Value square = s.mul(x, x);
+                    total = total ? s.add(total, square) : square;
+                  }
+                  linalg::YieldOp::create(s, total);
+                })
+                .getResult(0);
+    }
+    return sum;
   }
 };
 

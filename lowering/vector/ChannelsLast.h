@@ -44,8 +44,10 @@ void populateConvolutionLayoutPatterns(mlir::RewritePatternSet &patterns,
                                        bool named);
 
 /// What is computed of an image whose channels were moved to the second
-/// dimension is computed of the image as it was.
-void populateLayoutPropagationPatterns(mlir::RewritePatternSet &patterns);
+/// dimension is computed of the image as it was. `movesPools`: images are moved
+/// for pools, too.
+void populateLayoutPropagationPatterns(mlir::RewritePatternSet &patterns,
+                                       bool movesPools);
 
 } // namespace omb::kernels
 

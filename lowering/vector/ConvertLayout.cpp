@@ -24,7 +24,8 @@ struct ConvertLayout : omb::impl::ConvertLayoutBase<ConvertLayout> {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     omb::kernels::populateConvolutionLayoutPatterns(patterns, named);
-    omb::kernels::populateLayoutPropagationPatterns(patterns);
+    omb::kernels::populateLayoutPropagationPatterns(patterns,
+                                                    /*movesPools=*/!named);
     linalg::TransposeOp::getCanonicalizationPatterns(patterns, context);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();

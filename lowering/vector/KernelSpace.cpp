@@ -26,15 +26,6 @@ static int64_t getUnitCount(ArrayRef<int64_t> rows, int64_t columns,
                       : llvm::product_of(rows);
 }
 
-/// The values of a panel; where a size isn't known, with a usual one.
-static int64_t getPanelSize(ArrayRef<int64_t> shape) {
-  constexpr int64_t usual = 128;
-  int64_t size = 1;
-  for (int64_t each : shape)
-    size *= ShapedType::isDynamic(each) ? usual : each;
-  return size;
-}
-
 /// How long a kernel takes: the time until the last thread has ended, in
 /// microseconds. There are `blocks` workgroups for each of `panels` panels, all
 /// of `work` microseconds but for the last of a panel with `lastWork`. IREE has
@@ -136,7 +127,6 @@ static bool readsLessBySharingRows(PackedContraction contraction,
 
 KernelSpace KernelSpace::get(const PackedContraction &contraction,
                              const VectorUnit &unit) {
-  RankedTensorType panels = contraction.getPanelsType();
   ArrayRef<int64_t> shape = contraction.getResultType().getShape();
   TileDemand demand = contraction.getTileDemand();
   int64_t columns = demand.rows;
@@ -149,15 +139,15 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
       rows.push_back(shape[dim]);
   space.lanes =
       unit.getLanes(contraction.getSumType().getIntOrFloatBitWidth() / 8);
-  unsigned panelDim = contraction.getPanelDim();
   space.vectors = contraction.getPanelChannels() / space.lanes;
   space.matrix = contraction.selectMatrixTile(unit);
   space.tileRows = space.matrix ? space.matrix->tiles * space.matrix->rows
                                 : selectRows(unit, space.vectors, demand);
   space.convertsBFloats = unit.dotsBFloats && contraction.getSumType().isF32();
 
+  constexpr int64_t usualSize = 128;
   int64_t perUnit =
-      getPanelSize(panels.getShape().drop_front(panelDim + 1)) *
+      contraction.countSummed(usualSize) *
       (rows.empty() || ShapedType::isDynamic(columns) ? space.tileRows
                                                       : columns);
   double unitWork = std::max<int64_t>(perUnit, 1) /
@@ -167,7 +157,7 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
                                          : 1));
   space.block = std::max<int64_t>(1, kUsualMicroseconds / unitWork);
   int64_t units = getUnitCount(rows, columns, space.tileRows);
-  int64_t count = panels.getDimSize(panelDim);
+  int64_t count = contraction.getPanelCount();
   if (ShapedType::isDynamic(units) || ShapedType::isDynamic(count)) {
     space.sharesRows = bool(contraction.pack);
     return space;

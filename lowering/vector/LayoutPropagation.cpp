@@ -74,26 +74,61 @@ struct MoveElementwise : OpRewritePattern<linalg::GenericOp> {
   }
 };
 
+/// `pad` of an image, done to the image with its channels last.
+static Value createPad(OpBuilder &builder, tensor::PadOp pad, Value image,
+                       Value padding) {
+  auto type = RankedTensorType::get(permuted(pad.getType().getShape()),
+                                    pad.getType().getElementType());
+  return tensor::PadOp::create(builder, pad.getLoc(), type, image,
+                               permuted<OpFoldResult>(pad.getMixedLowPad()),
+                               permuted<OpFoldResult>(pad.getMixedHighPad()),
+                               padding, pad.getNofold());
+}
+
+/// What a pool reads, with the channels last; null where it is better read as
+/// it is: unless `always`, if it wasn't moved.
+static Value getPooledImage(OpBuilder &builder, Value image, bool always) {
+  constexpr int64_t fewChannels = 8;
+  if (Value source = getChannelsLastSource(image))
+    return source;
+  auto type = cast<RankedTensorType>(image.getType());
+  if (!always || type.isDynamicDim(1) || type.getDimSize(1) < fewChannels)
+    return nullptr;
+  auto pad = image.getDefiningOp<tensor::PadOp>();
+  Value padding = pad ? pad.getConstantPaddingValue() : Value();
+  if (!padding)
+    return toChannelsLast(builder, image.getLoc(), image);
+  Value moved = toChannelsLast(builder, pad.getLoc(), pad.getSource());
+  return createPad(builder, pad, moved, padding);
+}
+
+/// What a pool starts with, for the channels last.
+static Value getPoolStart(OpBuilder &builder, linalg::FillOp fill) {
+  SmallVector<OpFoldResult> sizes = permuted<OpFoldResult>(
+      tensor::getMixedSizes(builder, fill.getLoc(), fill.result()));
+  Value empty = tensor::EmptyOp::create(builder, fill.getLoc(), sizes,
+                                        getElementTypeOrSelf(fill.value()));
+  return linalg::FillOp::create(builder, fill.getLoc(), fill.value(), empty)
+      .getResult(0);
+}
+
 /// A pool such as linalg.pooling_nchw_max.
 template <typename FromOp, typename ToOp>
 struct MovePooling : OpRewritePattern<FromOp> {
-  using OpRewritePattern<FromOp>::OpRewritePattern;
+  /// `always`: whether images are moved for it.
+  MovePooling(MLIRContext *context, bool always)
+      : OpRewritePattern<FromOp>(context), always(always) {}
 
   LogicalResult matchAndRewrite(FromOp op,
                                 PatternRewriter &rewriter) const override {
-    Value image = getChannelsLastSource(op.getInputs()[0]);
-    if (!image)
-      return rewriter.notifyMatchFailure(op, "has no moved image");
     auto fill = op.getOutputs()[0].template getDefiningOp<linalg::FillOp>();
     if (!fill)
       return rewriter.notifyMatchFailure(op, "starts with several values");
+    Value image = getPooledImage(rewriter, op.getInputs()[0], always);
+    if (!image)
+      return rewriter.notifyMatchFailure(op, "has no moved image");
     Location loc = op.getLoc();
-    SmallVector<OpFoldResult> sizes = permuted<OpFoldResult>(
-        tensor::getMixedSizes(rewriter, loc, op.getOutputs()[0]));
-    Value empty = tensor::EmptyOp::create(rewriter, loc, sizes,
-                                          getElementTypeOrSelf(fill.value()));
-    Value start =
-        linalg::FillOp::create(rewriter, loc, fill.value(), empty).getResult(0);
+    Value start = getPoolStart(rewriter, fill);
     Value moved = ToOp::create(rewriter, loc, start.getType(),
                                ValueRange{image, op.getInputs()[1]}, start,
                                op.getStridesAttr(), op.getDilationsAttr())
@@ -101,6 +136,64 @@ struct MovePooling : OpRewritePattern<FromOp> {
     rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, moved));
     return success();
   }
+
+private:
+  bool always;
+};
+
+/// A pool that no named operation is for.
+struct MoveWindows : OpRewritePattern<linalg::GenericOp> {
+  MoveWindows(MLIRContext *context, bool always)
+      : OpRewritePattern(context, /*benefit=*/2), always(always) {}
+
+  LogicalResult matchAndRewrite(linalg::GenericOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!isPool(op))
+      return rewriter.notifyMatchFailure(op, "isn't a pool");
+    auto fill = op.getOutputs()[0].getDefiningOp<linalg::FillOp>();
+    if (!fill)
+      return rewriter.notifyMatchFailure(op, "starts with several values");
+    Value image = getPooledImage(rewriter, op.getInputs()[0], always);
+    if (!image)
+      return rewriter.notifyMatchFailure(op, "has no moved image");
+    SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+    for (AffineMap *map : {&maps.front(), &maps.back()})
+      *map = AffineMap::get(map->getNumDims(), 0, permuted(map->getResults()),
+                            rewriter.getContext());
+    Value start = getPoolStart(rewriter, fill);
+    auto moved =
+        linalg::GenericOp::create(rewriter, op.getLoc(), start.getType(),
+                                  ValueRange{image, op.getInputs()[1]}, start,
+                                  maps, op.getIteratorTypesArray());
+    rewriter.inlineRegionBefore(op.getRegion(), moved.getRegion(),
+                                moved.getRegion().begin());
+    rewriter.replaceOp(
+        op, toChannelsSecond(rewriter, op.getLoc(), moved.getResult(0)));
+    return success();
+  }
+
+private:
+  /// Whether each channel of a window of an image gives one of the result.
+  static bool isPool(linalg::GenericOp op) {
+    if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 ||
+        op.getNumReductionLoops() == 0 || op.hasIndexSemantics() ||
+        !op.getInputs()[1].getDefiningOp<tensor::EmptyOp>())
+      return false;
+    AffineMap image = op.getIndexingMapsArray().front(),
+              output = op.getIndexingMapsArray().back();
+    unsigned rank = output.getNumResults();
+    if (rank < 3 || image.getNumResults() != rank ||
+        !output.isProjectedPermutation())
+      return false;
+    for (unsigned dim = 0; dim < rank; ++dim)
+      if (output.getDimPosition(dim) != dim ||
+          (dim < 2 && image.getResult(dim) != output.getResult(dim)) ||
+          (dim >= 2 && image.getResult(dim).isFunctionOfDim(1)))
+        return false;
+    return true;
+  }
+
+  bool always;
 };
 
 /// A reduction reads images as they were; its result isn't one.
@@ -143,13 +236,8 @@ struct MovePad : OpRewritePattern<tensor::PadOp> {
     Value padding = op.getConstantPaddingValue();
     if (!image || !padding)
       return rewriter.notifyMatchFailure(op, "doesn't pad a moved image");
-    Location loc = op.getLoc();
-    auto type = RankedTensorType::get(permuted(op.getType().getShape()),
-                                      op.getType().getElementType());
-    Value moved = tensor::PadOp::create(
-        rewriter, loc, type, image, permuted<OpFoldResult>(op.getMixedLowPad()),
-        permuted<OpFoldResult>(op.getMixedHighPad()), padding, op.getNofold());
-    rewriter.replaceOp(op, toChannelsSecond(rewriter, loc, moved));
+    Value moved = createPad(rewriter, op, image, padding);
+    rewriter.replaceOp(op, toChannelsSecond(rewriter, op.getLoc(), moved));
     return success();
   }
 };
@@ -267,13 +355,14 @@ private:
 } // namespace
 
 void omb::kernels::populateLayoutPropagationPatterns(
-    RewritePatternSet &patterns) {
-  patterns
-      .add<MoveElementwise,
-           MovePooling<linalg::PoolingNcwMaxOp, linalg::PoolingNwcMaxOp>,
-           MovePooling<linalg::PoolingNchwMaxOp, linalg::PoolingNhwcMaxOp>,
-           MovePooling<linalg::PoolingNcwSumOp, linalg::PoolingNwcSumOp>,
-           MovePooling<linalg::PoolingNchwSumOp, linalg::PoolingNhwcSumOp>,
-           MoveReduction, MovePad, MoveConcat, MoveSlice, MoveRearrangement>(
-          patterns.getContext());
+    RewritePatternSet &patterns, bool movesPools) {
+  MLIRContext *context = patterns.getContext();
+  patterns.add<MoveElementwise, MoveReduction, MovePad, MoveConcat, MoveSlice,
+               MoveRearrangement>(context);
+  patterns.add<MoveWindows,
+               MovePooling<linalg::PoolingNcwMaxOp, linalg::PoolingNwcMaxOp>,
+               MovePooling<linalg::PoolingNchwMaxOp, linalg::PoolingNhwcMaxOp>,
+               MovePooling<linalg::PoolingNcwSumOp, linalg::PoolingNwcSumOp>,
+               MovePooling<linalg::PoolingNchwSumOp, linalg::PoolingNhwcSumOp>>(
+      context, movesPools);
 }

@@ -1,6 +1,7 @@
 //===- OutlineKernels.cpp - omb-outline-kernels ---------------------------===//
 
 #include "lowering/Passes.h"
+#include "lowering/vector/ColumnReduction.h"
 #include "lowering/vector/Outliner.h"
 #include "lowering/vector/PackedContraction.h"
 #include "lowering/vector/RowKernel.h"
@@ -61,7 +62,7 @@ static SmallVector<Value> getTensors(const PackedContraction &contraction) {
   auto decode = contraction.decode;
   if (decode)
     llvm::append_range(tensors, decode.getDpsInputs());
-  else
+  else if (!contraction.isPool())
     tensors.push_back(contraction.getPanels());
   auto unpack = contraction.unpack;
   addOthers(contraction.epilogue, unpack.getResult(), tensors);
@@ -110,6 +111,8 @@ static void cloneProduct(OpBuilder &builder,
   auto decode = contraction.decode;
   mapEmpty(builder, fill.output(), sizes, map);
   cloneInput(builder, contraction, map);
+  if (contraction.isPool())
+    mapEmpty(builder, contraction.getPanels(), {}, map);
   if (decode) {
     mapEmpty(builder, decode.getDpsInits()[0], {}, map);
     cloneConstants(builder, decode, map);
@@ -367,6 +370,36 @@ static void outline(Outliner &outliner, const RowKernel &kernel) {
     op->erase();
 }
 
+//===----------------------------------------------------------------------===//
+// Columns
+//===----------------------------------------------------------------------===//
+
+static void outline(Outliner &outliner, const ColumnReduction &reduction) {
+  auto op = reduction.op;
+  auto fill = reduction.fill;
+  auto epilogue = reduction.epilogue;
+  Value result = reduction.getResult();
+  KernelSource source{
+      op.getLoc(),
+      reduction.getTensors(),
+      /*indices=*/{},
+      result,
+      getSizes(result.getDefiningOp(),
+               result.getDefiningOp<linalg::GenericOp>().getDpsInits()[0]),
+      [&](OpBuilder &builder, IRMapping &map, ValueRange sizes) {
+        mapEmpty(builder, fill.output(), sizes, map);
+        cloneConstants(builder, fill, map);
+        builder.clone(*fill, map);
+        cloneConstants(builder, op, map);
+        builder.clone(*op, map);
+        cloneEpilogue(builder, epilogue, map, sizes);
+      }};
+  outliner.outline(source);
+  if (epilogue)
+    epilogue->erase();
+  op->erase();
+}
+
 namespace {
 
 struct OutlineKernels : omb::impl::OutlineKernelsBase<OutlineKernels> {
@@ -382,6 +415,7 @@ struct OutlineKernels : omb::impl::OutlineKernelsBase<OutlineKernels> {
     outlineAll<WinogradInput, linalg::WinogradInputTransformOp>(outliner);
     outlineAll<WinogradOutput, linalg::WinogradOutputTransformOp>(outliner);
     outlineRows(outliner);
+    outlineColumns(outliner);
     if (explain)
       remarkReductions();
   }
@@ -390,9 +424,14 @@ private:
   /// Says of each reduction that can't be part of a kernel why it can't.
   void remarkReductions() {
     getOperation().walk([&](linalg::LinalgOp op) {
-      if (op.getNumReductionLoops() > 0 && !isInKernel(op))
-        (void)RowReduction::match(
-            op, [&](const Twine &why) { op->emitRemark() << why; });
+      if (op.getNumReductionLoops() == 0 || isInKernel(op))
+        return;
+      auto remark = [&](const Twine &why) { op->emitRemark() << why; };
+      auto generic = dyn_cast<linalg::GenericOp>(*op);
+      if (generic && keepsLast(generic))
+        (void)ColumnReduction::match(generic, remark);
+      else
+        (void)RowReduction::match(op, remark);
     });
   }
 
@@ -419,6 +458,21 @@ private:
     });
     for (linalg::PackOp op : packs)
       outline(outliner, op);
+  }
+
+  /// Reductions that keep the last dimension.
+  void outlineColumns(Outliner &outliner) {
+    SmallVector<linalg::GenericOp> ops;
+    getOperation().walk([&](linalg::GenericOp op) {
+      if (op.getNumReductionLoops() > 0 && !isInKernel(op))
+        ops.push_back(op);
+    });
+    for (linalg::GenericOp op : ops) {
+      FailureOr<ColumnReduction> reduction =
+          ColumnReduction::match(op, [](const Twine &) {});
+      if (succeeded(reduction))
+        outline(outliner, *reduction);
+    }
   }
 
   /// The last ops first, since each takes what is before it.

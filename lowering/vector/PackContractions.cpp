@@ -7,6 +7,7 @@
 #include "lowering/vector/Kernels.h"
 #include "lowering/vector/Outliner.h"
 #include "lowering/vector/PackCodedContraction.h"
+#include "lowering/vector/PackPools.h"
 #include "lowering/vector/PackedContraction.h"
 #include "lowering/vector/PackedWeights.h"
 #include "lowering/vector/ReadNarrowed.h"
@@ -493,6 +494,7 @@ struct PackContractions : omb::impl::PackContractionsBase<PackContractions> {
       remarkOthers(unit);
     applyToOthers([&](RewritePatternSet &patterns) {
       populatePackCodedContractionPatterns(patterns, unit);
+      populatePackPoolPatterns(patterns, unit);
       patterns.add<PackContraction>(patterns.getContext(), unit, *type);
     });
   }
@@ -522,9 +524,13 @@ private:
   /// Says of each sum that isn't packed why it isn't.
   void remarkOthers(const VectorUnit &unit) {
     getOperation().walk([&](linalg::LinalgOp op) {
-      if (op.getNumReductionLoops() > 0 && !isInKernel(op))
-        (void)matchPackable(op, unit,
-                            [&](const Twine &why) { op->emitRemark() << why; });
+      if (op.getNumReductionLoops() == 0 || isInKernel(op))
+        return;
+      auto remark = [&](const Twine &why) { op->emitRemark() << why; };
+      if (isPool(op))
+        (void)matchPackablePool(op, unit, remark);
+      else
+        (void)matchPackable(op, unit, remark);
     });
   }
 };

@@ -3,6 +3,7 @@
 #include "lowering/vector/PackedContraction.h"
 
 #include "lowering/vector/ChannelContraction.h"
+#include "lowering/vector/ChannelPool.h"
 #include "lowering/vector/CodedPanels.h"
 #include "lowering/vector/EpilogueEmitter.h"
 #include "lowering/vector/RowStride.h"
@@ -15,14 +16,15 @@
 using namespace mlir;
 using namespace omb::kernels;
 
-/// The packing of a depthwise convolution's channels; null if `product` is
-/// something else.
+/// The packing of the channels of a depthwise convolution or a pool; null if
+/// `product` is something else.
 static linalg::PackOp matchPack(linalg::GenericOp product) {
   auto pack = product.getDpsInputs()[0].getDefiningOp<linalg::PackOp>();
   auto maps = product.getIndexingMapsArray();
   unsigned loops = product.getNumLoops();
   AffineExpr within = getAffineDimExpr(loops - 1, product.getContext());
-  if (!pack || maps[1].getResults().back() != within ||
+  bool isPool = bool(getWindowType(product.getDpsInputs()[1]));
+  if (!pack || (!isPool && maps[1].getResults().back() != within) ||
       maps[0].getResults().back() != within)
     return nullptr;
   int64_t rank = pack.getSourceRank();
@@ -43,7 +45,8 @@ FailureOr<PackedContraction> PackedContraction::match(linalg::UnPackOp unpack) {
       !unpack.getOuterDimsPerm().empty())
     return failure();
   found.fill = found.product.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
-  if (!isZeroFill(found.product.getDpsInits()[0]))
+  if (found.isPool() ? !found.fill || !found.getCombiner()
+                     : !isZeroFill(found.product.getDpsInits()[0]))
     return failure();
   if (unpack->hasOneUse())
     if (auto user = dyn_cast<linalg::GenericOp>(*unpack->user_begin()))
@@ -52,11 +55,41 @@ FailureOr<PackedContraction> PackedContraction::match(linalg::UnPackOp unpack) {
   if (!found.getPositions().empty() && !found.getColumnDim())
     return failure();
   found.pack = matchPack(found.product);
+  if (found.isPool() && !found.pack)
+    return failure();
   auto decode = found.getPanels().getDefiningOp<linalg::GenericOp>();
   if (decode && isDecode(decode))
     found.decode = decode;
   found.pad = found.matchPadding();
   return found;
+}
+
+bool PackedContraction::isPool() const {
+  return bool(getWindowType(operand(1)));
+}
+
+std::optional<Combiner> PackedContraction::getCombiner() const {
+  auto op = product;
+  if (!isPool())
+    return std::nullopt;
+  FailureOr<Combiner> combiner = Combiner::match(*op.getBody());
+  return succeeded(combiner) ? std::optional(*combiner) : std::nullopt;
+}
+
+int64_t PackedContraction::getPanelCount() const {
+  if (!isPool())
+    return getPanelsType().getDimSize(getPanelDim());
+  int64_t channels = getResultType().getShape().back();
+  return ShapedType::isDynamic(channels)
+             ? channels
+             : llvm::divideCeil(channels, getPanelChannels());
+}
+
+int64_t PackedContraction::countSummed(int64_t usual) const {
+  int64_t count = 1;
+  for (int64_t size : getPanelsType().getShape().drop_front(getFirstSumDim()))
+    count *= ShapedType::isDynamic(size) ? usual : size;
+  return isPool() ? count * getPanelChannels() : count;
 }
 
 Value PackedContraction::getInput() const {
@@ -67,14 +100,18 @@ Value PackedContraction::getInput() const {
   return packing ? packing.getSource() : operand(0);
 }
 
-bool PackedContraction::isNothing(Value padding) const {
-  APInt byte;
-  std::optional<APFloat> shift = getInputShift();
-  if (!padding)
-    return false;
-  if (shift)
+bool PackedContraction::ignores(Attribute padding) const {
+  if (std::optional<Combiner> combiner = getCombiner()) {
+    auto filled = fill;
+    Attribute start;
+    matchPattern(filled.value(), m_Constant(&start));
+    return ignoresPadding(*combiner, start, padding);
+  }
+  if (std::optional<APFloat> shift = getInputShift()) {
+    APInt byte;
     return matchPattern(padding, m_ConstantInt(&byte)) &&
            shift->convertToDouble() == double(byte.getSExtValue());
+  }
   return matchPattern(padding, m_AnyZeroFloat()) ||
          matchPattern(padding, m_Zero());
 }
@@ -86,7 +123,10 @@ tensor::PadOp PackedContraction::matchPadding() const {
   auto isRead = [](Operation *user) { return !isa<tensor::DimOp>(user); };
   if (!padding || llvm::count_if(padding->getUsers(), isRead) != 1)
     return nullptr;
-  if (!isNothing(padding.getConstantPaddingValue()))
+  Attribute value;
+  if (!padding.getConstantPaddingValue() ||
+      !matchPattern(padding.getConstantPaddingValue(), m_Constant(&value)) ||
+      !ignores(value))
     return nullptr;
   SmallVector<PaddedWindow> windows = getWindows(padding);
   SmallVector<unsigned> dims;
@@ -292,6 +332,8 @@ std::optional<APFloat> PackedContraction::getInputShift() const {
 
 unsigned PackedContraction::getGroup() const {
   auto op = product;
+  if (isPool())
+    return 1;
   AffineMap map = op.getMatchingIndexingMap(op.getDpsInputOperand(1));
   unsigned last = map.getDimPosition(map.getNumResults() - 1);
   bool isGroup =
@@ -300,7 +342,8 @@ unsigned PackedContraction::getGroup() const {
 }
 
 int64_t PackedContraction::getPanelChannels() const {
-  return getPanelsType().getShape().drop_back(getGroup() == 1 ? 0 : 1).back();
+  auto op = product;
+  return cast<RankedTensorType>(op.getResult(0).getType()).getShape().back();
 }
 
 Value PackedContraction::getResult() const {
@@ -368,6 +411,8 @@ SmallVector<unsigned> PackedContraction::getReductions() const {
 }
 
 SmallVector<unsigned> PackedContraction::getBatches() const {
+  if (isPool())
+    return {};
   // The last two count the panels and go through one.
   SmallVector<unsigned> loops =
       getPanelLoops(product, utils::IteratorType::parallel);

@@ -3,6 +3,7 @@
 #ifndef OMB_LOWERING_VECTOR_PACKEDCONTRACTION_H
 #define OMB_LOWERING_VECTOR_PACKEDCONTRACTION_H
 
+#include "lowering/vector/Combiner.h"
 #include "lowering/vector/RegisterTile.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -44,10 +45,17 @@ struct PaddedWindow {
 /// And what is done to each element of `out` before anything else is. The input
 /// of a depthwise convolution is packed, too, and any may be padded; kernels
 /// read them where they are.
+///
+/// So are pools (omb-pack-contractions makes them, too):
+///
+///   packed[p..., j, v] = combine(packed[p..., j, v], g(input[f(p..., r...), j,
+///   v]))
+///
+/// where a tensor without contents, in place of panels, has the sizes of r.
 struct PackedContraction {
   /// Null where the input isn't padded.
   mlir::tensor::PadOp pad;
-  /// Null where the convolution isn't depthwise.
+  /// Null where this is neither a depthwise convolution nor a pool.
   mlir::linalg::PackOp pack;
   /// What computes the panels of what is stored; null where they are stored.
   mlir::linalg::GenericOp decode;
@@ -60,6 +68,9 @@ struct PackedContraction {
   static mlir::FailureOr<PackedContraction>
   match(mlir::linalg::UnPackOp unpack);
 
+  /// What a pool combines; none where this is a product.
+  std::optional<Combiner> getCombiner() const;
+  bool isPool() const;
   /// What is read, before it is padded and packed.
   mlir::Value getInput() const;
   mlir::Value getPanels() const { return operand(1); }
@@ -109,13 +120,20 @@ struct PackedContraction {
   llvm::SmallVector<PaddedWindow> getWindows() const;
   /// The dimension of the panels that counts them.
   unsigned getPanelDim() const { return getBatches().size(); }
+  /// The first of the panels' dimensions, or the window's, of what is summed.
+  unsigned getFirstSumDim() const { return isPool() ? 0 : getPanelDim() + 1; }
+  /// The number of panels; dynamic where it isn't known.
+  int64_t getPanelCount() const;
+  /// How many values are combined for each element of a panel; dynamic sizes
+  /// are `usual`.
+  int64_t countSummed(int64_t usual) const;
 
 private:
   mlir::Value operand(unsigned index) const;
   /// Those that this padding makes, as far as they are windows.
   llvm::SmallVector<PaddedWindow> getWindows(mlir::tensor::PadOp padding) const;
-  /// Whether products with `padding`, a value or null, are zeros.
-  bool isNothing(mlir::Value padding) const;
+  /// Whether `padding` changes nothing where it is multiplied or combined.
+  bool ignores(mlir::Attribute padding) const;
   /// The padding, if kernels can do it; null otherwise.
   mlir::tensor::PadOp matchPadding() const;
 };

@@ -39,6 +39,10 @@ void omb::buildToVectorPipeline(OpPassManager &passes,
   passes.addPass(createCSEPass());
   passes.addPass(memref::createResolveShapedTypeResultDimsPass());
   passes.addPass(createFuseElementwise());
+  ShapeReductionsOptions shape;
+  shape.vectorBytes = options.vectorBytes;
+  shape.vectorRegisters = options.vectorRegisters;
+  passes.addPass(createShapeReductions(shape));
   passes.addPass(memref::createResolveShapedTypeResultDimsPass());
   passes.addPass(createCSEPass());
   passes.addPass(createOutlineKernels());

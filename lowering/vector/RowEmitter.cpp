@@ -180,7 +180,7 @@ RowEmitter::Values RowEmitter::emitVectors(MutableArrayRef<Position> positions,
         if (&inner != reduction.combine)
           emitter.emit(inner);
       Value element = emitter.toVector(emitter.get(reduction.element));
-      Value next = reduction.createCombine(builder, *sum, element);
+      Value next = reduction.create(builder, *sum, element);
       if (position.mask)
         next = arith::SelectOp::create(builder, loc, position.mask, next, *sum);
       *sum++ = next;
@@ -202,7 +202,7 @@ RowEmitter::Values RowEmitter::combine(Values sums) {
     Values next;
     for (size_t at = 0; at < sums.size(); at += 2 * count)
       for (size_t each = 0; each < count; ++each)
-        next.push_back(reductions[each].createCombine(builder, sums[at + each],
+        next.push_back(reductions[each].create(builder, sums[at + each],
                                                       sums[at + count + each]));
     sums = next;
   }

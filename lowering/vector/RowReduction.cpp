@@ -4,22 +4,9 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace omb::kernels;
-
-static std::optional<vector::CombiningKind> getKind(Operation *op) {
-  using Kind = vector::CombiningKind;
-  return llvm::TypeSwitch<Operation *, std::optional<Kind>>(op)
-      .Case([](arith::AddFOp) { return Kind::ADD; })
-      .Case([](arith::MulFOp) { return Kind::MUL; })
-      .Case([](arith::MaximumFOp) { return Kind::MAXIMUMF; })
-      .Case([](arith::MinimumFOp) { return Kind::MINIMUMF; })
-      .Case([](arith::MaxNumFOp) { return Kind::MAXNUMF; })
-      .Case([](arith::MinNumFOp) { return Kind::MINNUMF; })
-      .Default(std::nullopt);
-}
 
 /// Whether the last loop, and no other, is reduced, and the result has the
 /// others in their order.
@@ -50,18 +37,10 @@ RowReduction::match(linalg::LinalgOp op,
   found.fill = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
   if (!found.fill || !matchPattern(found.fill.value(), m_Constant()))
     return refuse("starts with something that isn't a constant");
-  Block *body = found.op.getBody();
-  Value out = body->getArguments().back();
-  Value yielded = body->getTerminator()->getOperand(0);
-  found.combine = yielded.getDefiningOp();
-  std::optional<vector::CombiningKind> kind =
-      found.combine ? getKind(found.combine) : std::nullopt;
-  if (!kind || found.combine->getBlock() != body || !out.hasOneUse() ||
-      *out.user_begin() != found.combine || !yielded.hasOneUse())
+  FailureOr<Combiner> combiner = Combiner::match(*found.op.getBody());
+  if (failed(combiner))
     return refuse("is neither a sum, a product, a maximum nor a minimum");
-  found.kind = *kind;
-  found.element =
-      found.combine->getOperand(found.combine->getOperand(0) == out ? 1 : 0);
+  static_cast<Combiner &>(found) = *combiner;
   return found;
 }
 
@@ -89,13 +68,6 @@ TypedAttr RowReduction::getNeutral(OpBuilder &builder) const {
   return builder.getFloatAttr(type, get());
 }
 
-Value RowReduction::createCombine(OpBuilder &builder, Value lhs,
-                                  Value rhs) const {
-  OperationState state(combine->getLoc(), combine->getName(), {lhs, rhs},
-                       lhs.getType(), combine->getAttrs());
-  return builder.create(state)->getResult(0);
-}
-
 Value RowReduction::createScalar(OpBuilder &builder, Value lanes) const {
   Location loc = combine->getLoc();
   // In which order a reduction adds isn't defined.
@@ -105,5 +77,5 @@ Value RowReduction::createScalar(OpBuilder &builder, Value lanes) const {
   Attribute start;
   matchPattern(filled.value(), m_Constant(&start));
   Value first = arith::ConstantOp::create(builder, loc, cast<TypedAttr>(start));
-  return createCombine(builder, first, all);
+  return create(builder, first, all);
 }

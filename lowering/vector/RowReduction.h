@@ -3,8 +3,9 @@
 #ifndef OMB_LOWERING_VECTOR_ROWREDUCTION_H
 #define OMB_LOWERING_VECTOR_ROWREDUCTION_H
 
+#include "lowering/vector/Combiner.h"
+
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 namespace omb::kernels {
 
@@ -13,13 +14,9 @@ namespace omb::kernels {
 ///   out[rows...] = combine(out[rows...], g(inputs at rows..., j))
 ///
 /// where `out` starts with a constant.
-struct RowReduction {
+struct RowReduction : Combiner {
   mlir::linalg::GenericOp op;
   mlir::linalg::FillOp fill;
-  /// The operation of the body that combines, and what it combines with `out`.
-  mlir::Operation *combine;
-  mlir::Value element;
-  mlir::vector::CombiningKind kind;
 
   /// Fails with the reason where `op` is something else.
   static mlir::FailureOr<RowReduction>
@@ -29,9 +26,6 @@ struct RowReduction {
   mlir::FloatType getType() const;
   /// What changes nothing that it is combined with.
   mlir::TypedAttr getNeutral(mlir::OpBuilder &builder) const;
-  /// One of two, which may be vectors.
-  mlir::Value createCombine(mlir::OpBuilder &builder, mlir::Value lhs,
-                            mlir::Value rhs) const;
   /// One scalar of a vector's lanes, and of what the reduction starts with.
   mlir::Value createScalar(mlir::OpBuilder &builder, mlir::Value lanes) const;
 };

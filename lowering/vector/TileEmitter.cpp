@@ -4,6 +4,7 @@
 
 #include "lowering/vector/CodedTileEmitter.h"
 #include "lowering/vector/MatrixTileEmitter.h"
+#include "lowering/vector/PoolTileEmitter.h"
 #include "lowering/vector/VectorTileEmitter.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -39,6 +40,9 @@ TileEmitter::create(OpBuilder &builder, const PackedContraction &contraction,
   if (space.matrix)
     return std::make_unique<MatrixTileEmitter>(builder, contraction, space,
                                                memory);
+  if (contraction.isPool())
+    return std::make_unique<PoolTileEmitter>(builder, contraction, space,
+                                             memory);
   if (contraction.decode)
     return std::make_unique<CodedTileEmitter>(builder, contraction, space,
                                               memory);
@@ -83,7 +87,7 @@ TileEmitter::Values TileEmitter::emitSumLoops(ArrayRef<unsigned> loops,
                                               Sum &sum, Values sums) {
   if (loops.empty())
     return emitStep(sum, sums);
-  unsigned dim = contraction.getPanelDim() + 1 +
+  unsigned dim = contraction.getFirstSumDim() +
                  contraction.getReductions().size() - loops.size();
   int64_t size = contraction.getPanelsType().getDimSize(dim);
   const auto *window = llvm::find_if(windows, [&](const PaddedWindow &each) {

@@ -20,9 +20,11 @@ protected:
   Values createZeros(const TileColumns &columns) override;
   /// The vectors of weights of a step.
   virtual Values readWeights(const Sum &sum);
+  /// The input of the column `number` of the tile.
+  Values readInput(const Sum &sum, unsigned number);
+  Values emitStep(const Sum &sum, Values sums) override;
 
 private:
-  Values emitStep(const Sum &sum, Values sums) override;
   void emitResults(llvm::ArrayRef<mlir::Value> position,
                    const TileColumns &columns, Values sums) override;
 
@@ -36,8 +38,6 @@ private:
   mlir::Value toNumbers(mlir::Value read);
   /// A group of the input's values for each lane.
   mlir::Value readGroup(mlir::Value input, llvm::ArrayRef<mlir::Value> at);
-  /// The input of the column `number` of the tile.
-  Values readInput(const Sum &sum, unsigned number);
 
   /// Memory for a tile's sums; null where the epilogue needs no loop.
   mlir::Value buffer;

@@ -7,6 +7,7 @@
 #include "lowering/vector/ProductTile.h"
 #include "lowering/vector/TileEmitter.h"
 #include "lowering/vector/VectorizeAttention.h"
+#include "lowering/vector/VectorizeColumns.h"
 #include "lowering/vector/VectorizeImagePlanes.h"
 #include "lowering/vector/VectorizeRows.h"
 #include "lowering/vector/VectorizeSparse.h"
@@ -45,19 +46,26 @@ private:
     SmallVector<OpFoldResult> sizes = getResultSizes(count);
     Value blocks = space.getBlockCount(builder, loc, getRowSizes(sizes),
                                        getColumnSize(sizes));
-    Value panels =
-        space.hasAllPanels ? constant(1) : getPanelCount(getPanelSizes(count));
+    Value panels = space.hasAllPanels
+                       ? constant(1)
+                       : getPanelCount(getPanelSizes(count), sizes);
     if (space.sharesRows)
       std::swap(blocks, panels);
     Executable::createCount(builder, loc, blocks, panels);
   }
 
-  Value getPanelCount(ArrayRef<OpFoldResult> sizes) {
-    return asValue(sizes[contraction.getPanelDim()]);
+  Value getPanelCount(ArrayRef<OpFoldResult> panelSizes,
+                      ArrayRef<OpFoldResult> resultSizes) {
+    if (!contraction.isPool())
+      return asValue(panelSizes[contraction.getPanelDim()]);
+    AffineExpr channels = builder.getAffineSymbolExpr(0);
+    return asValue(affine::makeComposedFoldedAffineApply(
+        builder, loc, channels.ceilDiv(contraction.getPanelChannels()),
+        resultSizes.back()));
   }
 
   SmallVector<OpFoldResult> getPanelSizes(Block *block) {
-    if (contraction.decode)
+    if (contraction.decode || contraction.isPool())
       return getAsIndexOpFoldResult(builder.getContext(),
                                     contraction.getPanelsType().getShape());
     return signature.getSizes(builder, block, contraction.getPanels());
@@ -119,9 +127,9 @@ private:
         TileEmitter::create(builder, contraction, space, memory);
     if (!space.hasAllPanels)
       return writePanel(*emitter, block, panel);
-    auto loop =
-        scf::ForOp::create(builder, loc, constant(0),
-                           getPanelCount(memory.panelSizes), constant(1));
+    auto loop = scf::ForOp::create(
+        builder, loc, constant(0),
+        getPanelCount(memory.panelSizes, memory.resultSizes), constant(1));
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
     writePanel(*emitter, block, loop.getInductionVar());
@@ -277,6 +285,12 @@ FailureOr<Executable> vectorize(OpBuilder &builder, func::FuncOp kernel,
         Attention::match(product, [](const Twine &) {});
     if (succeeded(attention))
       return vectorizeAttention(builder, kernel, *attention, unit);
+  }
+  for (auto op : kernel.getOps<linalg::GenericOp>()) {
+    FailureOr<ColumnReduction> columns =
+        ColumnReduction::match(op, [](const Twine &) {});
+    if (succeeded(columns))
+      return vectorizeColumns(builder, kernel, *columns, unit);
   }
   auto root = last->getOperand(0).getDefiningOp<linalg::GenericOp>();
   FailureOr<RowKernel> rows = root

@@ -45,8 +45,10 @@ func.func @batch(%x: tensor<1x4x?xf32>, %v: tensor<4xf32>) -> tensor<*xf32> {
 // -----
 
 // CHECK-LABEL: func.func @group
-// CHECK: tensor.expand_shape {{.*}} into tensor<1x2x2x5xf32>
-// CHECK: tensor.collapse_shape {{.*}} into tensor<1x4x5xf32>
+// CHECK: linalg.generic {{.*}} ["parallel", "parallel", "reduction"]} ins(%{{.*}} : tensor<1x4x5xf32>)
+// CHECK: tensor.expand_shape {{.*}} into tensor<1x2x2xf32>
+// CHECK: tensor.collapse_shape {{.*}} into tensor<1x4xf32>
+// CHECK: linalg.generic {{.*}} ["parallel", "parallel", "parallel"]} ins(%{{.*}} : tensor<1x4x5xf32>
 func.func @group(%x: tensor<1x4x5xf32>, %v: tensor<4xf32>) -> tensor<*xf32> {
   %0 = onnx.GroupNormalization(%x, %v, %v) {num_groups = 2 : i64} : (tensor<1x4x5xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<*xf32>
   return %0 : tensor<*xf32>

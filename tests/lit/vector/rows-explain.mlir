@@ -111,22 +111,22 @@ func.func @long(%x: tensor<3x16385xf32>) -> tensor<3x16385xf32> {
 #id = affine_map<(m, n) -> (m, n)>
 #row = affine_map<(m, n) -> (m)>
 
-func.func @reductions(%x: tensor<8x9xf32>, %h: tensor<8x9xf16>, %start: tensor<8xf32>) -> (tensor<9xf32>, tensor<8xf16>, tensor<8xf32>, tensor<8xf32>) {
+func.func @reductions(%x: tensor<8x9xf32>, %h: tensor<8x9xf16>, %start: tensor<8xf32>) -> (tensor<f32>, tensor<8xf16>, tensor<8xf32>, tensor<8xf32>) {
   %zero = arith.constant 0.0 : f32
   %half = arith.constant 0.0 : f16
   %e = tensor.empty() : tensor<8xf32>
   %f = linalg.fill ins(%zero : f32) outs(%e : tensor<8xf32>) -> tensor<8xf32>
-  %ev = tensor.empty() : tensor<9xf32>
-  %fv = linalg.fill ins(%zero : f32) outs(%ev : tensor<9xf32>) -> tensor<9xf32>
+  %ev = tensor.empty() : tensor<f32>
+  %fv = linalg.fill ins(%zero : f32) outs(%ev : tensor<f32>) -> tensor<f32>
   %eh = tensor.empty() : tensor<8xf16>
   %fh = linalg.fill ins(%half : f16) outs(%eh : tensor<8xf16>) -> tensor<8xf16>
   // expected-remark@+1 {{doesn't reduce the last dimension alone}}
-  %c = linalg.generic {indexing_maps = [#id, affine_map<(m, n) -> (n)>], iterator_types = ["reduction", "parallel"]}
-    ins(%x : tensor<8x9xf32>) outs(%fv : tensor<9xf32>) {
+  %c = linalg.generic {indexing_maps = [#id, affine_map<(m, n) -> ()>], iterator_types = ["reduction", "reduction"]}
+    ins(%x : tensor<8x9xf32>) outs(%fv : tensor<f32>) {
   ^bb0(%a: f32, %b: f32):
     %0 = arith.addf %b, %a : f32
     linalg.yield %0 : f32
-  } -> tensor<9xf32>
+  } -> tensor<f32>
   // expected-remark@+1 {{isn't of f32 or f64}}
   %d = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
     ins(%h : tensor<8x9xf16>) outs(%fh : tensor<8xf16>) {
@@ -148,7 +148,7 @@ func.func @reductions(%x: tensor<8x9xf32>, %h: tensor<8x9xf16>, %start: tensor<8
     %0 = arith.divf %b, %a : f32
     linalg.yield %0 : f32
   } -> tensor<8xf32>
-  return %c, %d, %g, %k : tensor<9xf32>, tensor<8xf16>, tensor<8xf32>, tensor<8xf32>
+  return %c, %d, %g, %k : tensor<f32>, tensor<8xf16>, tensor<8xf32>, tensor<8xf32>
 }
 
 // -----
