@@ -79,8 +79,7 @@ VectorTileEmitter::Values VectorTileEmitter::readInput(const Sum &sum,
   Values vectors;
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
     at.back() = apply(first + vector * space.lanes, {channel});
-    Value read = finish.readVector(input, at, getMask(at.back()));
-    vectors.push_back(toNumbers(read));
+    vectors.push_back(finish.readVector(input, at, getMask(at.back())));
   }
   return vectors;
 }
@@ -135,9 +134,15 @@ Value VectorTileEmitter::readGroup(Value input, ArrayRef<Value> at) {
 
 VectorTileEmitter::Values VectorTileEmitter::emitStep(const Sum &sum,
                                                       Values sums) {
+  auto readFactors = [&](unsigned number) {
+    Values input = readInput(sum, number);
+    if (contraction.pack)
+      for (Value &vector : input)
+        vector = toNumbers(vector);
+    return input;
+  };
   return emitProducts(builder, loc, std::move(sums), readWeights(sum),
-                      sum.begin, sum.end,
-                      [&](unsigned number) { return readInput(sum, number); });
+                      sum.begin, sum.end, readFactors);
 }
 
 void VectorTileEmitter::emitEpilogueLoop(ArrayRef<Value> position,
