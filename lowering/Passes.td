@@ -449,6 +449,8 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
     The instructions take unsigned bytes of the input: 128 is added to its
     bytes, and 128 times the sums of the weights are subtracted. Inputs that
     were made of unsigned bytes are read as they were.
+    Those of depthwise convolutions become f32 in registers, less what they are
+    padded with, and their panels are of f32: its sums are exact there.
 
     With `narrow`, the weights of products of f32 are stored in that type. Sums
     of bf16 are made by an instruction that adds two products to an f32, where
@@ -459,7 +461,8 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
     scale` with a scale for all, for each channel or for each block of what is
     summed, aren't computed before: the panels are, of bytes with as many codes
     as fit and a scale (and, where zero points differ, an offset) for each block,
-    which kernels do in registers:
+    which kernels do in registers (scales may be of f16 or bf16, and the last
+    block may be short):
 
         panels[j, b, s, c, v] = code(bytes[j, b, s, v], c) * scales[j, b, v] + offsets[j, b, v]
         packed[p..., j, v] += input[p..., (b * S + s) * C + c] * panels[j, b, s, c, v]

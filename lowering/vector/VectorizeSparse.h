@@ -15,6 +15,12 @@ Executable vectorizeSparse(mlir::OpBuilder &builder, mlir::func::FuncOp kernel,
                            const SparseContraction &contraction,
                            const VectorUnit &unit);
 
+/// The same, where the weights are in blocks of channels.
+Executable vectorizeSparseBlocks(mlir::OpBuilder &builder,
+                                 mlir::func::FuncOp kernel,
+                                 const SparseContraction &contraction,
+                                 const VectorUnit &unit);
+
 /// An executable that packs rows in tiles, which is what `kernel` returns.
 Executable vectorizeLanes(mlir::OpBuilder &builder, mlir::func::FuncOp kernel,
                           mlir::linalg::PackOp pack, const VectorUnit &unit);

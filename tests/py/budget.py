@@ -24,5 +24,8 @@ DETERMINISTIC = settings(
 def examples(count: int, *suppressed: HealthCheck) -> settings:
     """So many examples, where OMB_EXAMPLES doesn't say otherwise."""
     return settings(
-        DETERMINISTIC, max_examples=count * _FACTOR, suppress_health_check=list(suppressed)
+        DETERMINISTIC,
+        max_examples=count * _FACTOR,
+        # That making the inputs takes long says something of the machine, which may be busy.
+        suppress_health_check=[HealthCheck.too_slow, *suppressed],
     )

@@ -12,7 +12,7 @@ import numpy as np
 import onnx_mlir_bridge as omb
 import pytest
 from budget import examples
-from hypothesis import HealthCheck, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ml_dtypes import bfloat16
 from models.targets import needs_vulkan
@@ -143,7 +143,7 @@ bodies = st.builds(
 TWICE = Term("twice")
 
 
-@examples(13, HealthCheck.too_slow)
+@examples(13)
 @given(body=bodies)
 @example(Body((TWICE, TWICE), (TWICE, Term("carried")), False, True, False, False))
 @example(Body((Term("carried", 1), Term("carried", 0)), (), False, True, False, True))

@@ -26,7 +26,7 @@ from models.joined import Together
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-BUDGET = examples(6, HealthCheck.too_slow, HealthCheck.filter_too_much)
+BUDGET = examples(6, HealthCheck.filter_too_much)
 
 INT8, UINT8, INT32 = TensorProto.INT8, TensorProto.UINT8, TensorProto.INT32
 DTYPES = {
@@ -213,7 +213,7 @@ def _matmuls_integer(elements: tuple[int, int]) -> tuple[Together, list[Case]]:
 
 
 @pytest.mark.parametrize("elements", PER_ROW, ids=str)
-@examples(12, HealthCheck.too_slow, HealthCheck.filter_too_much)
+@examples(12, HealthCheck.filter_too_much)
 @given(st.lists(sizes, min_size=5, max_size=5), st.booleans(), seeds)
 def test_matmul_integer(elements: tuple[int, int], drawn: list[int], unit: bool, seed: int) -> None:
     """Of all ranks, with zero points of all elements, and of each row and column."""

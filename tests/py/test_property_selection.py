@@ -25,7 +25,7 @@ from models.joined import Together
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-BUDGET = examples(20, HealthCheck.too_slow, HealthCheck.data_too_large)
+BUDGET = examples(20, HealthCheck.data_too_large)
 
 
 def _model(node: onnx.NodeProto, inputs: dict, outputs: dict) -> onnx.ModelProto:

@@ -15,7 +15,7 @@ import onnx_mlir_bridge as omb
 import pytest
 import small_models
 from budget import examples
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import strategies as st
 from models.joined import Together
 from onnx import TensorProto, helper
@@ -61,7 +61,7 @@ def computed(step: int | None) -> omb.InferenceSession:
 
 
 @pytest.mark.parametrize("known", [(), ("step",)], ids="-".join)
-@examples(30, HealthCheck.too_slow)
+@examples(30)
 @given(size=st.sampled_from([0, 1, 2, 5]), start=positions, end=positions, step=steps)
 def test_computed(known: tuple[str, ...], size: int, start: int, end: int, step: int) -> None:
     x = np.arange(size, dtype=np.int32)

@@ -30,7 +30,7 @@ from models.joined import Together
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-BUDGET = examples(13, HealthCheck.too_slow, HealthCheck.filter_too_much)
+BUDGET = examples(13, HealthCheck.filter_too_much)
 
 INTEGERS = {
     TensorProto.INT8: np.int8,

@@ -13,12 +13,12 @@ import onnx
 import onnx_mlir_bridge as omb
 import pytest
 from budget import examples
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import parser
 from onnx.reference import ReferenceEvaluator
 
-BUDGET = examples(10, HealthCheck.too_slow)
+BUDGET = examples(10)
 
 
 def _model(text: str) -> onnx.ModelProto:
