@@ -97,6 +97,21 @@ static linalg::GenericOp dropUnitDims(RewriterBase &rewriter,
   return op;
 }
 
+/// `reshaped` of the sizes that its type has, where it is expanded: collapsing
+/// takes those of an operand, of which less may be known.
+static Value withKnownSizes(OpBuilder &builder, Value reshaped) {
+  auto expand = reshaped.getDefiningOp<tensor::ExpandShapeOp>();
+  if (!expand)
+    return reshaped;
+  SmallVector<OpFoldResult> sizes = expand.getMixedOutputShape();
+  for (auto [dim, size] : llvm::enumerate(expand.getResultType().getShape()))
+    if (!ShapedType::isDynamic(size))
+      sizes[dim] = builder.getIndexAttr(size);
+  return tensor::ExpandShapeOp::create(builder, expand.getLoc(),
+                                       expand.getResultType(), expand.getSrc(),
+                                       expand.getReassociationIndices(), sizes);
+}
+
 namespace {
 
 /// What is collapsed together.
@@ -136,7 +151,11 @@ public:
       if (failed(collapsed))
         continue;
       replaced.insert(op);
-      rewriter.replaceOp(op, collapsed->results);
+      rewriter.setInsertionPointAfter(op);
+      rewriter.replaceOp(
+          op, llvm::map_to_vector(collapsed->results, [&](Value each) {
+            return withKnownSizes(rewriter, each);
+          }));
     }
   }
 

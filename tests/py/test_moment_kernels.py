@@ -75,6 +75,18 @@ def test_unknown_sizes() -> None:
     _check([_model(number, True, dynamic=True) for number in range(len(NORMALIZATIONS))])
 
 
+def test_channels_that_only_the_scales_say() -> None:
+    graph = Graph("moments", opset=21)
+    x = graph.input("x", FLOAT, [2, "c", 5, 5])
+    y = graph.op("GroupNormalization", x, graph.scale(16), graph.bias(16), num_groups=4)
+    graph.output(y, "y", FLOAT, [2, "c", 5, 5])
+    model = graph.model()
+    feed = {"x": np.random.default_rng(5).standard_normal((2, 16, 5, 5), np.float32)}
+    (got,) = omb.InferenceSession(model, providers=["cpu"], fallback="error").run(None, feed)
+    (right,) = reference.onnxruntime_outputs(model, feed)
+    np.testing.assert_allclose(got, right, rtol=0, atol=TOLERANCE * np.abs(right).max())
+
+
 def test_channels_last_are_kernels() -> None:
     text = omb.compile(_model(1, between=True, dynamic=False)).emit("vector")
     assert "reduction" not in text  # in iterator types
