@@ -11,6 +11,18 @@ using namespace mlir;
 using namespace mlir::sparse_tensor;
 using namespace omb::onnx;
 
+SparseElementsAttr omb::onnx::createSparseElements(RankedTensorType type,
+                                                   ArrayRef<int64_t> places,
+                                                   DenseElementsAttr values) {
+  auto placesType =
+      RankedTensorType::get({values.getNumElements(), type.getRank()},
+                            IntegerType::get(type.getContext(), 64));
+  return SparseElementsAttr::get(
+      type,
+      cast<DenseIntElementsAttr>(DenseElementsAttr::get(placesType, places)),
+      values);
+}
+
 SparseTensorEncodingAttr omb::onnx::getChannelEncoding(MLIRContext *context) {
   AffineExpr k, n;
   bindDims(context, k, n);

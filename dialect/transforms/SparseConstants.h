@@ -11,6 +11,12 @@ namespace omb::onnx {
 /// The channels of a block: of a vector of f32 with AVX-512, of two with AVX2.
 constexpr int64_t kBlockChannels = 16;
 
+/// A constant of `type`, a sparse one, whose elements at `places`, one index of
+/// each dimension after the other, are `values`.
+mlir::SparseElementsAttr createSparseElements(mlir::RankedTensorType type,
+                                              llvm::ArrayRef<int64_t> places,
+                                              mlir::DenseElementsAttr values);
+
 /// The encoding of weights of [k, n] whose channels n store the elements that
 /// aren't zero each for itself, in the order of k.
 mlir::sparse_tensor::SparseTensorEncodingAttr

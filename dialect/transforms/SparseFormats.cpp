@@ -2,6 +2,8 @@
 
 #include "dialect/transforms/SparseFormats.h"
 
+#include "dialect/transforms/SparseConstants.h"
+
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -28,7 +30,7 @@ SparseTensorEncodingAttr SparseFormat::getEncoding(MLIRContext *context) const {
   if (name == "csr")
     return get({dense, compressed}, {k, n});
   if (name == "csc")
-    return get({dense, compressed}, {n, k});
+    return getChannelEncoding(context);
   if (name == "bsr") {
     // A dimension that isn't divided has no level within blocks.
     SmallVector<LevelType> levels{dense, compressed};
@@ -94,15 +96,10 @@ SparseElementsAttr omb::onnx::makeSparseMatrix(
       values.push_back(value);
     }
   }
-  Builder builder(context);
-  int64_t count = values.size();
-  auto places = RankedTensorType::get({count, 2}, builder.getI64Type());
-  auto type = RankedTensorType::get({rows, columns}, builder.getF32Type(),
+  auto element = Float32Type::get(context);
+  auto type = RankedTensorType::get({rows, columns}, element,
                                     SparseFormat{"coo"}.getEncoding(context));
-  return SparseElementsAttr::get(
-      type,
-      cast<DenseIntElementsAttr>(
-          DenseElementsAttr::get(places, ArrayRef(coordinates))),
-      DenseElementsAttr::get(RankedTensorType::get(count, builder.getF32Type()),
-                             ArrayRef(values)));
+  auto stored = RankedTensorType::get(int64_t(values.size()), element);
+  return createSparseElements(type, coordinates,
+                              DenseElementsAttr::get(stored, ArrayRef(values)));
 }

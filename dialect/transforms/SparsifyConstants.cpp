@@ -395,7 +395,6 @@ Form getForm(ConvOp op) {
 /// A constant of `type` with the elements of `matrix`: of a row, those of
 /// filters are all dimensions but the first.
 SparseElementsAttr createElements(RankedTensorType type, const Matrix &matrix) {
-  MLIRContext *context = type.getContext();
   SmallVector<int64_t> places;
   places.reserve(matrix.getCount() * type.getRank());
   for (int64_t at = 0; at < matrix.getCount(); ++at) {
@@ -408,15 +407,9 @@ SparseElementsAttr createElements(RankedTensorType type, const Matrix &matrix) {
     }
     *--last = matrix.coordinates[2 * at];
   }
-  auto placesType = RankedTensorType::get({matrix.getCount(), type.getRank()},
-                                          IntegerType::get(context, 64));
-  auto valuesType =
-      RankedTensorType::get(matrix.getCount(), type.getElementType());
-  return SparseElementsAttr::get(
-      type,
-      cast<DenseIntElementsAttr>(
-          DenseElementsAttr::get(placesType, ArrayRef(places))),
-      DenseElementsAttr::get(valuesType, ArrayRef(matrix.values)));
+  auto values = RankedTensorType::get(matrix.getCount(), type.getElementType());
+  return createSparseElements(
+      type, places, DenseElementsAttr::get(values, ArrayRef(matrix.values)));
 }
 
 /// What `elements` become, in the format that is expected to be the fastest;

@@ -5,16 +5,14 @@
 #include "dialect/ir/ops/Elementwise.h"
 #include "dialect/ir/ops/Matmul.h"
 #include "dialect/ir/ops/Quantization.h"
+#include "dialect/transforms/ConstantNumbers.h"
 #include "dialect/transforms/Passes.h"
 #include "dialect/transforms/SparseFormats.h"
 
 #include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
-
-#include <cstring>
 
 using namespace mlir;
 using namespace omb::onnx;
@@ -24,49 +22,36 @@ namespace omb::onnx {
 #include "dialect/transforms/Passes.h.inc"
 } // namespace omb::onnx
 
-/// The elements of a constant of `T` and of this type; none where `value` is
+/// The elements of a constant, stored sparse or not; null where `value` is
 /// something else.
-template <typename T>
-static std::optional<SmallVector<T>>
-readConstant(Value value, function_ref<bool(Type)> isElement) {
+static ElementsAttr getElements(Value value) {
   ElementsAttr elements;
-  if (!value || !matchPattern(value, m_Constant(&elements)) ||
-      !isElement(elements.getElementType()))
-    return std::nullopt;
-  if (auto sparse = dyn_cast<SparseElementsAttr>(elements))
-    elements = makeDense(sparse);
-  size_t count = elements.getNumElements();
-  ArrayRef<char> bytes;
-  if (auto dense = dyn_cast<DenseElementsAttr>(elements))
-    bytes = dense.getRawData();
-  else if (auto resource = dyn_cast<DenseResourceElementsAttr>(elements))
-    if (const AsmResourceBlob *blob = resource.getRawHandle().getBlob())
-      bytes = blob->getData();
-  bool isSplat = elements.isSplat() && bytes.size() == sizeof(T);
-  if (!isSplat && bytes.size() != count * sizeof(T))
-    return std::nullopt;
-  SmallVector<T> found(count);
-  for (auto [at, element] : llvm::enumerate(found))
-    std::memcpy(&element, bytes.data() + (isSplat ? 0 : at * sizeof(T)),
-                sizeof(T));
-  return found;
+  if (!matchPattern(value, m_Constant(&elements)))
+    return nullptr;
+  auto sparse = dyn_cast<SparseElementsAttr>(elements);
+  return sparse ? makeDense(sparse) : elements;
 }
 
 static bool isByte(Type type) { return type.isInteger(8); }
 
 /// The bytes of a constant as numbers.
-static std::optional<SmallVector<int32_t>> readBytes(Value value) {
-  auto bytes = readConstant<uint8_t>(value, isByte);
-  if (!bytes)
+static std::optional<SmallVector<int64_t>> readBytes(Value value) {
+  ElementsAttr elements = getElements(value);
+  SmallVector<int64_t> found;
+  if (!elements || !isByte(elements.getElementType()) ||
+      !readIntegers(elements, found))
     return std::nullopt;
-  bool isUnsigned = getElementTypeOrSelf(value.getType()).isUnsignedInteger();
-  return llvm::map_to_vector(*bytes, [&](uint8_t byte) {
-    return isUnsigned ? int32_t(byte) : int32_t(int8_t(byte));
-  });
+  return found;
 }
 
-static std::optional<SmallVector<float>> readFloats(Value value) {
-  return readConstant<float>(value, [](Type type) { return type.isF32(); });
+/// The elements of a constant of f32.
+static std::optional<SmallVector<float>> readScales(Value value) {
+  ElementsAttr elements = getElements(value);
+  SmallVector<double> found;
+  if (!elements || !elements.getElementType().isF32() ||
+      !readFloats(elements, found))
+    return std::nullopt;
+  return SmallVector<float>(found.begin(), found.end());
 }
 
 namespace {
@@ -75,7 +60,7 @@ namespace {
 struct Weights {
   int64_t rows, columns;
   /// w - z, in the order of the constant.
-  SmallVector<int32_t> numbers;
+  SmallVector<int64_t> numbers;
   bool isTransposed;
   /// One, or one for each column.
   SmallVector<float> scales;
@@ -90,10 +75,10 @@ struct Weights {
 
 /// The zero points of `op`, as many as its scales; none where they aren't
 /// constant.
-static std::optional<SmallVector<int32_t>> readZeroPoints(DequantizeLinearOp op,
+static std::optional<SmallVector<int64_t>> readZeroPoints(DequantizeLinearOp op,
                                                           size_t count) {
   if (!op.getXZeroPoint())
-    return SmallVector<int32_t>(count, 0);
+    return SmallVector<int64_t>(count, 0);
   auto zeros = readBytes(op.getXZeroPoint());
   return zeros && zeros->size() == count ? zeros : std::nullopt;
 }
@@ -111,7 +96,7 @@ static FailureOr<Weights> matchWeights(Value value, bool isTransposed,
       type.getNumElements() == 0 || op.getBlockSize() != 0)
     return fail("has no matrix that is dequantized by channels");
   auto numbers = readBytes(op.getX());
-  auto scales = readFloats(op.getXScale());
+  auto scales = readScales(op.getXScale());
   if (!numbers || !scales || !getElementTypeOrSelf(op.getType()).isF32())
     return fail("has no constant bytes and scales");
   ArrayRef<int64_t> shape = type.getShape();
@@ -196,7 +181,7 @@ private:
     if (!op || op.getBlockSize() != 0 ||
         !isByte(getElementTypeOrSelf(op.getX().getType())))
       return {value};
-    auto scales = readFloats(op.getXScale());
+    auto scales = readScales(op.getXScale());
     if (!scales || scales->size() != 1)
       return {value};
     auto type = cast<RankedTensorType>(op.getXScale().getType());

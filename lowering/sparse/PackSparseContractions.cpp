@@ -4,7 +4,9 @@
 #include "lowering/sparse/SparseConvolution.h"
 #include "lowering/sparse/SparseProduct.h"
 #include "lowering/vector/Outliner.h"
+#include "lowering/vector/Packing.h"
 #include "lowering/vector/SparseTile.h"
+#include "lowering/vector/StoredFloats.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -41,14 +43,14 @@ struct PackSparseContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
     if (failed(found))
       return failure();
     auto &[contraction, weights] = *found;
-    auto type = cast<RankedTensorType>(contraction.weights->get().getType());
     ArrayRef<int64_t> rows =
-        cast<RankedTensorType>(contraction.input->get().getType()).getShape();
+        cast<RankedTensorType>(found->getRows().getType()).getShape();
     SparseTile tile = SparseTile::get(unit, rows[0], rows[1]);
     if (weights.block == 1)
       weights.pad(tile.getMultiple(), rows[1]);
     weights.chooseStorage(narrow);
-    Value assembled = weights.assemble(rewriter, op.getLoc(), type);
+    Value assembled =
+        weights.assemble(rewriter, op.getLoc(), found->getWeightsType());
     rewriter.replaceOp(
         op,
         weights.block > 1
@@ -64,7 +66,7 @@ private:
     Value rows = found.input->get();
     ArrayRef<int64_t> shape = cast<RankedTensorType>(rows.getType()).getShape();
     int64_t tile = SparseTile::get(unit, shape[0], shape[1]).getRows();
-    Value tiles = pack(builder, loc, rows, tile);
+    Value tiles = createPack(builder, loc, rows, ArrayRef<int64_t>{0}, tile);
     AffineExpr t, n, k, v;
     bindDims(builder.getContext(), t, n, k, v);
     SmallVector<OpFoldResult> sizes{
@@ -120,24 +122,6 @@ private:
         ->getResult(0);
   }
 
-  /// The rows in tiles, with zeros after the last one.
-  static Value pack(OpBuilder &builder, Location loc, Value rows,
-                    int64_t tile) {
-    SmallVector<int64_t> dims{0};
-    SmallVector<OpFoldResult> tiles{builder.getIndexAttr(tile)};
-    Type element = getElementTypeOrSelf(rows.getType());
-    Value empty = tensor::EmptyOp::create(
-        builder, loc,
-        linalg::PackOp::getResultShape(
-            builder, loc, tensor::getMixedSizes(builder, loc, rows), tiles,
-            dims, /*outerDimsPerm=*/{}),
-        element);
-    Value zero =
-        arith::ConstantOp::create(builder, loc, builder.getZeroAttr(element));
-    return linalg::PackOp::create(builder, loc, rows, empty, dims, tiles, zero)
-        ->getResult(0);
-  }
-
   VectorUnit unit;
   FloatType narrow;
 };
@@ -149,7 +133,7 @@ struct PackSparseContractions
   void runOnOperation() override {
     if (explain)
       remarkOtherSparseSums(getOperation());
-    FailureOr<FloatType> type = parseNarrow();
+    FailureOr<FloatType> type = parseNarrow(getOperation(), narrow);
     if (failed(type))
       return signalPassFailure();
     VectorUnit unit{vectorBytes, vectorRegisters, vectorDotBytes,
@@ -165,17 +149,6 @@ struct PackSparseContractions
   }
 
 private:
-  FailureOr<FloatType> parseNarrow() {
-    if (narrow.empty())
-      return FloatType();
-    if (narrow == "bf16")
-      return FloatType(BFloat16Type::get(&getContext()));
-    if (narrow == "f16")
-      return FloatType(Float16Type::get(&getContext()));
-    return getOperation().emitError()
-           << "narrow is bf16, f16 or empty, not " << narrow;
-  }
-
   void apply(function_ref<void(RewritePatternSet &)> populate) {
     RewritePatternSet patterns(&getContext());
     populate(patterns);

@@ -166,13 +166,7 @@ protected:
         index = *next++;
       places.append({getRow(ArrayRef(at).drop_front()), at.front()});
     }
-    auto placesType =
-        RankedTensorType::get({count, 2}, builder.getIntegerType(64));
-    return SparseElementsAttr::get(
-        matrix,
-        cast<DenseIntElementsAttr>(
-            DenseElementsAttr::get(placesType, ArrayRef(places))),
-        filters.getValues());
+    return onnx::createSparseElements(matrix, places, filters.getValues());
   }
 
   Value addBias(Value sum) {

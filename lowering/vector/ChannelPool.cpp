@@ -2,6 +2,7 @@
 
 #include "lowering/vector/ChannelPool.h"
 
+#include "lowering/vector/ChannelsLast.h"
 #include "lowering/vector/Elementwise.h"
 #include "lowering/vector/RowStride.h"
 
@@ -57,16 +58,6 @@ static bool isWindow(linalg::LinalgOp op) {
                                           .getPosition()] ==
            utils::IteratorType::reduction;
   });
-}
-
-/// Whether the image's last dimension, and nothing else of it, is the channels.
-static bool hasChannelsLast(AffineMap image, unsigned channel) {
-  return image.getNumResults() > 0 &&
-         image.getResults().back() ==
-             getAffineDimExpr(channel, image.getContext()) &&
-         llvm::none_of(image.getResults().drop_back(), [&](AffineExpr expr) {
-           return expr.isFunctionOfDim(channel);
-         });
 }
 
 /// Whether there are kernels of such sums or maxima.

@@ -54,3 +54,12 @@ Value omb::kernels::getChannelsLastSource(Value value) {
   bool isMoved = op && op->hasAttr(kChannelsSecondAttrName);
   return isMoved ? op.getInput() : Value();
 }
+
+bool omb::kernels::hasChannelsLast(AffineMap map, unsigned channel) {
+  return map.getNumResults() > 0 &&
+         map.getResults().back() ==
+             getAffineDimExpr(channel, map.getContext()) &&
+         llvm::none_of(map.getResults().drop_back(), [&](AffineExpr expr) {
+           return expr.isFunctionOfDim(channel);
+         });
+}

@@ -37,6 +37,10 @@ mlir::Value toChannelsSecond(mlir::OpBuilder &builder, mlir::Location loc,
 /// What toChannelsSecond() made `value` of; null if it is something else.
 mlir::Value getChannelsLastSource(mlir::Value value);
 
+/// Whether the last dimension that `map` reads, and nothing else of it, is the
+/// loop `channel`.
+bool hasChannelsLast(mlir::AffineMap map, unsigned channel);
+
 /// Convolutions with constant weights, whose channels come last afterwards;
 /// `named`: as named operations, of those that IREE knows to generate code of
 /// for GPUs.

@@ -2,6 +2,7 @@
 
 #include "lowering/vector/ColumnReduction.h"
 
+#include "lowering/vector/ChannelsLast.h"
 #include "lowering/vector/Elementwise.h"
 #include "lowering/vector/EpilogueEmitter.h"
 
@@ -13,18 +14,6 @@ using namespace omb::kernels;
 
 /// Fewer values than this are as fast to reduce in any other way.
 static constexpr int64_t kLeastReduced = 4;
-
-/// Whether the channels, if `map` has them, are the last dimension alone.
-static bool hasChannelsLast(AffineMap map, unsigned channel) {
-  if (map.getNumResults() == 0)
-    return true;
-  AffineExpr last = map.getResults().back();
-  bool isLast = last == getAffineDimExpr(channel, map.getContext());
-  return (isLast || !last.isFunctionOfDim(channel)) &&
-         llvm::none_of(map.getResults().drop_back(), [&](AffineExpr expr) {
-           return expr.isFunctionOfDim(channel);
-         });
-}
 
 /// What alone uses the reduction, if it can be done to vectors of channels.
 static linalg::GenericOp findEpilogue(linalg::GenericOp op) {
@@ -72,7 +61,8 @@ ColumnReduction::match(linalg::GenericOp op,
     AffineMap map = op.getMatchingIndexingMap(operand);
     auto type = dyn_cast<RankedTensorType>(operand->get().getType());
     if (!type || !isVectorElement(type.getElementType()) ||
-        !hasChannelsLast(map, found.channel))
+        (map.isFunctionOfDim(found.channel) &&
+         !hasChannelsLast(map, found.channel)))
       return fail("doesn't keep the last dimension of what it reads");
     if (found.sharesValues(map))
       return fail("reads the same values for several positions");

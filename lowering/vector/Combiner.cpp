@@ -1,4 +1,4 @@
-//===- Combiner.cpp - What a reduction does with two of its values --------===//
+//===- Combiner.cpp - What a reduction does with two values ---------------===//
 
 #include "lowering/vector/Combiner.h"
 

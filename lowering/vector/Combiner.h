@@ -1,5 +1,4 @@
-//===- Combiner.h - What a reduction does with two of its values -*- C++
-//-*-===//
+//===- Combiner.h - What a reduction does with two values -------*- C++ -*-===//
 
 #ifndef OMB_LOWERING_VECTOR_COMBINER_H
 #define OMB_LOWERING_VECTOR_COMBINER_H

@@ -1,6 +1,7 @@
 //===- PackContractions.cpp - omb-pack-contractions -----------------------===//
 
 #include "lowering/Passes.h"
+#include "lowering/to_linalg/Elements.h"
 #include "lowering/vector/ByteContraction.h"
 #include "lowering/vector/ChannelContraction.h"
 #include "lowering/vector/ElementMap.h"
@@ -10,7 +11,9 @@
 #include "lowering/vector/PackPools.h"
 #include "lowering/vector/PackedContraction.h"
 #include "lowering/vector/PackedWeights.h"
+#include "lowering/vector/Packing.h"
 #include "lowering/vector/ReadNarrowed.h"
+#include "lowering/vector/StoredFloats.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
@@ -78,23 +81,11 @@ static void buildUnsignedMultiplyAdd(OpBuilder &builder, Location loc,
 
 /// Sums of integers, which floats were made of, as such.
 static Value toIntegers(OpBuilder &builder, Location loc, Value sums) {
-  auto type =
-      cast<RankedTensorType>(sums.getType()).clone(builder.getI32Type());
-  Value out = tensor::EmptyOp::create(builder, loc,
-                                      tensor::getMixedSizes(builder, loc, sums),
-                                      type.getElementType());
-  SmallVector<AffineMap> maps(2,
-                              builder.getMultiDimIdentityMap(type.getRank()));
-  SmallVector<utils::IteratorType> parallel(type.getRank(),
-                                            utils::IteratorType::parallel);
-  return linalg::GenericOp::create(
-             builder, loc, type, sums, out, maps, parallel,
-             [&](OpBuilder &inner, Location at, ValueRange args) {
-               Value whole = arith::FPToSIOp::create(
-                   inner, at, type.getElementType(), args[0]);
-               linalg::YieldOp::create(inner, at, whole);
-             })
-      .getResult(0);
+  Type whole = builder.getI32Type();
+  return omb::mapElements(builder, loc, sums, whole,
+                          [&](OpBuilder &b, Location at, Value sum) -> Value {
+                            return arith::FPToSIOp::create(b, at, whole, sum);
+                          });
 }
 
 /// Whether a vector of channels, most of which don't exist, takes longer than
@@ -372,30 +363,11 @@ private:
     weights =
         narrowTo(builder, contraction.op->getLoc(), weights, factors.weights);
     if (factors.group > 1)
-      return pack(builder, weights, {order[batches], order.back()},
-                  {panel, factors.group}, order);
-    return pack(builder, weights, order[batches], panel, order);
-  }
-
-  /// `dims` in tiles of `sizes`, which come last, of the dimensions in `order`.
-  static Value pack(OpBuilder &builder, Value tensor, ArrayRef<int64_t> dims,
-                    ArrayRef<int64_t> sizes, ArrayRef<int64_t> order) {
-    Location loc = tensor.getLoc();
-    Type element = getElementTypeOrSelf(tensor.getType());
-    SmallVector<OpFoldResult> tiles;
-    for (int64_t size : sizes)
-      tiles.push_back(builder.getIndexAttr(size));
-    Value empty = tensor::EmptyOp::create(
-        builder, loc,
-        linalg::PackOp::getResultShape(
-            builder, loc, tensor::getMixedSizes(builder, loc, tensor), tiles,
-            dims, order),
-        element);
-    Value zero =
-        arith::ConstantOp::create(builder, loc, builder.getZeroAttr(element));
-    return linalg::PackOp::create(builder, loc, tensor, empty, dims, tiles,
-                                  zero, order)
-        ->getResult(0);
+      return createPack(builder, weights.getLoc(), weights,
+                        {order[batches], order.back()}, {panel, factors.group},
+                        order);
+    return createPack(builder, weights.getLoc(), weights, order[batches], panel,
+                      order);
   }
 
   /// The loops stay as they are, the channels' loop counts panels, and one more
@@ -431,7 +403,8 @@ private:
     SmallVector<AffineExpr> from(
         op.getMatchingIndexingMap(contraction.input).getResults());
     if (contraction.isDepthwise) {
-      input = pack(builder, input, int64_t(from.size() - 1), panel, {});
+      input = createPack(builder, input.getLoc(), input,
+                         int64_t(from.size() - 1), panel, {});
       from.push_back(within);
     }
     if (group > 1)
@@ -484,7 +457,7 @@ struct PackContractions : omb::impl::PackContractionsBase<PackContractions> {
   void runOnOperation() override {
     VectorUnit unit{vectorBytes,      vectorRegisters, vectorDotBytes,
                     vectorDotBFloats, matrixBytes,     matrixBFloats};
-    FailureOr<FloatType> type = parseNarrow();
+    FailureOr<FloatType> type = parseNarrow(getOperation(), narrow);
     if (failed(type))
       return signalPassFailure();
     applyToOthers([](RewritePatternSet &patterns) {
@@ -500,17 +473,6 @@ struct PackContractions : omb::impl::PackContractionsBase<PackContractions> {
   }
 
 private:
-  FailureOr<FloatType> parseNarrow() {
-    if (narrow.empty())
-      return FloatType();
-    if (narrow == "bf16")
-      return FloatType(BFloat16Type::get(&getContext()));
-    if (narrow == "f16")
-      return FloatType(Float16Type::get(&getContext()));
-    return getOperation().emitError()
-           << "narrow is bf16, f16 or empty, not " << narrow;
-  }
-
   /// Rewrites what isn't part of a kernel already.
   void applyToOthers(function_ref<void(RewritePatternSet &)> populate) {
     RewritePatternSet patterns(&getContext());

@@ -2,7 +2,8 @@
 
 #include "lowering/vector/PackPools.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "lowering/vector/Packing.h"
+
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -34,25 +35,6 @@ omb::kernels::matchPackablePool(linalg::LinalgOp op, const VectorUnit &unit,
     return failure();
   }
   return pool;
-}
-
-/// The image with its channels in panels, which come last.
-static Value packChannels(OpBuilder &builder, Location loc, Value image,
-                          int64_t panel) {
-  auto type = cast<RankedTensorType>(image.getType());
-  SmallVector<int64_t> dims{type.getRank() - 1};
-  SmallVector<OpFoldResult> tiles{builder.getIndexAttr(panel)};
-  Value empty = tensor::EmptyOp::create(
-      builder, loc,
-      linalg::PackOp::getResultShape(builder, loc,
-                                     tensor::getMixedSizes(builder, loc, image),
-                                     tiles, dims, {}),
-      type.getElementType());
-  Value zero = arith::ConstantOp::create(
-      builder, loc, builder.getZeroAttr(type.getElementType()));
-  return linalg::PackOp::create(builder, loc, image, empty, dims, tiles, zero,
-                                ArrayRef<int64_t>())
-      ->getResult(0);
 }
 
 namespace {
@@ -117,13 +99,13 @@ private:
     SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
     iterators.push_back(utils::IteratorType::parallel);
 
-    Value image = packChannels(rewriter, loc, pool.getImage()->get(), panel);
+    Value whole = pool.getImage()->get();
+    int64_t last = cast<RankedTensorType>(whole.getType()).getRank() - 1;
+    Value image = createPack(rewriter, loc, whole, last, panel);
     Value start = op.getDpsInits()[0];
     SmallVector<OpFoldResult> sizes =
         tensor::getMixedSizes(rewriter, loc, start);
-    sizes.back() = tensor::getMixedSize(
-        rewriter, loc, image,
-        cast<RankedTensorType>(image.getType()).getRank() - 2);
+    sizes.back() = tensor::getMixedSize(rewriter, loc, image, last);
     sizes.push_back(rewriter.getIndexAttr(panel));
     Value empty = tensor::EmptyOp::create(
         rewriter, loc, sizes, getElementTypeOrSelf(start.getType()));

@@ -2,19 +2,14 @@
 
 #include "lowering/vector/SparseWriter.h"
 
+#include "lowering/vector/StoredFloats.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
 using namespace omb::kernels;
 namespace vec = mlir::vector;
-
-/// A constant of an integer or of all elements of a vector.
-static TypedAttr getScalarOrSplat(Type type, const APInt &number) {
-  if (auto vector = dyn_cast<VectorType>(type))
-    return DenseElementsAttr::get(vector, number);
-  return IntegerAttr::get(type, number);
-}
 
 double SparseWriter::getWork(int64_t rows, int64_t channels) const {
   constexpr double usualDensity = 0.1;
@@ -109,26 +104,8 @@ Value SparseWriter::load(Value from, ArrayRef<Value> at) {
 }
 
 Value SparseWriter::widen(Value stored) {
-  Type from = stored.getType();
-  auto as = [&](Type element) -> Type {
-    auto vector = dyn_cast<VectorType>(from);
-    return vector ? vector.clone(element) : element;
-  };
-  Type to = as(builder.getF32Type());
-  Type element = getElementTypeOrSelf(from);
-  if (from == to)
-    return stored;
-  if (isa<FloatType>(element))
-    return arith::ExtFOp::create(builder, loc, to, stored);
-  if (!getElementTypeOrSelf(contraction.getValues()).isBF16())
-    return arith::SIToFPOp::create(builder, loc, to, stored);
-  // In memory a bf16 is an i16, which is the upper half of an f32.
-  Type words = as(builder.getI32Type());
-  Value upper = arith::ShLIOp::create(
-      builder, loc, arith::ExtUIOp::create(builder, loc, words, stored),
-      arith::ConstantOp::create(builder, loc,
-                                getScalarOrSplat(words, APInt(32, 16))));
-  return arith::BitcastOp::create(builder, loc, to, upper);
+  return widenStored(builder, loc, stored,
+                     getElementTypeOrSelf(contraction.getValues()).isBF16());
 }
 
 Value SparseWriter::loadWeight(Value at) {

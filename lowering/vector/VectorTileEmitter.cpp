@@ -5,6 +5,7 @@
 #include "lowering/vector/Elementwise.h"
 #include "lowering/vector/Prefetch.h"
 #include "lowering/vector/ProductTile.h"
+#include "lowering/vector/StoredFloats.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -100,16 +101,7 @@ Value VectorTileEmitter::widen(Value weights) {
   Type element = contraction.getPanelsType().getElementType();
   if (element == type.getElementType())
     return weights;
-  if (!element.isBF16())
-    return arith::ExtFOp::create(builder, loc, type, weights);
-  // A bf16 is the upper half of an f32.
-  auto words = VectorType::get(space.lanes, builder.getI32Type());
-  Value upper = arith::ConstantOp::create(
-      builder, loc, DenseElementsAttr::get(words, APInt(32, 16)));
-  Value bits = arith::ShLIOp::create(
-      builder, loc, arith::ExtUIOp::create(builder, loc, words, weights),
-      upper);
-  return arith::BitcastOp::create(builder, loc, type, bits);
+  return widenStored(builder, loc, weights, element.isBF16());
 }
 
 Value VectorTileEmitter::readGroup(Value input, ArrayRef<Value> at) {

@@ -6,7 +6,6 @@ f32 whose weights add up to 1 is within 1e-5. In f64, 1e-13.
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +15,7 @@ import onnx_mlir_bridge as omb
 import pytest
 import small_models
 from models.joined import Together, joined
+from models.targets import needs_kernels
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
@@ -23,9 +23,7 @@ FLOAT, DOUBLE, BOOL = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.BOOL
 TOLERANCES = {np.float32: 1e-5, np.float64: 1e-13}
 CPUS = ("host", "x86-64-v3")
 
-pytestmark = pytest.mark.skipif(
-    platform.machine() != "x86_64", reason="kernels are generated for x86-64 with AVX2 or AVX-512"
-)
+pytestmark = needs_kernels
 
 
 def _softmax(x: np.ndarray) -> np.ndarray:

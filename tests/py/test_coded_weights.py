@@ -6,7 +6,6 @@ f32, or, where zero points differ, a rounding off; sums are made in another orde
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +18,11 @@ import small_models
 from budget import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from models.targets import needs_kernels
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-pytestmark = pytest.mark.skipif(
-    platform.machine() != "x86_64", reason="kernels are generated for x86-64 with AVX2 or AVX-512"
-)
+pytestmark = needs_kernels
 
 CODES = {
     "i4": ml_dtypes.int4,

@@ -6,8 +6,6 @@ times the error that another order of summation gives.
 
 from __future__ import annotations
 
-import platform
-
 import numpy as np
 import onnx
 import onnx_mlir_bridge as omb
@@ -17,15 +15,14 @@ import small_models
 from budget import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from models.targets import needs_kernels
 from onnx import TensorProto, helper
 
 FLOAT = TensorProto.FLOAT
 CHANNELS = (1, 2, 3, 8, 15, 16, 17, 31, 33, 48, 50, 64, 65, 100, 130)
 PRODUCTS = examples(13)
 
-pytestmark = pytest.mark.skipif(
-    platform.machine() != "x86_64", reason="kernels are generated for x86-64 with AVX2 or AVX-512"
-)
+pytestmark = needs_kernels
 
 
 def _agree(

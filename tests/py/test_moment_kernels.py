@@ -6,8 +6,6 @@ largest, some ten roundings more than the sums, of which each lane has its own, 
 
 from __future__ import annotations
 
-import platform
-
 import numpy as np
 import onnx
 import onnx_mlir_bridge as omb
@@ -15,13 +13,12 @@ import pytest
 from models import reference
 from models.graph import FLOAT, Graph
 from models.joined import Together, joined
+from models.targets import needs_kernels
 
 CPUS = ("host", "x86-64-v3")
 TOLERANCE = 1e-5
 
-pytestmark = pytest.mark.skipif(
-    platform.machine() != "x86_64", reason="kernels are generated for x86-64 with AVX2 or AVX-512"
-)
+pytestmark = needs_kernels
 
 # operator, channels, height, width, attributes
 NORMALIZATIONS: list[tuple[str, int, int, int, dict[str, int]]] = [

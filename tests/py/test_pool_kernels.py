@@ -5,7 +5,6 @@ A maximum is exact. A sum of up to a hundred values around 1 in f32 is within 1e
 
 from __future__ import annotations
 
-import platform
 from typing import Any
 
 import numpy as np
@@ -14,15 +13,14 @@ import onnx_mlir_bridge as omb
 import pytest
 from models import reference
 from models.joined import Together, joined
+from models.targets import needs_kernels
 from onnx import TensorProto, helper
 
 FLOAT, DOUBLE = TensorProto.FLOAT, TensorProto.DOUBLE
 UINT8, INT8 = TensorProto.UINT8, TensorProto.INT8
 CPUS = ("host", "x86-64-v3")
 
-pytestmark = pytest.mark.skipif(
-    platform.machine() != "x86_64", reason="kernels are generated for x86-64 with AVX2 or AVX-512"
-)
+pytestmark = needs_kernels
 
 # operator, the image's shape, type, attributes
 CASES: dict[str, tuple[str, tuple[int, ...], int, dict[str, Any]]] = {

@@ -6,8 +6,6 @@ f32 (see test_kernels.py). Which factors are rounded depends on the CPU, and its
 
 from __future__ import annotations
 
-import platform
-
 import ml_dtypes
 import numpy as np
 import onnx
@@ -19,13 +17,12 @@ from budget import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from models import quantized
+from models.targets import needs_kernels
 from onnx import TensorProto, helper, numpy_helper
 
 NARROW = {"bf16": ml_dtypes.bfloat16, "f16": np.float16}
 
-pytestmark = pytest.mark.skipif(
-    platform.machine() != "x86_64", reason="kernels are generated for x86-64 with AVX2 or AVX-512"
-)
+pytestmark = needs_kernels
 
 
 def _rounded(value: np.ndarray, precision: str) -> np.ndarray:

@@ -8,7 +8,6 @@ In f64, 1e-13. In f16, which is computed in f32, one rounding of the result is 2
 from __future__ import annotations
 
 import math
-import platform
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +15,7 @@ import onnx
 import onnx_mlir_bridge as omb
 import pytest
 import small_models
+from models.targets import needs_kernels
 from onnx import TensorProto, helper
 
 FLOAT, DOUBLE, HALF = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16
@@ -24,9 +24,7 @@ CPUS = ("host", "x86-64-v3")
 SIZES = (1, 2, 7, 15, 16, 17, 31, 64, 100, 197, 1000)
 EPSILON = float(np.float32(1e-5))  # as attributes have it
 
-pytestmark = pytest.mark.skipif(
-    platform.machine() != "x86_64", reason="kernels are generated for x86-64 with AVX2 or AVX-512"
-)
+pytestmark = needs_kernels
 
 
 def _softmax(x: np.ndarray) -> np.ndarray:

@@ -6,7 +6,6 @@ Sums of up to a few hundred products in f32, in another order than the reference
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +18,7 @@ from budget import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from models.joined import Together
+from models.targets import needs_kernels
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 from onnx_mlir_bridge.compiler import emit
@@ -29,9 +29,7 @@ from test_sparse_import import sparse_tensor
 BOUND = 1e-5
 FLOAT = TensorProto.FLOAT
 
-pytestmark = pytest.mark.skipif(
-    platform.machine() != "x86_64", reason="kernels are generated for x86-64 with AVX2 or AVX-512"
-)
+pytestmark = needs_kernels
 
 
 def filters(*shape: int, zeros: float = 0.8, block: int = 1) -> np.ndarray:

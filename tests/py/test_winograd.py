@@ -7,8 +7,6 @@ The bound is 1e-5.
 
 from __future__ import annotations
 
-import platform
-
 import numpy as np
 import onnx
 import onnx_mlir_bridge as omb
@@ -19,14 +17,13 @@ from budget import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from models.joined import Together
+from models.targets import needs_kernels
 from onnx import TensorProto, helper
 from onnx_mlir_bridge.compiler import emit
 
 BOUND = 1e-5
 
-pytestmark = pytest.mark.skipif(
-    platform.machine() != "x86_64", reason="kernels are generated for x86-64 with AVX2 or AVX-512"
-)
+pytestmark = needs_kernels
 
 
 def _random(*shape: int) -> np.ndarray:

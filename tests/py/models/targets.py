@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import pytest
 
 CPU_TOLERANCE = 1e-4
@@ -18,5 +20,8 @@ def has_device(provider: str) -> bool:
 needs_vulkan = pytest.mark.skipif(
     not has_device("vulkan"),
     reason="no Vulkan device (Debian: apt install libvulkan1 mesa-vulkan-drivers)",
+)
+needs_kernels = pytest.mark.skipif(
+    platform.machine() != "x86_64", reason="kernels are generated for x86-64 with AVX2 or AVX-512"
 )
 needs_cuda = pytest.mark.skipif(not has_device("cuda"), reason="no CUDA device")
