@@ -100,11 +100,14 @@ Value EpilogueEmitter::apply(Value values, ArrayRef<Value> at, Value mask) {
 }
 
 void EpilogueEmitter::emit(Value values, ArrayRef<Value> at, Value mask) {
-  Value result = memory.at(Value());
+  Value result = ring ? ring->memory : memory.at(Value());
   Value stored =
       asElements(apply(values, at, mask), getElementTypeOrSelf(result));
+  SmallVector<Value> place(at);
+  if (ring)
+    place = ring->locate(builder, loc, at);
   if (mask)
-    vec::MaskedStoreOp::create(builder, loc, result, at, mask, stored);
+    vec::MaskedStoreOp::create(builder, loc, result, place, mask, stored);
   else
-    vec::StoreOp::create(builder, loc, stored, result, at);
+    vec::StoreOp::create(builder, loc, stored, result, place);
 }

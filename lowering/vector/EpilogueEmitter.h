@@ -3,6 +3,8 @@
 #ifndef OMB_LOWERING_VECTOR_EPILOGUEEMITTER_H
 #define OMB_LOWERING_VECTOR_EPILOGUEEMITTER_H
 
+#include "lowering/vector/RowRing.h"
+
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/ADT/DenseMap.h"
 
@@ -15,13 +17,16 @@ bool isEpilogue(mlir::linalg::GenericOp op, mlir::Value product);
 /// Writes what is done to a vector of channels of a result before it is stored.
 class EpilogueEmitter {
 public:
-  /// `memory` has what was tensors, and the result as that of null.
+  /// `memory` has what was tensors, and the result as that of null, unless
+  /// that is in `ring`.
   EpilogueEmitter(mlir::OpBuilder &builder, mlir::Location loc,
                   mlir::linalg::GenericOp epilogue, mlir::Value product,
                   const llvm::DenseMap<mlir::Value, mlir::Value> &memory,
-                  unsigned lanes, bool convertsBFloats)
+                  unsigned lanes, bool convertsBFloats,
+                  const RowRing *ring = nullptr)
       : builder(builder), loc(loc), epilogue(epilogue), product(product),
-        memory(memory), lanes(lanes), convertsBFloats(convertsBFloats) {}
+        memory(memory), lanes(lanes), convertsBFloats(convertsBFloats),
+        ring(ring) {}
 
   /// Does it to `values`, at these indices of the result, and stores them.
   /// `mask`: the lanes that are channels; null where all are.
@@ -48,6 +53,7 @@ private:
   const llvm::DenseMap<mlir::Value, mlir::Value> &memory;
   unsigned lanes;
   bool convertsBFloats;
+  const RowRing *ring;
 };
 
 } // namespace omb::kernels

@@ -56,7 +56,8 @@ struct TimedBlock {
   double time;
 };
 
-static TimedBlock findBlock(int64_t units, int64_t panels, double unitWork) {
+static TimedBlock findBlock(int64_t units, int64_t panels, double unitWork,
+                            double blockWork = 0) {
   constexpr int64_t mostBlocks = 64;
   TimedBlock best{1, std::numeric_limits<double>::infinity()};
   int64_t previous = 0;
@@ -66,11 +67,11 @@ static TimedBlock findBlock(int64_t units, int64_t panels, double unitWork) {
       continue;
     previous = block;
     int64_t blocks = llvm::divideCeil(units, block);
-    double last = (units - (blocks - 1) * block) * unitWork;
+    double work = block * unitWork + blockWork;
+    double last = (units - (blocks - 1) * block) * unitWork + blockWork;
     double time = 0;
     for (int threads : {2, 4, 8, 16})
-      time += threads *
-              getMakespan(blocks, panels, block * unitWork, last, threads);
+      time += threads * getMakespan(blocks, panels, work, last, threads);
     if (time < best.time)
       best = {block, time};
   }
@@ -78,8 +79,8 @@ static TimedBlock findBlock(int64_t units, int64_t panels, double unitWork) {
 }
 
 int64_t omb::kernels::selectBlock(int64_t units, int64_t panels,
-                                  double unitWork) {
-  return findBlock(units, panels, unitWork).block;
+                                  double unitWork, double blockWork) {
+  return findBlock(units, panels, unitWork, blockWork).block;
 }
 
 /// The size of a tensor in memory; none where it isn't known.
@@ -125,36 +126,43 @@ static bool readsLessBySharingRows(PackedContraction contraction,
   return byRows <= byPanels;
 }
 
-KernelSpace KernelSpace::get(const PackedContraction &contraction,
-                             const VectorUnit &unit) {
-  ArrayRef<int64_t> shape = contraction.getResultType().getShape();
-  TileDemand demand = contraction.getTileDemand();
-  int64_t columns = demand.rows;
+KernelSpace KernelSpace::getTiles(const PackedContraction &contraction,
+                                  const VectorUnit &unit,
+                                  ArrayRef<int64_t> basis) {
   KernelSpace space;
-  space.basis = contraction.getFlatBasis();
-  space.hasGaps = !space.basis.empty() && contraction.hasGaps(space.basis);
-  SmallVector<int64_t> rows;
-  if (space.basis.empty())
-    for (unsigned dim : contraction.getRowDims())
-      rows.push_back(shape[dim]);
+  space.basis.assign(basis.begin(), basis.end());
+  space.hasGaps = !basis.empty() && contraction.hasGaps(basis);
   space.lanes =
       unit.getLanes(contraction.getSumType().getIntOrFloatBitWidth() / 8);
   space.vectors = contraction.getPanelChannels() / space.lanes;
-  space.matrix = contraction.selectMatrixTile(unit);
+  space.matrix = contraction.selectMatrixTile(unit, basis);
   space.tileRows = space.matrix ? space.matrix->tiles * space.matrix->rows
-                                : selectRows(unit, space.vectors, demand);
+                                : selectRows(unit, space.vectors,
+                                             contraction.getTileDemand(basis));
   space.convertsBFloats = unit.dotsBFloats && contraction.getSumType().isF32();
+  return space;
+}
 
+double KernelSpace::getWork(const PackedContraction &contraction,
+                            int64_t positions) const {
   constexpr int64_t usualSize = 128;
-  int64_t perUnit =
-      contraction.countSummed(usualSize) *
-      (rows.empty() || ShapedType::isDynamic(columns) ? space.tileRows
-                                                      : columns);
-  double unitWork = std::max<int64_t>(perUnit, 1) /
-                    (kWorkPerMicrosecond * contraction.getGroup() *
-                     (space.matrix       ? kMatrixSpeed
-                      : contraction.pack ? kDepthwiseSpeed
-                                         : 1));
+  double speed = matrix ? kMatrixSpeed : contraction.pack ? kDepthwiseSpeed : 1;
+  int64_t products = contraction.countSummed(usualSize) * positions;
+  return std::max<int64_t>(products, 1) /
+         (kWorkPerMicrosecond * contraction.getGroup() * speed);
+}
+
+KernelSpace KernelSpace::get(const PackedContraction &contraction,
+                             const VectorUnit &unit) {
+  KernelSpace space = getTiles(contraction, unit, contraction.getFlatBasis());
+  int64_t columns = contraction.getTileDemand(space.basis).rows;
+  SmallVector<int64_t> rows;
+  if (space.basis.empty())
+    for (unsigned dim : contraction.getRowDims())
+      rows.push_back(contraction.getResultType().getDimSize(dim));
+  bool isOfTiles = rows.empty() || ShapedType::isDynamic(columns);
+  double unitWork =
+      space.getWork(contraction, isOfTiles ? space.tileRows : columns);
   space.block = std::max<int64_t>(1, kUsualMicroseconds / unitWork);
   int64_t units = getUnitCount(rows, columns, space.tileRows);
   int64_t count = contraction.getPanelCount();

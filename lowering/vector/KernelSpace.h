@@ -16,8 +16,9 @@ constexpr double kUsualMicroseconds = 20;
 
 /// The number of units of a block with which kernels end soonest on few and on
 /// many threads. There are `units` for each of `panels`, all of `unitWork`
-/// microseconds.
-int64_t selectBlock(int64_t units, int64_t panels, double unitWork);
+/// microseconds; each block takes `blockWork` besides.
+int64_t selectBlock(int64_t units, int64_t panels, double unitWork,
+                    double blockWork = 0);
 
 /// How a kernel's result is divided.
 ///
@@ -47,6 +48,13 @@ struct KernelSpace {
 
   static KernelSpace get(const PackedContraction &contraction,
                          const VectorUnit &unit);
+  /// Only the tiles, of positions that are counted by `basis`.
+  static KernelSpace getTiles(const PackedContraction &contraction,
+                              const VectorUnit &unit,
+                              llvm::ArrayRef<int64_t> basis);
+
+  /// The microseconds that this number of positions of a panel takes.
+  double getWork(const PackedContraction &contraction, int64_t positions) const;
 
   /// The number of blocks of a result with these numbers of rows (none where
   /// there are columns only) and columns.

@@ -6,6 +6,7 @@
 #include "lowering/vector/PackedContraction.h"
 #include "lowering/vector/RowKernel.h"
 #include "lowering/vector/SparseContraction.h"
+#include "lowering/vector/StreamedContraction.h"
 #include "lowering/vector/Winograd.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -152,6 +153,38 @@ static void outline(Outliner &outliner, const PackedContraction &contraction) {
       }};
   outliner.outline(source);
   erase(contraction);
+}
+
+static void outline(Outliner &outliner,
+                    const StreamedContraction &contraction) {
+  const PackedContraction &producer = contraction.producer;
+  const PackedContraction &consumer = contraction.consumer;
+  auto product = producer.product;
+  auto reader = consumer.product;
+  auto unpack = consumer.unpack;
+  Value result = consumer.getResult(), image = producer.getResult();
+  SmallVector<Value> tensors = getTensors(producer);
+  for (Value tensor : getTensors(consumer))
+    if (tensor != image && !llvm::is_contained(tensors, tensor))
+      tensors.push_back(tensor);
+  KernelSource source{
+      FusedLoc::get(product.getContext(), {product.getLoc(), reader.getLoc()}),
+      tensors,
+      /*indices=*/{},
+      result,
+      getSizes(result.getDefiningOp(), unpack.getDest()),
+      [&](OpBuilder &builder, IRMapping &map, ValueRange sizes) {
+        // Constants may be of both, so that each has a mapping of its own. The
+        // number of images is the only dynamic size.
+        IRMapping others(map);
+        cloneProduct(builder, producer, map, sizes);
+        others.map(image, map.lookup(image));
+        cloneProduct(builder, consumer, others, sizes);
+        map.map(result, others.lookup(result));
+      }};
+  outliner.outline(source);
+  erase(consumer);
+  erase(producer);
 }
 
 //===----------------------------------------------------------------------===//
@@ -411,6 +444,7 @@ struct OutlineKernels : omb::impl::OutlineKernelsBase<OutlineKernels> {
     outlineAll<ImagePlanes, tensor::InsertSliceOp>(outliner);
     outlineAll<SparseContraction, linalg::GenericOp>(outliner);
     outlineAll<SparseContraction, linalg::UnPackOp>(outliner);
+    outlineAll<StreamedContraction, linalg::UnPackOp>(outliner);
     outlineAll<PackedContraction, linalg::UnPackOp>(outliner);
     outlineAll<WinogradInput, linalg::WinogradInputTransformOp>(outliner);
     outlineAll<WinogradOutput, linalg::WinogradOutputTransformOp>(outliner);

@@ -243,13 +243,12 @@ static int64_t countFlatColumns(ArrayRef<int64_t> shape,
   return std::max<int64_t>(last + 1, 0); // of no images, it would be negative
 }
 
-TileDemand PackedContraction::getTileDemand() const {
+TileDemand PackedContraction::getTileDemand(ArrayRef<int64_t> basis) const {
   ArrayRef<int64_t> shape = getResultType().getShape();
   TileDemand demand{1, shape.back(), bool(pack), false};
   std::optional<unsigned> column = getColumn();
   if (!column)
     return demand;
-  SmallVector<int64_t> basis = getFlatBasis();
   if (basis.empty())
     demand.rows = shape[*getColumnDim()];
   else
@@ -264,14 +263,15 @@ TileDemand PackedContraction::getTileDemand() const {
 }
 
 std::optional<MatrixTile>
-PackedContraction::selectMatrixTile(const VectorUnit &unit) const {
+PackedContraction::selectMatrixTile(const VectorUnit &unit,
+                                    ArrayRef<int64_t> basis) const {
   RankedTensorType panels = getPanelsType();
   unsigned group = getGroup();
   if (group == 1 || !unit.multipliesMatrices(getSumType().isInteger()) ||
       group * panels.getElementTypeBitWidth() != 32)
     return std::nullopt;
   std::optional<MatrixTile> tile = kernels::selectMatrixTile(
-      getTileDemand(), panels.getShape().drop_back(2).back());
+      getTileDemand(basis), panels.getShape().drop_back(2).back());
   bool fits = tile && tile->vectors * 16 == getPanelChannels();
   return fits ? tile : std::nullopt;
 }

@@ -112,10 +112,12 @@ struct PackedContraction {
   /// Where the input's dimensions are read (without the channels of a depthwise
   /// convolution), in terms of the loops; not less than 0 after padding.
   llvm::SmallVector<mlir::AffineExpr> getInputExprs() const;
-  TileDemand getTileDemand() const;
+  /// What a tile may have where positions are counted by `basis`.
+  TileDemand getTileDemand(llvm::ArrayRef<int64_t> basis) const;
   /// None where the CPU has no matrix unit for such factors, or it wouldn't
   /// pay.
-  std::optional<MatrixTile> selectMatrixTile(const VectorUnit &unit) const;
+  std::optional<MatrixTile>
+  selectMatrixTile(const VectorUnit &unit, llvm::ArrayRef<int64_t> basis) const;
   /// The padded dimensions; none where the input isn't padded.
   llvm::SmallVector<PaddedWindow> getWindows() const;
   /// The dimension of the panels that counts them.

@@ -25,7 +25,7 @@ TileEmitter::TileEmitter(OpBuilder &builder,
       type(VectorType::get(space.lanes, contraction.getSumType())),
       finish(builder, loc, contraction.epilogue,
              this->contraction.unpack->getResult(0), memory.operands,
-             space.lanes, space.convertsBFloats),
+             space.lanes, space.convertsBFloats, memory.resultRing),
       windows(contraction.getWindows()) {}
 
 void TileEmitter::setPanel(Value number) {
@@ -135,8 +135,7 @@ std::pair<Value, Value> TileEmitter::getTaps(const PaddedWindow &window,
   AffineExpr position, size;
   bindDims(builder.getContext(), position, size);
   AffineExpr first = window.low - position * window.stride;
-  Value input = memory.operands.at(contraction.getInput());
-  OpFoldResult from = memref::getMixedSize(builder, loc, input, window.dim);
+  OpFoldResult from = getInputSize(window.dim);
   Value begin =
       apply(first.ceilDiv(window.dilation), {sum.indices[window.position]});
   Value end = apply((first + size).ceilDiv(window.dilation),
@@ -148,8 +147,7 @@ std::pair<Value, Value> TileEmitter::getTaps(const PaddedWindow &window,
 TileEmitter::Values TileEmitter::emitBorderTaps(ArrayRef<unsigned> loops,
                                                 const PaddedWindow &window,
                                                 Sum &sum, Values sums) {
-  auto input =
-      cast<MemRefType>(memory.operands.at(contraction.getInput()).getType());
+  auto input = cast<RankedTensorType>(contraction.getInput().getType());
   int64_t size = input.getDimSize(window.dim);
   auto product = contraction.product;
   int64_t taps = product.getStaticLoopRanges()[window.tap];
@@ -169,6 +167,14 @@ TileEmitter::Values TileEmitter::emitBorderTaps(ArrayRef<unsigned> loops,
     sums = emitSumLoops(loops.drop_front(), sum, sums);
   }
   return sums;
+}
+
+OpFoldResult TileEmitter::getInputSize(unsigned dim) {
+  auto input = cast<RankedTensorType>(contraction.getInput().getType());
+  if (!input.isDynamicDim(dim))
+    return builder.getIndexAttr(input.getDimSize(dim));
+  return memref::getMixedSize(builder, loc,
+                              memory.operands.at(contraction.getInput()), dim);
 }
 
 TileEmitter::Values TileEmitter::getInputIndices(const Sum &sum,

@@ -5,6 +5,7 @@
 
 #include "lowering/vector/EpilogueEmitter.h"
 #include "lowering/vector/KernelSpace.h"
+#include "lowering/vector/RowRing.h"
 
 #include "llvm/ADT/DenseMap.h"
 #include <memory>
@@ -17,6 +18,9 @@ struct KernelMemory {
   llvm::DenseMap<mlir::Value, mlir::Value> operands;
   /// The sizes of the panels' dimensions and of the result's.
   llvm::SmallVector<mlir::OpFoldResult> panelSizes, resultSizes;
+  /// Where the input, or the result, is instead, if only some of its rows are
+  /// kept.
+  const RowRing *inputRing = nullptr, *resultRing = nullptr;
 };
 
 /// The columns of a tile.
@@ -73,6 +77,8 @@ protected:
   virtual void emitResults(llvm::ArrayRef<mlir::Value> position,
                            const TileColumns &columns, Values sums) = 0;
 
+  /// The size of the input's dimension.
+  mlir::OpFoldResult getInputSize(unsigned dim);
   /// Where the input of column `number` of the tile is.
   Values getInputIndices(const Sum &sum, unsigned number);
   /// Where the first of the panel's values of this step are.

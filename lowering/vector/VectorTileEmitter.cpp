@@ -67,7 +67,9 @@ VectorTileEmitter::Values VectorTileEmitter::readWeights(const Sum &sum) {
 
 VectorTileEmitter::Values VectorTileEmitter::readInput(const Sum &sum,
                                                        unsigned number) {
-  Value input = memory.operands.at(contraction.getInput());
+  const RowRing *ring = memory.inputRing;
+  Value input =
+      ring ? ring->memory : memory.operands.at(contraction.getInput());
   Values at = getInputIndices(sum, number);
   if (contraction.getGroup() > 1)
     return Values(space.vectors, readGroup(input, at));
@@ -80,7 +82,9 @@ VectorTileEmitter::Values VectorTileEmitter::readInput(const Sum &sum,
   Values vectors;
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
     at.back() = apply(first + vector * space.lanes, {channel});
-    vectors.push_back(finish.readVector(input, at, getMask(at.back())));
+    Value mask = getMask(at.back());
+    vectors.push_back(finish.readVector(
+        input, ring ? ring->locate(builder, loc, at) : at, mask));
   }
   return vectors;
 }
