@@ -56,6 +56,10 @@ struct ToVectorOptions : mlir::PassPipelineOptions<ToVectorOptions> {
       *this, "matrix-bfloats",
       llvm::cl::desc("Whether there is a matrix unit for products of bf16"),
       llvm::cl::init(false)};
+  Option<unsigned> threads{
+      *this, "threads",
+      llvm::cl::desc("How many threads run the kernels; 0: nobody knows"),
+      llvm::cl::init(0)};
   Option<std::string> narrow{
       *this, "narrow",
       llvm::cl::desc("The type of the factors of products of f32"),

@@ -229,6 +229,9 @@ class VectorUnitOptions {
     Option<"matrixBFloats", "matrix-bfloats", "bool", /*default=*/"false",
            "Whether there is a matrix unit for products of bf16 (AMX-BF16)">
   ];
+  Option threads =
+    Option<"threads", "threads", "unsigned", /*default=*/"0",
+           "How many threads run the kernels; 0: nobody knows">;
 }
 
 def ConvertLayout : Pass<"omb-convert-layout", "::mlir::ModuleOp"> {
@@ -537,7 +540,8 @@ def ShapeReductions : Pass<"omb-shape-reductions", "::mlir::ModuleOp"> {
   ];
 }
 
-def OutlineKernels : Pass<"omb-outline-kernels", "::mlir::ModuleOp"> {
+def OutlineKernels : Pass<"omb-outline-kernels", "::mlir::ModuleOp">,
+                     VectorUnitOptions {
   let summary = "Make functions of products and of what is computed by rows";
   let description = [{
     Moves each product that omb-pack-contractions packed, together with the
@@ -555,6 +559,12 @@ def OutlineKernels : Pass<"omb-outline-kernels", "::mlir::ModuleOp"> {
     indices that the bodies of the ops read. A few rows that are very long are
     left to IREE.
 
+    A depthwise convolution, or a pool, and the convolution whose result it alone
+    reads become one function, if images have known sizes: kernels then make
+    rows of what is between the two when they are needed. Where `threads` is
+    known and small, as images of few rows can't be divided among many, so does
+    the 1x1 convolution that alone reads the result.
+
     And with reductions that keep the last dimension, in f32, f64 or of
     integers in 32 bits: averages of all positions of an image with its channels
     last, with the elementwise op that alone uses the result.
@@ -562,7 +572,8 @@ def OutlineKernels : Pass<"omb-outline-kernels", "::mlir::ModuleOp"> {
   let options = [
     Option<"explain", "explain", "bool", /*default=*/"false",
            "Remark of reductions, and of what follows them, why they are no "
-           "kernel">
+           "kernel">,
+    threads
   ];
   let dependentDialects = [
     "::mlir::func::FuncDialect",
@@ -601,6 +612,13 @@ def VectorizeKernels : Pass<"omb-vectorize-kernels", "::mlir::ModuleOp">,
     and step; then the elementwise op is done to the vectors, and they are
     stored. Tiles at the end of a row are smaller.
 
+    Of two convolutions in one kernel, the second of which is depthwise or a
+    pool, a workgroup has some channels of some rows. Before each row it makes
+    those of what is between the two that this row is the first to read, and
+    keeps as many as a window has, on its stack; those that a window shares with
+    the workgroup before are made twice. With a third convolution, which needs
+    all channels, a workgroup has all of them.
+
     Inputs are read where they are, unpadded and unpacked. A row of the output
     skips the taps above and below the input; of the columns, whose number is
     known where padding is part of a kernel, tiles at the border skip the taps
@@ -622,7 +640,7 @@ def VectorizeKernels : Pass<"omb-vectorize-kernels", "::mlir::ModuleOp">,
     time for the result. Of the values that several sweeps need one that calls
     functions is kept in the result's memory.
   }];
-  let options = vectorUnit;
+  let options = vectorUnit # [threads];
   let dependentDialects = [
     "::mlir::affine::AffineDialect",
     "::mlir::arith::ArithDialect",

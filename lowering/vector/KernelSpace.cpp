@@ -57,12 +57,15 @@ struct TimedBlock {
 };
 
 static TimedBlock findBlock(int64_t units, int64_t panels, double unitWork,
-                            double blockWork = 0) {
+                            double blockWork = 0, unsigned threads = 0) {
   constexpr int64_t mostBlocks = 64;
+  constexpr unsigned usualThreads[] = {2, 4, 8, 16};
+  ArrayRef<unsigned> counts =
+      threads ? ArrayRef(threads) : ArrayRef(usualThreads);
   TimedBlock best{1, std::numeric_limits<double>::infinity()};
   int64_t previous = 0;
-  for (int64_t count = std::min(units, mostBlocks); count > 0; --count) {
-    int64_t block = llvm::divideCeil(units, count);
+  for (int64_t most = std::min(units, mostBlocks); most > 0; --most) {
+    int64_t block = llvm::divideCeil(units, most);
     if (block == previous)
       continue;
     previous = block;
@@ -70,8 +73,8 @@ static TimedBlock findBlock(int64_t units, int64_t panels, double unitWork,
     double work = block * unitWork + blockWork;
     double last = (units - (blocks - 1) * block) * unitWork + blockWork;
     double time = 0;
-    for (int threads : {2, 4, 8, 16})
-      time += threads * getMakespan(blocks, panels, work, last, threads);
+    for (unsigned count : counts)
+      time += count * getMakespan(blocks, panels, work, last, count);
     if (time < best.time)
       best = {block, time};
   }
@@ -79,8 +82,9 @@ static TimedBlock findBlock(int64_t units, int64_t panels, double unitWork,
 }
 
 int64_t omb::kernels::selectBlock(int64_t units, int64_t panels,
-                                  double unitWork, double blockWork) {
-  return findBlock(units, panels, unitWork, blockWork).block;
+                                  double unitWork, double blockWork,
+                                  unsigned threads) {
+  return findBlock(units, panels, unitWork, blockWork, threads).block;
 }
 
 /// The size of a tensor in memory; none where it isn't known.

@@ -15,10 +15,11 @@ namespace omb::kernels {
 constexpr double kUsualMicroseconds = 20;
 
 /// The number of units of a block with which kernels end soonest on few and on
-/// many threads. There are `units` for each of `panels`, all of `unitWork`
-/// microseconds; each block takes `blockWork` besides.
+/// many threads, or on `threads` of them unless that is 0. There are `units`
+/// for each of `panels`, all of `unitWork` microseconds; each block takes
+/// `blockWork` besides.
 int64_t selectBlock(int64_t units, int64_t panels, double unitWork,
-                    double blockWork = 0);
+                    double blockWork = 0, unsigned threads = 0);
 
 /// How a kernel's result is divided.
 ///

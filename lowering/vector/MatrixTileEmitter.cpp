@@ -32,8 +32,7 @@ MatrixTileEmitter::MatrixTileEmitter(OpBuilder &builder,
   };
   buffer = allocate({matrix.tiles * matrix.rows, space.vectors * space.lanes},
                     type.getElementType());
-  Type element =
-      getElementTypeOrSelf(memory.operands.at(contraction.getInput()));
+  Type element = getElementTypeOrSelf(getInput());
   gathered = allocate({matrix.tiles, matrix.rows,
                        kRowBytes * 8 / element.getIntOrFloatBitWidth()},
                       element);
@@ -155,17 +154,18 @@ Value MatrixTileEmitter::loadInput(const Sum &sum, unsigned first) {
         gathered, {constant(first / matrix.rows), constant(0), constant(0)});
     return load(matrix.rows, bytes, address, word(kRowBytes));
   }
-  Value input = memory.operands.at(contraction.getInput());
-  Value address = getAddress(input, getInputIndices(sum, first));
+  Value input = getInput();
+  Value address = getAddress(input, locateInput(getInputIndices(sum, first)));
   Value stride = word(0);
   if (matrix.rows > 1)
-    stride = getDistance(address,
-                         getAddress(input, getInputIndices(sum, first + 1)));
+    stride = getDistance(
+        address,
+        getAddress(input, locateInput(getInputIndices(sum, first + 1))));
   return load(matrix.rows, bytes, address, stride);
 }
 
 void MatrixTileEmitter::gatherInput(const Sum &sum, unsigned first) {
-  Value input = memory.operands.at(contraction.getInput());
+  Value input = getInput();
   auto type = VectorType::get(matrix.groups * contraction.getGroup(),
                               getElementTypeOrSelf(input));
   Value tile = constant(first / matrix.rows), zero = constant(0);
@@ -190,8 +190,8 @@ void MatrixTileEmitter::gatherInput(const Sum &sum, unsigned first) {
   Sum there = sum;
   if (std::optional<unsigned> dim = contraction.getColumn())
     there.indices[*dim] = apply(lhs + rhs, {sum.indices[*dim], column});
-  Value values =
-      vec::LoadOp::create(builder, loc, type, input, getInputIndices(there, 0));
+  Value values = vec::LoadOp::create(builder, loc, type, input,
+                                     locateInput(getInputIndices(there, 0)));
   vec::StoreOp::create(
       builder, loc, values, gathered,
       ValueRange{tile, apply(lhs - int64_t(first), {column}), zero});

@@ -157,34 +157,40 @@ static void outline(Outliner &outliner, const PackedContraction &contraction) {
 
 static void outline(Outliner &outliner,
                     const StreamedContraction &contraction) {
-  const PackedContraction &producer = contraction.producer;
-  const PackedContraction &consumer = contraction.consumer;
-  auto product = producer.product;
-  auto reader = consumer.product;
-  auto unpack = consumer.unpack;
-  Value result = consumer.getResult(), image = producer.getResult();
-  SmallVector<Value> tensors = getTensors(producer);
-  for (Value tensor : getTensors(consumer))
-    if (tensor != image && !llvm::is_contained(tensors, tensor))
-      tensors.push_back(tensor);
+  SmallVector<PackedContraction> parts = contraction.getParts();
+  SmallVector<Value> tensors, between;
+  SmallVector<Location> places;
+  for (const PackedContraction &part : parts) {
+    for (Value tensor : getTensors(part))
+      if (!llvm::is_contained(between, tensor) &&
+          !llvm::is_contained(tensors, tensor))
+        tensors.push_back(tensor);
+    between.push_back(part.getResult());
+    auto product = part.product;
+    places.push_back(product.getLoc());
+  }
+  Value result = between.pop_back_val();
+  auto unpack = parts.back().unpack;
   KernelSource source{
-      FusedLoc::get(product.getContext(), {product.getLoc(), reader.getLoc()}),
+      FusedLoc::get(result.getContext(), places),
       tensors,
       /*indices=*/{},
       result,
       getSizes(result.getDefiningOp(), unpack.getDest()),
       [&](OpBuilder &builder, IRMapping &map, ValueRange sizes) {
-        // Constants may be of both, so that each has a mapping of its own. The
-        // number of images is the only dynamic size.
-        IRMapping others(map);
-        cloneProduct(builder, producer, map, sizes);
-        others.map(image, map.lookup(image));
-        cloneProduct(builder, consumer, others, sizes);
-        map.map(result, others.lookup(result));
+        // An op may be of several parts, so that each has a mapping of its own.
+        // The number of images is the only dynamic size.
+        IRMapping shared(map);
+        for (const PackedContraction &part : parts) {
+          IRMapping own(shared);
+          cloneProduct(builder, part, own, sizes);
+          shared.map(part.getResult(), own.lookup(part.getResult()));
+        }
+        map.map(result, shared.lookup(result));
       }};
   outliner.outline(source);
-  erase(consumer);
-  erase(producer);
+  for (const PackedContraction &part : llvm::reverse(parts))
+    erase(part);
 }
 
 //===----------------------------------------------------------------------===//
@@ -444,7 +450,7 @@ struct OutlineKernels : omb::impl::OutlineKernelsBase<OutlineKernels> {
     outlineAll<ImagePlanes, tensor::InsertSliceOp>(outliner);
     outlineAll<SparseContraction, linalg::GenericOp>(outliner);
     outlineAll<SparseContraction, linalg::UnPackOp>(outliner);
-    outlineAll<StreamedContraction, linalg::UnPackOp>(outliner);
+    outlineStreamed(outliner);
     outlineAll<PackedContraction, linalg::UnPackOp>(outliner);
     outlineAll<WinogradInput, linalg::WinogradInputTransformOp>(outliner);
     outlineAll<WinogradOutput, linalg::WinogradOutputTransformOp>(outliner);
@@ -481,6 +487,36 @@ private:
       if (succeeded(kernel))
         outline(outliner, *kernel);
     }
+  }
+
+  /// Convolutions that read each other's results row by row; each is part of
+  /// one kernel.
+  void outlineStreamed(Outliner &outliner) {
+    SmallVector<StreamedContraction> found;
+    SmallPtrSet<Operation *, 16> taken;
+    getOperation().walk([&](linalg::UnPackOp op) {
+      if (isInKernel(op))
+        return;
+      FailureOr<StreamedContraction> match = StreamedContraction::match(op);
+      if (failed(match))
+        return;
+      StreamedContraction all = *match;
+      if (all.last && !all.paysByRows(threads))
+        all = all.dropLast();
+      SmallVector<PackedContraction> parts = all.getParts();
+      if (llvm::any_of(parts, [&](const PackedContraction &part) {
+            auto unpack = part.unpack;
+            return taken.contains(unpack);
+          }))
+        return;
+      for (const PackedContraction &part : parts) {
+        auto unpack = part.unpack;
+        taken.insert(unpack);
+      }
+      found.push_back(all);
+    });
+    for (const StreamedContraction &each : found)
+      outline(outliner, each);
   }
 
   /// What packs rows for products with sparse weights.

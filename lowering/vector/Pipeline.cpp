@@ -45,7 +45,9 @@ void omb::buildToVectorPipeline(OpPassManager &passes,
   passes.addPass(createShapeReductions(shape));
   passes.addPass(memref::createResolveShapedTypeResultDimsPass());
   passes.addPass(createCSEPass());
-  passes.addPass(createOutlineKernels());
+  OutlineKernelsOptions outline;
+  outline.threads = options.threads;
+  passes.addPass(createOutlineKernels(outline));
   passes.addPass(createShareKernels());
   VectorizeKernelsOptions vectorize;
   vectorize.vectorBytes = options.vectorBytes;
@@ -54,6 +56,7 @@ void omb::buildToVectorPipeline(OpPassManager &passes,
   vectorize.vectorDotBFloats = options.vectorDotBFloats;
   vectorize.matrixBytes = options.matrixBytes;
   vectorize.matrixBFloats = options.matrixBFloats;
+  vectorize.threads = options.threads;
   passes.addPass(createVectorizeKernels(vectorize));
   passes.addPass(createCSEPass());
 }

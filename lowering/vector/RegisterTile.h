@@ -21,7 +21,7 @@ struct TileDemand {
   bool sharesSet;
 };
 
-/// The vector registers of a CPU.
+/// The vector registers of a CPU, and how many threads use them.
 struct VectorUnit {
   unsigned bytes;
   unsigned registers;
@@ -33,6 +33,8 @@ struct VectorUnit {
   /// Whether there is a matrix unit (AMX) for products of bytes, of bf16.
   bool multipliesByteMatrices = false;
   bool multipliesBFloatMatrices = false;
+  /// 0 where nobody knows: kernels then are for few and for many.
+  unsigned threads = 0;
 
   /// Whether there is a matrix unit for products of bytes, or of bf16. Its rows
   /// are as long as a register.

@@ -3,6 +3,7 @@
 #include "lowering/vector/StreamedContraction.h"
 
 #include "mlir/Analysis/FlatLinearValueConstraints.h"
+#include "llvm/Support/MathExtras.h"
 #include <numeric>
 
 using namespace mlir;
@@ -57,10 +58,32 @@ static bool makesRows(const PackedContraction &contraction) {
          !contraction.decode;
 }
 
+/// The 1x1 convolution that alone reads `image`, row by row; none where there
+/// is something else.
+static std::optional<PackedContraction> matchLast(Value image) {
+  if (!image.hasOneUse())
+    return std::nullopt;
+  auto product = dyn_cast<linalg::GenericOp>(*image.user_begin());
+  if (!product || !product->hasOneUse())
+    return std::nullopt;
+  auto unpack = dyn_cast<linalg::UnPackOp>(*product->user_begin());
+  FailureOr<PackedContraction> last =
+      unpack ? PackedContraction::match(unpack)
+             : FailureOr<PackedContraction>(failure());
+  if (failed(last) || last->pack || last->pad || !makesRows(*last) ||
+      last->getInput() != image)
+    return std::nullopt;
+  for (auto [expr, position] :
+       llvm::zip(last->getInputExprs(), last->getPositions())) {
+    std::optional<SlidingWindow> window = getWindow(product, expr, position);
+    if (!window || window->stride != 1 || window->taps != 1)
+      return std::nullopt;
+  }
+  return *last;
+}
+
 FailureOr<StreamedContraction>
 StreamedContraction::match(linalg::UnPackOp unpack) {
-  // A worker's stack has that, and more.
-  constexpr int64_t mostBytes = 128 << 10;
   FailureOr<PackedContraction> consumer = PackedContraction::match(unpack);
   if (failed(consumer) || !consumer->pack || !makesRows(*consumer))
     return failure();
@@ -70,24 +93,74 @@ StreamedContraction::match(linalg::UnPackOp unpack) {
       !makesRows(*producer))
     return failure();
   SmallVector<AffineExpr> exprs = consumer->getInputExprs();
-  SmallVector<unsigned> positions = consumer->getPositions();
-  auto product = consumer->product;
   std::optional<SlidingWindow> rows =
-      getWindow(product, exprs[1], positions[1]);
+      getWindow(consumer->product, exprs[1], consumer->getPositions()[1]);
   if (!rows)
     return failure();
   for (const PaddedWindow &padded : consumer->getWindows())
     if (padded.dim == 1)
       rows->low = padded.low;
-  StreamedContraction found{
-      *producer, *consumer, *rows,
-      std::lcm(producer->getPanelChannels(), consumer->getPanelChannels())};
-  int64_t bits = found.getImageType().getElementTypeBitWidth();
-  if (llvm::product_of(found.getRingShape()) * bits / 8 > mostBytes)
-    return failure();
-  return found;
+  StreamedContraction pair =
+      StreamedContraction{*producer, *consumer, std::nullopt, *rows, 0}
+          .dropLast();
+  StreamedContraction found = pair;
+  found.last = matchLast(consumer->getResult());
+  found.channels =
+      llvm::alignTo(found.getImageType().getShape().back(), found.channels);
+  if (found.last && found.fitsStack())
+    return found;
+  if (pair.fitsStack())
+    return pair;
+  return failure();
+}
+
+StreamedContraction StreamedContraction::dropLast() const {
+  StreamedContraction pair = *this;
+  pair.last = std::nullopt;
+  pair.channels =
+      std::lcm(producer.getPanelChannels(), consumer.getPanelChannels());
+  return pair;
+}
+
+SmallVector<PackedContraction> StreamedContraction::getParts() const {
+  SmallVector<PackedContraction> parts{producer, consumer};
+  if (last)
+    parts.push_back(*last);
+  return parts;
+}
+
+bool StreamedContraction::fitsStack() const {
+  // A worker's stack has that, and more.
+  constexpr int64_t mostBytes = 192 << 10;
+  int64_t bits = llvm::product_of(getRingShape()) *
+                 getImageType().getElementTypeBitWidth();
+  if (last)
+    bits += llvm::product_of(getRowShape()) *
+            consumer.getResultType().getElementTypeBitWidth();
+  return bits / 8 <= mostBytes;
+}
+
+bool StreamedContraction::paysByRows(unsigned threads) const {
+  // What is saved: two dispatches, and sending images between threads.
+  constexpr double most = 1.3;
+  // Of the time, by far the most is the producer's and the last one's.
+  constexpr double share = 0.5;
+  ArrayRef<int64_t> shape = getLast().getResultType().getShape();
+  if (threads == 0 || ShapedType::isDynamic(shape[0]) ||
+      shape[0] * shape[1] == 0)
+    return false;
+  int64_t parts = llvm::divideCeil(threads, shape[0]);
+  int64_t block = llvm::divideCeil(shape[1], parts);
+  double idle = double(block) * parts / shape[1];
+  double again = parts == 1 ? 0 : rows.getSpan() - rows.stride;
+  double made = block * rows.stride;
+  return idle * (1 + share * std::max(again, 0.) / made) <= most;
 }
 
 SmallVector<int64_t> StreamedContraction::getRingShape() const {
   return {rows.getSpan(), getImageType().getDimSize(2), channels};
+}
+
+SmallVector<int64_t> StreamedContraction::getRowShape() const {
+  return {1, consumer.getResultType().getDimSize(2), channels};
 }

@@ -177,6 +177,16 @@ OpFoldResult TileEmitter::getInputSize(unsigned dim) {
                               memory.operands.at(contraction.getInput()), dim);
 }
 
+Value TileEmitter::getInput() {
+  const RowRing *ring = memory.inputRing;
+  return ring ? ring->memory : memory.operands.at(contraction.getInput());
+}
+
+TileEmitter::Values TileEmitter::locateInput(Values at) {
+  const RowRing *ring = memory.inputRing;
+  return ring ? ring->locate(builder, loc, at) : at;
+}
+
 TileEmitter::Values TileEmitter::getInputIndices(const Sum &sum,
                                                  unsigned number) {
   Values at;

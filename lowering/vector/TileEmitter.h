@@ -79,7 +79,11 @@ protected:
 
   /// The size of the input's dimension.
   mlir::OpFoldResult getInputSize(unsigned dim);
-  /// Where the input of column `number` of the tile is.
+  /// The memory of the input.
+  mlir::Value getInput();
+  /// Where in that its element at these indices is.
+  Values locateInput(Values at);
+  /// Which of the input's elements column `number` of the tile reads.
   Values getInputIndices(const Sum &sum, unsigned number);
   /// Where the first of the panel's values of this step are.
   Values getPanelIndices(const Sum &sum);

@@ -67,14 +67,12 @@ VectorTileEmitter::Values VectorTileEmitter::readWeights(const Sum &sum) {
 
 VectorTileEmitter::Values VectorTileEmitter::readInput(const Sum &sum,
                                                        unsigned number) {
-  const RowRing *ring = memory.inputRing;
-  Value input =
-      ring ? ring->memory : memory.operands.at(contraction.getInput());
+  Value input = getInput();
   Values at = getInputIndices(sum, number);
   if (contraction.getGroup() > 1)
-    return Values(space.vectors, readGroup(input, at));
+    return Values(space.vectors, readGroup(input, locateInput(at)));
   if (!contraction.pack) {
-    Value value = memref::LoadOp::create(builder, loc, input, at);
+    Value value = memref::LoadOp::create(builder, loc, input, locateInput(at));
     return Values(space.vectors, finish.toVector(value));
   }
   AffineExpr first = builder.getAffineDimExpr(0);
@@ -83,8 +81,7 @@ VectorTileEmitter::Values VectorTileEmitter::readInput(const Sum &sum,
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
     at.back() = apply(first + vector * space.lanes, {channel});
     Value mask = getMask(at.back());
-    vectors.push_back(finish.readVector(
-        input, ring ? ring->locate(builder, loc, at) : at, mask));
+    vectors.push_back(finish.readVector(input, locateInput(at), mask));
   }
   return vectors;
 }

@@ -111,10 +111,10 @@ struct VectorizeKernels : omb::impl::VectorizeKernelsBase<VectorizeKernels> {
       if (!kernel->hasAttr(kKernelAttrName))
         continue;
       OpBuilder builder(kernel);
-      FailureOr<Executable> executable =
-          vectorize(builder, kernel,
-                    VectorUnit{vectorBytes, vectorRegisters, vectorDotBytes,
-                               vectorDotBFloats, matrixBytes, matrixBFloats});
+      FailureOr<Executable> executable = vectorize(
+          builder, kernel,
+          VectorUnit{vectorBytes, vectorRegisters, vectorDotBytes,
+                     vectorDotBFloats, matrixBytes, matrixBFloats, threads});
       if (failed(executable)) {
         kernel.emitError("isn't a kernel of omb-outline-kernels");
         return signalPassFailure();

@@ -15,45 +15,54 @@ using namespace omb::kernels;
 
 namespace {
 
-/// A workgroup has some channels of some rows of an image.
+/// A workgroup has some channels, or all, of some rows of an image.
 class StreamedWriter : public ExecutableWriter {
 public:
   StreamedWriter(OpBuilder &builder, func::FuncOp kernel,
                  const StreamedContraction &contraction, const VectorUnit &unit)
       : ExecutableWriter(builder, kernel), contraction(contraction),
-        producer(KernelSpace::getTiles(contraction.producer, unit, {})),
-        consumer(KernelSpace::getTiles(contraction.consumer, unit, {})),
-        block(selectRows()) {}
+        parts(contraction.getParts()) {
+    for (const PackedContraction &part : parts)
+      spaces.push_back(KernelSpace::getTiles(part, unit, {}));
+    block = selectRows(unit);
+  }
 
 private:
   ArrayRef<int64_t> getResultShape() const {
-    return contraction.consumer.getResultType().getShape();
+    return contraction.getLast().getResultType().getShape();
   }
 
   int64_t getGroupCount() const {
-    return llvm::divideCeil(getResultShape().back(), contraction.channels);
+    return llvm::divideCeil(contraction.getImageType().getShape().back(),
+                            contraction.channels);
   }
 
-  /// The microseconds that a row of all channels of a workgroup takes.
-  double getRowWork(const PackedContraction &each, const KernelSpace &space) {
-    int64_t columns = each.getResultType().getDimSize(2);
-    int64_t panels = contraction.channels / each.getPanelChannels();
-    return space.getWork(each, columns) * panels;
+  /// How many panels of a part a workgroup has.
+  int64_t getPanels(const PackedContraction &part) const {
+    int64_t all = part.getPanelCount();
+    return contraction.last
+               ? all
+               : std::min(all, contraction.channels / part.getPanelChannels());
   }
 
   /// The rows of a workgroup. It makes those of the image that its first window
   /// shares with the one before again.
-  int64_t selectRows() {
+  int64_t selectRows(const VectorUnit &unit) const {
     const SlidingWindow &rows = contraction.rows;
-    double made = getRowWork(contraction.producer, producer);
-    double work =
-        rows.stride * made + getRowWork(contraction.consumer, consumer);
+    double made = 0, work = 0;
+    for (auto [part, space] : llvm::zip(parts, spaces)) {
+      double row = space.getWork(part, part.getResultType().getDimSize(2)) *
+                   getPanels(part);
+      if (work == 0)
+        made = row;
+      work += work == 0 ? rows.stride * row : row;
+    }
     int64_t shared = std::max<int64_t>(rows.getSpan() - rows.stride, 0);
     int64_t images = getResultShape()[0];
     if (ShapedType::isDynamic(images))
       images = 1;
     return selectBlock(getResultShape()[1], images * getGroupCount(), work,
-                       shared * made);
+                       shared * made, unit.threads);
   }
 
   int64_t getBlockCount() const {
@@ -67,12 +76,28 @@ private:
     Executable::createCount(builder, loc, constant(getGroupCount()), blocks);
   }
 
-  /// The sizes of what is between the two.
-  SmallVector<OpFoldResult> getImageSizes(Block *entry) {
+  /// The sizes of a part's result.
+  SmallVector<OpFoldResult> getSizes(const PackedContraction &part,
+                                     Block *entry) {
     SmallVector<OpFoldResult> sizes = getAsIndexOpFoldResult(
-        builder.getContext(), contraction.getImageType().getShape());
+        builder.getContext(), part.getResultType().getShape());
     sizes.front() = getResultSizes(entry).front();
     return sizes;
+  }
+
+  /// The memory that all parts have but for what is between them.
+  SmallVector<KernelMemory> getMemories(Block *entry) {
+    llvm::SmallDenseMap<Value, RankedTensorType> views;
+    for (const PackedContraction &part : parts)
+      views[part.getPanels()] = getPanelsInMemory(part);
+    KernelMemory memory;
+    memory.operands = signature.createMemory(builder, entry, views);
+    SmallVector<KernelMemory> memories(parts.size(), memory);
+    for (auto [part, own] : llvm::zip(parts, memories)) {
+      own.panelSizes = getPanelSizes(signature, builder, entry, part);
+      own.resultSizes = getSizes(part, entry);
+    }
+    return memories;
   }
 
   void writeEntry(Block *entry) override {
@@ -82,36 +107,34 @@ private:
         ArrayRef<int64_t>{getBlockCount()}, /*hasOuterBound=*/false);
     Value channel = arith::MulIOp::create(builder, loc, group,
                                           constant(contraction.channels));
+    SmallVector<KernelMemory> memories = getMemories(entry);
     RowRing ring =
         RowRing::create(builder, loc, contraction.getRingShape(),
                         contraction.getImageType().getElementType(), channel);
-    KernelMemory from, into;
-    from.operands =
-        signature.createMemory(builder, entry,
-                               {{contraction.producer.getPanels(),
-                                 getPanelsInMemory(contraction.producer)}});
-    from.panelSizes =
-        getPanelSizes(signature, builder, entry, contraction.producer);
-    from.resultSizes = getImageSizes(entry);
-    from.resultRing = &ring;
-    into.operands = from.operands;
-    into.panelSizes =
-        getPanelSizes(signature, builder, entry, contraction.consumer);
-    into.resultSizes = getResultSizes(entry);
-    into.inputRing = &ring;
-    TileLoops maker(builder, contraction.producer, producer, from);
-    TileLoops reader(builder, contraction.consumer, consumer, into);
+    RowRing row;
+    memories[0].resultRing = memories[1].inputRing = &ring;
+    if (contraction.last) {
+      Type element = contraction.consumer.getResultType().getElementType();
+      row = RowRing::create(builder, loc, contraction.getRowShape(), element,
+                            channel);
+      memories[1].resultRing = memories[2].inputRing = &row;
+    }
+    SmallVector<std::unique_ptr<TileLoops>> tiles;
+    for (auto [part, space, memory] : llvm::zip(parts, spaces, memories))
+      tiles.push_back(
+          std::make_unique<TileLoops>(builder, part, space, memory));
 
-    Value image = place.getResult(0);
     auto [begin, end] = getRange(place.getResult(1), constant(block),
                                  constant(getResultShape()[1]));
     auto loop = scf::ForOp::create(builder, loc, begin, end, constant(1));
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
-    Value row = loop.getInductionVar();
-    makeRows(maker, group, image, row, begin);
-    emitPanels(contraction.consumer, group,
-               [&](Value panel) { reader.emitRow({image, row}, panel); });
+    Value image = place.getResult(0), number = loop.getInductionVar();
+    makeRows(*tiles[0], group, image, number, begin);
+    for (size_t part = 1; part < parts.size(); ++part)
+      emitPanels(parts[part], group, [&](Value panel) {
+        tiles[part]->emitRow({image, number}, panel);
+      });
   }
 
   /// The rows of the image that the windows of this row are the first to need.
@@ -143,14 +166,14 @@ private:
     });
   }
 
-  /// The panels of a workgroup.
-  void emitPanels(const PackedContraction &each, Value group,
+  /// A part's panels of a workgroup.
+  void emitPanels(const PackedContraction &part, Value group,
                   llvm::function_ref<void(Value)> emit) {
-    int64_t panels = contraction.channels / each.getPanelChannels();
+    int64_t panels = getPanels(part);
     if (panels == 1)
       return emit(group);
     auto [begin, end] =
-        getRange(group, constant(panels), constant(each.getPanelCount()));
+        getRange(group, constant(panels), constant(part.getPanelCount()));
     auto loop = scf::ForOp::create(builder, loc, begin, end, constant(1));
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
@@ -158,7 +181,8 @@ private:
   }
 
   StreamedContraction contraction;
-  KernelSpace producer, consumer;
+  SmallVector<PackedContraction> parts;
+  SmallVector<KernelSpace> spaces;
   int64_t block;
 };
 
