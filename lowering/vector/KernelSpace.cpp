@@ -5,7 +5,6 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "llvm/Support/MathExtras.h"
-#include <limits>
 
 using namespace mlir;
 using namespace omb::kernels;
@@ -62,7 +61,7 @@ static TimedBlock findBlock(int64_t units, int64_t panels, double unitWork,
   constexpr unsigned usualThreads[] = {2, 4, 8, 16};
   ArrayRef<unsigned> counts =
       threads ? ArrayRef(threads) : ArrayRef(usualThreads);
-  TimedBlock best{1, std::numeric_limits<double>::infinity()};
+  SmallVector<TimedBlock> candidates;
   int64_t previous = 0;
   for (int64_t most = std::min(units, mostBlocks); most > 0; --most) {
     int64_t block = llvm::divideCeil(units, most);
@@ -75,10 +74,21 @@ static TimedBlock findBlock(int64_t units, int64_t panels, double unitWork,
     double time = 0;
     for (unsigned count : counts)
       time += count * getMakespan(blocks, panels, work, last, count);
-    if (time < best.time)
-      best = {block, time};
+    candidates.push_back({block, time});
   }
-  return best;
+  if (candidates.empty())
+    return {1, 0};
+  TimedBlock best = *llvm::min_element(
+      candidates, [](const TimedBlock &lhs, const TimedBlock &rhs) {
+        return lhs.time < rhs.time;
+      });
+  if (!threads)
+    return best;
+  // More blocks, where they cost little, let a thread that others disturb do
+  // less.
+  return *llvm::find_if(candidates, [&](const TimedBlock &each) {
+    return each.time <= 1.03 * best.time;
+  });
 }
 
 int64_t omb::kernels::selectBlock(int64_t units, int64_t panels,

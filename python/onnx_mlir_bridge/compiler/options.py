@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from onnx_mlir_bridge.errors import OmbError
-from onnx_mlir_bridge.runtime.devices import check_threads
+from onnx_mlir_bridge.runtime.devices import available_threads, check_threads
 
 OPT_LEVELS = (0, 1, 2, 3)
 FALLBACKS = ("host", "error")
@@ -25,7 +25,8 @@ class CompileOptions:
     """How a model is compiled.
 
     threads: how many threads it runs on, on the CPU; None: all that the process may use. One runs
-    in the caller's thread.
+    in the caller's thread. Kernels are made for as many: on another number of threads the results
+    are the same, and may take longer. None with another `cpu` than "host": for any number.
     precision: how exactly the products of f32 are computed that have kernels (the CPU's, with AVX2
     or AVX-512): "f32" exactly as the model says; "bf16" and "f16" store their weights in that type.
     With "bf16", on a CPU with AVX512-BF16, what they are multiplied with is rounded to bf16, too.
@@ -67,6 +68,13 @@ class CompileOptions:
     constants: Mapping[str, object] = field(default_factory=dict)
     cache_dir: Path | None = None
     progress: Progress = False
+
+    @property
+    def kernel_threads(self) -> int:
+        """How many threads kernels are made for; 0: any number."""
+        if self.threads is None:
+            return available_threads() if self.cpu == "host" else 0
+        return self.threads
 
     @staticmethod
     def checked(options: dict[str, Any]) -> CompileOptions:

@@ -134,7 +134,7 @@ def to_vector(linalg: ir.Operation, target: Target, options: CompileOptions) -> 
             f"vector-dot-bfloats={str(unit.dots_bfloats).lower()} "
             f"matrix-bytes={str(unit.matrix_bytes).lower()} "
             f"matrix-bfloats={str(unit.matrix_bfloats).lower()}"
-            f" winograd={str(options.winograd).lower()} threads={options.threads or 0}"
+            f" winograd={str(options.winograd).lower()} threads={options.kernel_threads}"
             + ("" if options.precision == "f32" else f" narrow={options.precision}")
             + "}",
         )
