@@ -17,14 +17,42 @@ unsigned VectorUnit::getLanes(unsigned elementBytes, int64_t count) const {
                             llvm::PowerOf2Ceil(count));
 }
 
+/// Cycles for one step of the sum of a tile: two multiplications and two loads
+/// a cycle. The sums form chains, each of which takes a multiplication's
+/// latency a step. A row of vectors needs an address of its own.
+static double getCycles(int64_t rows, unsigned vectors, bool isDepthwise) {
+  constexpr double latency = 4;
+  double products = rows * vectors / 2.0;
+  double loads = (vectors + rows * (isDepthwise ? vectors + 0.25 : 1)) / 2;
+  return std::max({products, loads, latency});
+}
+
+/// Cycles for one step of the sums of all positions, in tiles of `tileRows`.
+static double getCycles(int64_t rows, int64_t tileRows, unsigned vectors,
+                        bool isDepthwise) {
+  double cycles = rows / tileRows * getCycles(tileRows, vectors, isDepthwise);
+  if (int64_t rest = rows % tileRows)
+    cycles += getCycles(rest, vectors, isDepthwise);
+  // What the loads of a tile's weights cost beyond the first cache.
+  return cycles + 0.25 * vectors * llvm::divideCeil(rows, tileRows);
+}
+
 unsigned omb::kernels::selectRows(const VectorUnit &unit, unsigned vectors,
                                   const TileDemand &demand) {
   int64_t most = unit.getMaxRows(vectors, demand.sharesSet);
   int64_t rows = demand.rows;
   if (ShapedType::isDynamic(rows) || rows == 0)
     return most;
-  int64_t tiles = llvm::divideCeil(rows, most);
-  return llvm::divideCeil(rows, tiles);
+  // As even as can be, unless few rows would be left, which take the time of
+  // more.
+  int64_t best = llvm::divideCeil(rows, llvm::divideCeil(rows, most));
+  auto getTime = [&](int64_t tileRows) {
+    return getCycles(rows, tileRows, vectors, demand.isDepthwise);
+  };
+  for (int64_t fewer = best - 1; fewer > most / 2; --fewer)
+    if (getTime(fewer) < getTime(best))
+      best = fewer;
+  return best;
 }
 
 std::optional<MatrixTile>
@@ -55,16 +83,6 @@ omb::kernels::selectMatrixTile(const TileDemand &demand, int64_t groups) {
   return tile;
 }
 
-/// Cycles for one step of the sum of a tile: two multiplications and two loads
-/// a cycle. The sums form chains, each of which takes a multiplication's
-/// latency a step. A row of vectors needs an address of its own.
-static double getCycles(int64_t rows, unsigned vectors, bool isDepthwise) {
-  constexpr double latency = 4;
-  double products = rows * vectors / 2.0;
-  double loads = (vectors + rows * (isDepthwise ? vectors + 0.25 : 1)) / 2;
-  return std::max({products, loads, latency});
-}
-
 unsigned omb::kernels::selectVectors(const VectorUnit &unit, unsigned lanes,
                                      const TileDemand &demand) {
   int64_t rows = demand.rows, channels = demand.channels;
@@ -74,12 +92,7 @@ unsigned omb::kernels::selectVectors(const VectorUnit &unit, unsigned lanes,
   for (unsigned vectors = 1; vectors <= mostVectors; ++vectors) {
     int64_t tileRows = selectRows(unit, vectors, demand);
     int64_t total = ShapedType::isDynamic(rows) ? 16 * tileRows : rows;
-    int64_t full = total / tileRows, rest = total % tileRows;
-    double cycles = full * getCycles(tileRows, vectors, demand.isDepthwise);
-    if (rest)
-      cycles += getCycles(rest, vectors, demand.isDepthwise);
-    // What the loads of a tile's weights cost beyond the first cache.
-    cycles += 0.25 * vectors * llvm::divideCeil(total, tileRows);
+    double cycles = getCycles(total, tileRows, vectors, demand.isDepthwise);
     int64_t columns =
         ShapedType::isDynamic(channels)
             ? 16 * vectors * lanes

@@ -74,7 +74,7 @@ std::optional<MatrixTile> selectMatrixTile(const TileDemand &demand,
 unsigned selectVectors(const VectorUnit &unit, unsigned lanes,
                        const TileDemand &demand);
 
-/// The rows of the tiles that cover all positions: as even as can be.
+/// The rows of the tiles that cover all positions.
 unsigned selectRows(const VectorUnit &unit, unsigned vectors,
                     const TileDemand &demand);
 
