@@ -1,7 +1,8 @@
 """The engines that are compared, behind one interface.
 
 ``load`` is all that an engine does before the first answer: for onnx-mlir-bridge compiling and
-loading, for the others making a session. The returned function runs the model once.
+loading, for the others making a session. The returned function runs the model once. All get the
+precision of products, "f32" or "bf16"; ONNX Runtime computes in f32 for both, having no choice.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ Run = Callable[[Inputs], list[np.ndarray]]
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine; ``load(model file, threads)``, and for compilers also ``compile`` and ``open``."""
+    """An engine: ``load(model file, threads, precision)``, and of compilers its two halves."""
 
     title: str
     distribution: str
     module: str
-    load: Callable[[Path, int], Run]
-    compile: Callable[[Path, Path, int], None] | None = None
+    load: Callable[[Path, int, str], Run]
+    compile: Callable[[Path, Path, int, str], None] | None = None
     """Compile the first file to the second. None: the engine does that whenever it loads."""
     open: Callable[[Path, int], Run] | None = None
     """Load what ``compile`` wrote."""
@@ -47,16 +48,17 @@ def _session_run(session: Any) -> Run:  # noqa: ANN401 - two classes with the sa
     return lambda inputs: session.run(None, dict(inputs))
 
 
-def _load_bridge(model: Path, threads: int) -> Run:
+def _load_bridge(model: Path, threads: int, precision: str) -> Run:
     import onnx_mlir_bridge as omb
 
-    return _session_run(omb.InferenceSession(model, providers=["cpu"], threads=threads))
+    options = {"threads": threads, "precision": precision}
+    return _session_run(omb.InferenceSession(model, providers=["cpu"], **options))
 
 
-def _compile_bridge(model: Path, compiled: Path, threads: int) -> None:
+def _compile_bridge(model: Path, compiled: Path, threads: int, precision: str) -> None:
     import onnx_mlir_bridge as omb
 
-    omb.compile(model, target="cpu", threads=threads).save(compiled)
+    omb.compile(model, target="cpu", threads=threads, precision=precision).save(compiled)
 
 
 def _open_bridge(compiled: Path, threads: int) -> Run:
@@ -65,7 +67,7 @@ def _open_bridge(compiled: Path, threads: int) -> Run:
     return _session_run(omb.load(compiled, device="cpu", threads=threads))
 
 
-def _load_onnxruntime(model: Path, threads: int) -> Run:
+def _load_onnxruntime(model: Path, threads: int, _precision: str) -> Run:
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(3)
@@ -77,14 +79,13 @@ def _load_onnxruntime(model: Path, threads: int) -> Run:
     )
 
 
-def _load_openvino(model: Path, threads: int) -> Run:
+def _load_openvino(model: Path, threads: int, precision: str) -> Run:
     import openvino
 
     core = openvino.Core()
-    # Its default may be bfloat16; everything here computes in float32.
     config = {
         "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": precision,  # by default bf16 where the CPU has it
         "PERFORMANCE_HINT": "LATENCY",
     }
     request = core.compile_model(core.read_model(model), "CPU", config).create_infer_request()
@@ -109,3 +110,4 @@ ENGINES = {
     "openvino": Engine("OpenVINO", "openvino", "openvino", _load_openvino),
 }
 REFERENCE = "onnxruntime"
+"""What the other engines' outputs are compared with."""

@@ -1,9 +1,11 @@
-"""The measurements, each made by a process of its own: `python measure.py KIND ARGUMENTS` -> JSON.
+"""The measurements, each made by a process of its own: `python measure.py KIND …` -> JSON.
 
-compile ENGINE MODEL THREADS COMPILED   seconds to compile (or to load, for engines that do not
-                                        compile ahead) and peak memory
-run ENGINE MODEL THREADS COMPILED       peak memory of loading what was compiled and running it
-race ENGINES MODEL THREADS COMPILED     run times of all engines, in turns, in one process
+compile ENTRANTS THREADS INPUTS   seconds to compile (or to load, for engines that do not compile
+                                  ahead) and peak memory
+run ENTRANTS THREADS INPUTS       peak memory of loading what was compiled and running it
+race ENTRANTS THREADS INPUTS      run times of all entrants, in turns, in one process
+
+ENTRANTS is what `pack` writes, by name; the first two kinds take one. INPUTS is a .npz file.
 """
 
 from __future__ import annotations
@@ -12,11 +14,14 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
-from engines import ENGINES, REFERENCE, Inputs, Run
+from engines import ENGINES, REFERENCE, Engine, Inputs, Run
 
 WARM_UP = 3
 ROUNDS = 30
@@ -26,6 +31,44 @@ PASS_SECONDS = 0.005
 """What is timed at once: as many runs as take about so long, for short ones."""
 PAUSE = 0.1
 """Between engines: an engine's threads spin for a while after their last run, waiting for more."""
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A model that an engine runs; ``compiled``: the file for what it is compiled to."""
+
+    engine: str
+    model: str
+    compiled: str
+    precision: str = "f32"
+
+    @property
+    def its_engine(self) -> Engine:
+        """What the name stands for."""
+        return ENGINES[self.engine]
+
+    def load(self, threads: int) -> Run:
+        """From the ONNX file."""
+        return self.its_engine.load(Path(self.model), threads, self.precision)
+
+    def open(self, threads: int) -> Run:
+        """From the compiled file, where the engine compiles ahead."""
+        if self.its_engine.open:
+            return self.its_engine.open(Path(self.compiled), threads)
+        return self.load(threads)
+
+    def compile(self, threads: int) -> None:
+        """Compile, or load, for engines that do not compile ahead."""
+        if self.its_engine.compile:
+            paths = Path(self.model), Path(self.compiled)
+            self.its_engine.compile(*paths, threads, self.precision)
+        else:
+            self.load(threads)
+
+
+def pack(entrants: Mapping[str, Entrant]) -> str:
+    """The argument ENTRANTS."""
+    return json.dumps({name: asdict(entrant) for name, entrant in entrants.items()})
 
 
 def _peak_mib() -> float:
@@ -41,70 +84,58 @@ def _peak_mib() -> float:
     return kib / 1024
 
 
-def _open(engine: str, model: Path, threads: int, compiled: Path) -> Run:
-    if ENGINES[engine].open:
-        return ENGINES[engine].open(compiled, threads)
-    return ENGINES[engine].load(model, threads)
-
-
-def compile_once(engine: str, model: Path, threads: int, compiled: Path) -> dict[str, float]:
+def compile_once(entrant: Entrant, threads: int) -> dict[str, float]:
     """Time and peak memory of compiling, without the time that importing the engine takes."""
-    __import__(ENGINES[engine].module)
+    __import__(entrant.its_engine.module)
     start = time.perf_counter()
-    if ENGINES[engine].compile:
-        ENGINES[engine].compile(model, compiled, threads)
-    else:
-        ENGINES[engine].load(model, threads)
+    entrant.compile(threads)
     return {"seconds": time.perf_counter() - start, "peak_mib": _peak_mib()}
 
 
-def run_once(engine: str, model: Path, threads: int, compiled: Path) -> dict[str, float]:
+def run_once(entrant: Entrant, threads: int, inputs: Path) -> dict[str, float]:
     """Peak memory of a process that loads the compiled model and runs it."""
-    values = dict(np.load(compiled.with_suffix(".npz")))
-    run = _open(engine, model, threads, compiled)
+    values = dict(np.load(inputs))
+    run = entrant.open(threads)
     for _ in range(2):
         run(values)
     return {"peak_mib": _peak_mib()}
 
 
-def race(engines: list[str], model: Path, threads: int, compiled: Path) -> dict[str, dict]:
-    """Run times of all engines, in turns: what slows the machine for a while slows all of them.
+def race(entrants: Mapping[str, Entrant], threads: int, inputs: Path) -> dict[str, dict[str, Any]]:
+    """Run times of all entrants, in turns: what slows the machine for a while slows all of them.
 
     Each turn runs the model once before what is timed, which brings the weights back into the
     caches: the other engines have filled them with theirs.
     """
-    import suite  # not above: its imports would count as the memory of the other measurements
-
-    values = suite.inputs(model)
-    runs = {engine: _open(engine, model, threads, compiled) for engine in engines}
-    outputs = {engine: run(values) for engine, run in runs.items()}
-    counts = {engine: _runs_in_a_pass(run, values) for engine, run in runs.items()}
-    seconds: dict[str, list[float]] = {engine: [] for engine in engines}
+    values = dict(np.load(inputs))
+    runs = {name: entrant.open(threads) for name, entrant in entrants.items()}
+    outputs = {name: run(values) for name, run in runs.items()}
+    counts = {name: _runs_in_a_pass(run, values) for name, run in runs.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
     start = time.perf_counter()
     for done in range(ROUNDS):
         if done >= 5 and time.perf_counter() - start > SECONDS:
             break
-        for engine, run in runs.items():
+        for name, run in runs.items():
             time.sleep(PAUSE)
             run(values)
             begin = time.perf_counter()
-            for _ in range(counts[engine]):
+            for _ in range(counts[name]):
                 run(values)
-            seconds[engine].append((time.perf_counter() - begin) / counts[engine])
+            seconds[name].append((time.perf_counter() - begin) / counts[name])
     reference = outputs[REFERENCE]
     return {
-        engine: {
-            "median_ms": 1000 * median(seconds[engine]),
-            "best_ms": 1000 * min(seconds[engine]),
-            "rounds": len(seconds[engine]),
-            "difference": max(map(_relative_error, outputs[engine], reference)),
+        name: {
+            "median_ms": 1000 * median(seconds[name]),
+            "best_ms": 1000 * min(seconds[name]),
+            "rounds": len(seconds[name]),
+            "difference": max(map(_relative_error, outputs[name], reference)),
         }
-        for engine in engines
+        for name in runs
     }
 
 
 def _runs_in_a_pass(run: Run, values: Inputs) -> int:
-    """How many runs are timed at once; warms up, too."""
     fastest = PASS_SECONDS
     for _ in range(WARM_UP):
         begin = time.perf_counter()
@@ -119,12 +150,17 @@ def _relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
 
 def main() -> None:
     """Run one measurement and print its result."""
-    kind, engines, model, threads, compiled = sys.argv[1:]
-    arguments = (Path(model), int(threads), Path(compiled))
+    kind, packed, threads, inputs = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
+    entrants = {name: Entrant(**fields) for name, fields in json.loads(packed).items()}
+    result: dict[str, Any]
     if kind == "race":
-        result = race(engines.split(","), *arguments)
+        result = race(entrants, threads, inputs)
     else:
-        result = {"compile": compile_once, "run": run_once}[kind](engines, *arguments)
+        (entrant,) = entrants.values()
+        if kind == "compile":
+            result = compile_once(entrant, threads)
+        else:
+            result = run_once(entrant, threads, inputs)
     print(json.dumps(result))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from collections.abc import Callable
@@ -9,10 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import settings
 from engines import ENGINES, REFERENCE
 from kernels import KERNELS
+from quantized import METHODS
+from settings import FLOAT_BRIDGE, Setting
 
 Results = dict[str, Any]
+
+_DIFFERENCE = "Difference: the largest relative error (norm) of an output against ONNX Runtime's."
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,13 @@ class Kind:
             f"<!-- {self.name}: start (written by benchmarks/run.py) -->",
             f"<!-- {self.name}: end -->",
         )
+
+    def with_former(self, results: Results, file: Path) -> Results:
+        """Also what ``file`` has of others, where they were measured under the same conditions."""
+        former = json.loads(file.read_text()) if file.is_file() else {}
+        if any(former.get(key) != results[key] for key in ("machine", "threads", "engines")):
+            return results
+        return {**results, self.name: {**former[self.name], **results[self.name]}}
 
 
 def machine() -> dict[str, object]:
@@ -74,8 +87,7 @@ def model_table(results: Results) -> str:
         rows.append(row)
     ratios = (
         "Ratios: over 1 means that onnx-mlir-bridge is faster, or smaller; under 1 that it is "
-        "slower, or larger. Difference: the largest relative error (norm) of an output against "
-        "ONNX Runtime's."
+        f"slower, or larger. {_DIFFERENCE}"
     )
     return _join(f"{_setting(results)} {ratios}", rows)
 
@@ -104,17 +116,65 @@ def kernel_table(results: Results) -> str:
     return _join(f"{_setting(results)} {best}", rows)
 
 
+def narrow_table(results: Results, setting: Setting) -> str:
+    """A Markdown table, a row for each model, of times only: medians, and the fastest runs."""
+    rivals = [engine for engine in results["engines"] if engine != "bridge"]
+    titles = [f"{ENGINES[engine].title}, ms" for engine in rivals]
+    header = ["model", "run, ms", *titles, "ours / the faster", "our f32, ms", "difference"]
+    others = [engine for engine in rivals if engine != REFERENCE]
+    header += [f"{ENGINES[engine].title}'s" for engine in others]
+    rows = [header, ["---"] + ["---:"] * (len(header) - 1)]
+    for name, measured in results[setting.name].items():
+        title = f"{name}, {METHODS[name].title}" if setting.is_quantized else name
+        row = [title, *(_times(measured[engine]) for engine in ("bridge", *rivals))]
+        row += [_shares(measured, rivals), _times(measured[FLOAT_BRIDGE])]
+        row += [f"{measured[engine]['difference']:.0e}" for engine in ("bridge", *others)]
+        rows.append(row)
+    explained = (
+        "Medians, in brackets the fastest runs; ours by the faster one's: under 1 means that "
+        f"onnx-mlir-bridge is faster. {_DIFFERENCE}"
+    )
+    return _join(f"{_setting(results, setting)} {explained}", rows)
+
+
+def _times(of: dict[str, float]) -> str:
+    return f"{of['median_ms']:.1f} ({of['best_ms']:.1f})"
+
+
+def _shares(measured: Results, rivals: list[str]) -> str:
+    """Our time by that of the faster one, for medians and for fastest runs."""
+    median, best = (
+        measured["bridge"][key] / min(measured[engine][key] for engine in rivals)
+        for key in ("median_ms", "best_ms")
+    )
+    return f"{median:.2f} ({best:.2f})"
+
+
 def _join(caption: str, rows: list[list[str]]) -> str:
     return "\n".join([caption, "", *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-def _setting(results: Results) -> str:
+def _setting(results: Results, setting: Setting = settings.FLOAT) -> str:
     versions = ", ".join(f"{ENGINES[e].title} {v}" for e, v in results["engines"].items())
-    return f"{results['machine']['cpu']}, {results['threads']} threads, float32; {versions}."
+    return (
+        f"{results['machine']['cpu']}, {results['threads']} threads, {setting.title}; {versions}."
+    )
 
 
 WHOLE_MODELS = Kind("models", "results.json", "README.md", model_table)
 SINGLE_KERNELS = Kind("kernels", "kernels.json", "docs/performance.md", kernel_table)
+_DOCUMENTS = {"bf16": "docs/performance.md", "quantized": "docs/quantization.md"}
+
+
+def of_setting(setting: Setting) -> Kind:
+    """The kind of measurement of whole models with ``setting``."""
+    if setting.is_float:
+        return WHOLE_MODELS
+
+    def table(results: Results) -> str:
+        return narrow_table(results, setting)
+
+    return Kind(setting.name, f"{setting.name}.json", _DOCUMENTS[setting.name], table)
 
 
 def write_into(document: Path, kind: Kind, results: Results) -> None:

@@ -17,6 +17,8 @@ from models import light  # noqa: E402 - the tests' builders; not an installed p
 
 LIGHT = tuple(f"light-{name}" for name in light.NAMES)
 NAMES = EXPORTED + LIGHT
+TOKEN = "gpt2-token"
+"""GPT-2 of one token."""
 
 
 def folder() -> Path:
@@ -25,12 +27,29 @@ def folder() -> Path:
 
 
 def find(name: str) -> Path | None:
-    """The file of model ``name``; the light models are written on first use. None: not exported."""
+    """The file of model ``name``; light models and TOKEN are written on first use.
+
+    None: not exported.
+    """
     path = folder() / f"{name}.onnx"
     if not path.is_file() and name in LIGHT:
         path.parent.mkdir(parents=True, exist_ok=True)
         onnx.save(light.load(name.removeprefix("light-")), path)
+    dynamic = folder() / "gpt2-dynamic.onnx"
+    if not path.is_file() and name == TOKEN and dynamic.is_file():
+        _fix_dimensions(dynamic, path)
     return path if path.is_file() else None
+
+
+def _fix_dimensions(dynamic: Path, path: Path) -> None:
+    """The model with 1 for each symbolic dimension of its inputs."""
+    model = onnx.load(dynamic)
+    for value in (*model.graph.input, *model.graph.output):
+        for dimension in value.type.tensor_type.shape.dim:
+            if dimension.dim_param:
+                dimension.dim_value = 1
+    del model.graph.value_info[:]
+    onnx.save(model, path)
 
 
 def inputs(path: Path, seed: int = 3) -> dict[str, np.ndarray]:

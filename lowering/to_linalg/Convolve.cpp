@@ -140,17 +140,46 @@ Value omb::joinDims(OpBuilder &builder, Location loc, Value tensor, int64_t dim,
                                          getPairing(type.getRank() + 1, dim));
 }
 
+/// `sum` and the bias of channels that `broadcast` repeats.
+static Value addBias(OpBuilder &builder, Location loc, Value sum,
+                     linalg::BroadcastOp broadcast) {
+  auto type = cast<RankedTensorType>(sum.getType());
+  int64_t rank = type.getRank();
+  AffineMap all = builder.getMultiDimIdentityMap(rank);
+  AffineMap channel = AffineMap::get(rank, 0, builder.getAffineDimExpr(1));
+  SmallVector<utils::IteratorType> iterators(rank,
+                                             utils::IteratorType::parallel);
+  return linalg::GenericOp::create(
+             builder, loc, type, ValueRange{sum, broadcast.getInput()},
+             broadcast.getInit(), {all, channel, all}, iterators,
+             [&](OpBuilder &b, Location bodyLoc, ValueRange elements) {
+               omb::Scalars scalars(b, bodyLoc, type.getElementType());
+               linalg::YieldOp::create(b, bodyLoc,
+                                       scalars.add(elements[0], elements[1]));
+             })
+      .getResult(0);
+}
+
 Value Convolution::createGrouped(Value input, Value weights, Value init,
                                  int64_t group) {
   auto type = cast<RankedTensorType>(init.getType());
   input = splitDim(builder, loc, input, 1, group);
   weights = splitDim(builder, loc, weights, 0, group);
+  // IREE has no code for sums of one image in groups, of a size that isn't
+  // known, that start with something else than a fill.
+  auto bias = init.getDefiningOp<linalg::BroadcastOp>();
+  if (bias) {
+    Value zero = omb::createZero(builder, loc, type.getElementType());
+    init =
+        linalg::FillOp::create(builder, loc, zero, bias.getInit()).getResult(0);
+  }
   init = splitDim(builder, loc, init, 1, group);
   Value result =
       strides.size() == 2
           ? createNamed<linalg::Conv2DNgchwGfchwOp>(input, weights, init)
           : createGeneric(input, weights, init, /*isGrouped=*/true);
-  return joinDims(builder, loc, result, 1, type);
+  result = joinDims(builder, loc, result, 1, type);
+  return bias ? addBias(builder, loc, result, bias) : result;
 }
 
 Value omb::buildConvolutionInit(OpBuilder &builder, Location loc,

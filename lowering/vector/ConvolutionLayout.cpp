@@ -288,6 +288,10 @@ private:
     if (expand &&
         llvm::equal(expand.getReassociationIndices(), getGroupsSecond()))
       return expand.getSrc();
+    if (auto fill = image.getDefiningOp<linalg::FillOp>())
+      return linalg::FillOp::create(builder, loc, fill.value(),
+                                    joinGroups(builder, loc, fill.output()))
+          .getResult(0);
     return tensor::CollapseShapeOp::create(builder, loc, image,
                                            getGroupsSecond());
   }

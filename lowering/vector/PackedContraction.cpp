@@ -164,16 +164,26 @@ SmallVector<AffineExpr> PackedContraction::getInputExprs() const {
   return exprs;
 }
 
-/// Whether `map` has the first `positions` loops, or none of them.
-static bool hasAllOrNone(AffineMap map, unsigned positions) {
-  unsigned found = 0;
+/// Whether what is read with `map` is read one position further where the last
+/// of the first `positions` loops is one larger, also beyond its range, or
+/// where it was.
+static bool isReadByNumber(AffineMap map, ArrayRef<int64_t> ranges,
+                           unsigned positions) {
+  bool hasAll = map.getNumResults() >= positions, hasNone = true;
   for (auto [place, expr] : llvm::enumerate(map.getResults())) {
-    unsigned loop = cast<AffineDimExpr>(expr).getPosition();
-    if (loop < positions && loop != place)
-      return false;
-    found += loop < positions;
+    auto loop = dyn_cast<AffineDimExpr>(expr);
+    bool isPosition = loop && loop.getPosition() < positions;
+    if (place < positions)
+      hasAll &= isPosition ? loop.getPosition() == place
+                           : !loop && ranges[place] == 1;
+    else
+      hasAll &= !isPosition;
+    // A loop of one round has no other index, but for the last one.
+    if (isPosition && (ranges[loop.getPosition()] != 1 ||
+                       loop.getPosition() + 1 == positions))
+      hasNone = false;
   }
-  return found == 0 || found == positions;
+  return hasAll || hasNone;
 }
 
 /// Whether `input`, read at `exprs`, is read one position further where the
@@ -221,8 +231,8 @@ SmallVector<int64_t> PackedContraction::getFlatBasis() const {
   auto last = epilogue;
   bool isFlat =
       !last || llvm::all_of(last.getDpsInputOperands(), [&](OpOperand *each) {
-        return hasAllOrNone(last.getMatchingIndexingMap(each),
-                            positions.size());
+        return isReadByNumber(last.getMatchingIndexingMap(each),
+                              last.getStaticLoopRanges(), positions.size());
       });
   return isFlat ? basis : SmallVector<int64_t>();
 }

@@ -18,6 +18,7 @@ from models import quantized
 from models.joined import Together
 from models.reference import relative_error
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 from onnx_mlir_bridge.compiler import emit
 
 
@@ -208,6 +209,33 @@ def test_integers_with_constant_zero_points(columns: bool, signed: bool) -> None
     windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))[:, :, ::2]
     expected = np.einsum("nchwij,ocij->nohw", windows, w)
     np.testing.assert_array_equal(results[1][0], expected.astype(np.int32))
+
+
+def test_groups_of_unknown_sizes() -> None:
+    """Their sums start with what the zero points change, in one, two and three dimensions."""
+    random = np.random.default_rng(8)
+    models, feeds, expected = [], [], []
+    for rank in (1, 2, 3):
+        w = random.integers(-128, 128, (16, 8, *[2] * rank)).astype(np.int8)
+        attributes = {"group": 2, "pads": [2, *[0] * (rank - 1), 1, *[0] * (rank - 1)]}
+        shape = [1, 16, "s", *[3] * (rank - 1)]
+        graph = helper.make_graph(
+            [helper.make_node("ConvInteger", ["x", "w", "z"], ["y"], **attributes)],
+            "groups",
+            [helper.make_tensor_value_info("x", TensorProto.UINT8, shape)],
+            [helper.make_tensor_value_info("y", TensorProto.INT32, None)],
+            [numpy_helper.from_array(w, "w"), numpy_helper.from_array(np.uint8(127), "z")],
+        )
+        models.append(
+            helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+        )
+        x = random.integers(0, 256, (1, 16, 9, *[3] * (rank - 1))).astype(np.uint8)
+        feeds.append({"x": x})
+        expected.append(ReferenceEvaluator(models[-1]).run(None, feeds[-1]))
+    for level in (0, 1):
+        results = Together(models, providers=["cpu"], opt_level=level).run(feeds)
+        for actual, sums in zip(results, expected, strict=True):
+            np.testing.assert_array_equal(actual, sums)
 
 
 def _depthwise(

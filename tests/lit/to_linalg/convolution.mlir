@@ -43,6 +43,18 @@ func.func @grouped(%x: tensor<?x8x9x9xf32>, %w: tensor<6x4x3x3xf32>) -> tensor<*
   return %0 : tensor<*xf32>
 }
 
+// The bias is added to the sums: IREE has no code for a bias that is broadcast,
+// and then expanded.
+// CHECK-LABEL: func.func @grouped_bias
+// CHECK: linalg.fill
+// CHECK: %[[SUM:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<1x2x3x?xf32>)
+// CHECK: %[[JOINED:.*]] = tensor.collapse_shape %[[SUM]]
+// CHECK: linalg.generic {{.*}} ins(%[[JOINED]], %{{.*}} : tensor<1x6x?xf32>, tensor<6xf32>)
+func.func @grouped_bias(%x: tensor<1x8x?xf32>, %w: tensor<6x4x3xf32>, %b: tensor<6xf32>) -> tensor<*xf32> {
+  %0 = onnx.Conv(%x, %w, %b) {group = 2 : i64} : (tensor<1x8x?xf32>, tensor<6x4x3xf32>, tensor<6xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
 // linalg reads no more than the only window has.
 // CHECK-LABEL: func.func @only_window
 // CHECK: tensor.extract_slice %{{.*}}[0, 0, 0] [1, 1, 3] [1, 1, 1]

@@ -173,6 +173,23 @@ func.func @grouped(%x: tensor<1x10x8x8xf32>, %start: tensor<1x6x6x6xf32>) -> ten
 
 // -----
 
+// Sums that start with zeros do so with the channels last.
+// CHECK-LABEL: func.func @grouped_zeros
+// CHECK:         %[[ZEROS:.*]] = linalg.fill {{.*}} -> tensor<1x6x6x2x3xf32>
+// CHECK:         linalg.generic {{.*}} outs(%[[ZEROS]] :
+func.func @grouped_zeros(%x: tensor<1x10x8x8xf32>) -> tensor<1x2x3x6x6xf32> {
+  %w = arith.constant dense<1.0> : tensor<2x3x5x3x3xf32>
+  %zero = arith.constant 0.0 : f32
+  %g = tensor.expand_shape %x [[0], [1, 2], [3], [4]] output_shape [1, 2, 5, 8, 8] : tensor<1x10x8x8xf32> into tensor<1x2x5x8x8xf32>
+  %e = tensor.empty() : tensor<1x2x3x6x6xf32>
+  %s = linalg.fill ins(%zero : f32) outs(%e : tensor<1x2x3x6x6xf32>) -> tensor<1x2x3x6x6xf32>
+  %c = linalg.conv_2d_ngchw_gfchw {dilations = dense<1> : tensor<2xi64>, strides = dense<1> : tensor<2xi64>}
+    ins(%g, %w : tensor<1x2x5x8x8xf32>, tensor<2x3x5x3x3xf32>) outs(%s : tensor<1x2x3x6x6xf32>) -> tensor<1x2x3x6x6xf32>
+  return %c : tensor<1x2x3x6x6xf32>
+}
+
+// -----
+
 // A shuffle of channels: what is split, permuted and joined has its channels last before and after.
 // CHECK-LABEL: func.func @shuffled
 // CHECK:         %[[SUM:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<?x8x8x6xf32>)

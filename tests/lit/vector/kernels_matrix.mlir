@@ -110,3 +110,57 @@ func.func @convolution(%x: tensor<1x7x7x64xi8>) -> tensor<1x7x7x32xi32> {
   } -> tensor<1x7x7x32xi32>
   return %r : tensor<1x7x7x32xi32>
 }
+
+// -----
+
+// 1x1 convolutions that share a kernel, with a number that differs: the
+// positions are counted through all rows, for each of which it is the same.
+
+// CHECK-LABEL: func.func @layers
+// CHECK-COUNT-2: "flow.dispatch"
+// CHECK: func.func @kernel
+// CHECK: llvm.call_intrinsic "llvm.x86.tdpbusd.internal"(%c13_i16
+// CHECK: memref.load %{{.*}}[%c0{{.*}}] : memref<2xf32>
+#in = affine_map<(n, h, w, o, c) -> (n, h, w, c)>
+#of = affine_map<(n, h, w, o, c) -> (o, c)>
+#out = affine_map<(n, h, w, o, c) -> (n, h, w, o)>
+#id = affine_map<(n, h, w, o) -> (n, h, w, o)>
+func.func @layers(%x: tensor<1x7x7x64xi8>) -> (tensor<1x7x7x64xf32>, tensor<1x7x7x64xf32>) {
+  %zero = arith.constant 0 : i32
+  %two = arith.constant 2.0 : f32
+  %three = arith.constant 3.0 : f32
+  %e = tensor.empty() : tensor<1x7x7x64xi32>
+  %g = tensor.empty() : tensor<1x7x7x64xf32>
+  %f = linalg.fill ins(%zero : i32) outs(%e : tensor<1x7x7x64xi32>) -> tensor<1x7x7x64xi32>
+  %w0 = arith.constant dense<3> : tensor<64x64xi8>
+  %w1 = arith.constant dense<5> : tensor<64x64xi8>
+  %p0 = linalg.generic {indexing_maps = [#in, #of, #out], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction"]} ins(%x, %w0 : tensor<1x7x7x64xi8>, tensor<64x64xi8>) outs(%f : tensor<1x7x7x64xi32>) {
+  ^bb0(%a: i8, %b: i8, %c: i32):
+    %1 = arith.extsi %a : i8 to i32
+    %2 = arith.extsi %b : i8 to i32
+    %3 = arith.muli %1, %2 : i32
+    %4 = arith.addi %c, %3 : i32
+    linalg.yield %4 : i32
+  } -> tensor<1x7x7x64xi32>
+  %p1 = linalg.generic {indexing_maps = [#in, #of, #out], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction"]} ins(%x, %w1 : tensor<1x7x7x64xi8>, tensor<64x64xi8>) outs(%f : tensor<1x7x7x64xi32>) {
+  ^bb0(%a: i8, %b: i8, %c: i32):
+    %1 = arith.extsi %a : i8 to i32
+    %2 = arith.extsi %b : i8 to i32
+    %3 = arith.muli %1, %2 : i32
+    %4 = arith.addi %c, %3 : i32
+    linalg.yield %4 : i32
+  } -> tensor<1x7x7x64xi32>
+  %r0 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%p0 : tensor<1x7x7x64xi32>) outs(%g : tensor<1x7x7x64xf32>) {
+  ^bb0(%a: i32, %b: f32):
+    %1 = arith.sitofp %a : i32 to f32
+    %2 = arith.mulf %1, %two : f32
+    linalg.yield %2 : f32
+  } -> tensor<1x7x7x64xf32>
+  %r1 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%p1 : tensor<1x7x7x64xi32>) outs(%g : tensor<1x7x7x64xf32>) {
+  ^bb0(%a: i32, %b: f32):
+    %1 = arith.sitofp %a : i32 to f32
+    %2 = arith.mulf %1, %three : f32
+    linalg.yield %2 : f32
+  } -> tensor<1x7x7x64xf32>
+  return %r0, %r1 : tensor<1x7x7x64xf32>, tensor<1x7x7x64xf32>
+}
