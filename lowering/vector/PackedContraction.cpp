@@ -168,7 +168,10 @@ SmallVector<AffineExpr> PackedContraction::getInputExprs() const {
 static bool hasAllOrNone(AffineMap map, unsigned positions) {
   unsigned found = 0;
   for (auto [place, expr] : llvm::enumerate(map.getResults())) {
-    unsigned loop = cast<AffineDimExpr>(expr).getPosition();
+    auto dim = dyn_cast<AffineDimExpr>(expr);
+    if (!dim)
+      return false;
+    unsigned loop = dim.getPosition();
     if (loop < positions && loop != place)
       return false;
     found += loop < positions;
