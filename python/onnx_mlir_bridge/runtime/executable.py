@@ -150,12 +150,12 @@ class Executable:
         self._device = devices.open_device(device, threads)
         self._is_host = device.provider == "cpu"
         self._has_workers = not self._is_host or threads > 1
-        self._inline_runs = InlineRuns() if self._is_host and threads > 1 else None
-        if keeps_state:
-            self._inline_runs = None
+        has_choice = self._is_host and threads > 1 and not keeps_state
+        self._inline_runs = InlineRuns() if has_choice else None
         self._lock = threading.Lock()
         self._slots: list[host_memory.Slot] = []
         self._arguments: VmVariantList | None = None
+        self._new_list, self._view_type = rt.VmVariantList, rt.HalBufferView
         self._instance = rt.VmInstance()
         self._inline: _Context | None = None
         try:
@@ -211,8 +211,6 @@ class Executable:
 
     def _fill_slots(self, inputs: Sequence[np.ndarray], infos: Sequence[TensorInfo]) -> int:
         """Have `inputs` as the arguments; how many bytes they are."""
-        import iree.runtime as rt
-
         if len(self._slots) != len(infos):
             self._slots = [host_memory.Slot(info, self._device) for info in infos]
         is_new, size = self._arguments is None, 0
@@ -220,7 +218,7 @@ class Executable:
             is_new |= slot.fill(array)
             size += array.nbytes
         if is_new:
-            self._arguments = rt.VmVariantList(len(infos))
+            self._arguments = self._new_list(len(infos))
             for slot in self._slots:
                 self._arguments.push_ref(slot.view)
         return size
@@ -232,11 +230,9 @@ class Executable:
 
         Inputs may be what another executable of the same device gave. OmbError as for run().
         """
-        import iree.runtime as rt
-
         with self._lock:
             self._check_process()
-            arguments = rt.VmVariantList(len(inputs))
+            arguments = self._new_list(len(inputs))
             for value, info in zip(inputs, infos, strict=True):
                 is_array = isinstance(value, np.ndarray)
                 arguments.push_ref(self._buffer_view(value, info) if is_array else value)
@@ -251,26 +247,24 @@ class Executable:
 
     def _invoke(self, arguments: VmVariantList, size: int | None = None) -> list[HalBufferView]:
         """`size`: of the inputs, if the caller may run the code itself."""
-        import iree.runtime as rt
-
-        results = rt.VmVariantList(1)
+        results = self._new_list(1)
         runs = None if size is None else self._inline_runs
-        is_inline = runs is not None and runs.has(size)
-        start = time.perf_counter()
+        start = 0.0 if runs is None else time.perf_counter()
         try:
-            if is_inline:
+            if not self._has_workers:
+                self._context.invoke(arguments, results)
+            elif runs is not None and runs.has(size):
                 self._inline_context().invoke(arguments, results)
-            elif self._has_workers:
+            else:
                 with scheduling.not_preempting():
                     self._context.invoke(arguments, results)
-            else:
-                self._context.invoke(arguments, results)
         except RuntimeError as error:
             _forget_if_lost(self._device, error)
             raise
         if runs is not None and runs.is_open(size):
             runs.add(size, time.perf_counter() - start)
-        return [results.get_as_object(index, rt.HalBufferView) for index in range(len(results))]
+        view = self._view_type
+        return [results.get_as_object(index, view) for index in range(len(results))]
 
     def _inline_context(self) -> _Context:
         """The module on a device without threads: the caller runs its code."""

@@ -110,10 +110,12 @@ class Results:
     def array(self, position: int, info: TensorInfo) -> np.ndarray:
         """The result `info` at this position."""
         view, size = self._views[position], self._sizes[position]
-        shape = tuple(view.shape)
+        shape = view.shape
         if size == 0:
             return np.empty(shape, info.dtype)
         mapped = view.map()
+        if size < self._least and info.dtype.isbuiltin == 1:
+            return mapped.asarray(shape, info.dtype).copy()
         memory = mapped.asarray([size], _BYTE)
         if is_sub_byte(info.element):
             memory = from_compiled(memory, info.element)

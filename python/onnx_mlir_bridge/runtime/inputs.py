@@ -164,6 +164,8 @@ def _checked_tensor(info: TensorInfo, value: object, sizes: Sizes) -> np.ndarray
 
 
 def _checked_value(info: TensorInfo, value: object, sizes: Sizes) -> Value:
+    if not info.containers:
+        return _checked_tensor(info, value, sizes)
     if value is None and info.is_optional:
         return None
     if not info.is_sequence:
@@ -193,13 +195,18 @@ def checked_inputs(infos: Sequence[TensorInfo], values: Mapping[str, object]) ->
             f"the inputs are a mapping from name to array, not a {type(values).__name__}; "
             f"the model's inputs are {_listed(i.name for i in infos)}"
         )
-    if len(values) != len(infos) or any(info.name not in values for info in infos):
-        _explain_names(infos, values)
+    if len(values) != len(infos):
+        _check_names(infos, values)
     sizes: Sizes = {}
-    return [_checked_value(info, values[info.name], sizes) for info in infos]
+    checked = []
+    for info in infos:
+        if info.name not in values:
+            _check_names(infos, values)
+        checked.append(_checked_value(info, values[info.name], sizes))
+    return checked
 
 
-def _explain_names(infos: Sequence[TensorInfo], values: Mapping[str, object]) -> None:
+def _check_names(infos: Sequence[TensorInfo], values: Mapping[str, object]) -> None:
     """OmbError for names that are missing or unknown."""
     known = {info.name for info in infos}
     if unknown := [name for name in values if name not in known]:
