@@ -499,8 +499,10 @@ def FuseElementwise : Pass<"omb-fuse-elementwise", "::mlir::ModuleOp"> {
     Makes `linalg.generic` of named elementwise ops and of broadcasts. What
     follows a packed product (`linalg.unpack`) becomes one op, as long as the
     intermediate results have one use; what is done to the product after
-    `tensor.expand_shape` or `tensor.collapse_shape` is done before. Other
-    elementwise ops are left to IREE.
+    `tensor.expand_shape` or `tensor.collapse_shape` is done before. Operands
+    that are read at 0 in dimensions of 1 are read without these, as kernels
+    read vectors of an operand's last dimension. Other elementwise ops are left
+    to IREE.
 
     What joins several products becomes part of the last one. What is done to
     the others stays theirs; if the last step of that makes their elements wider,

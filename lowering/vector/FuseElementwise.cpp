@@ -144,6 +144,65 @@ struct GeneralizeElementwise : OpInterfaceRewritePattern<linalg::LinalgOp> {
   }
 };
 
+/// What is read at the only place of some dimensions, as the (d3, 0, 0) of a
+/// number for each channel, is read without them: kernels read vectors of the
+/// last dimension.
+struct ReadWithoutUnits : OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::GenericOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!linalg::isElementwise(op))
+      return rewriter.notifyMatchFailure(op, "isn't elementwise");
+    SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+    SmallVector<Value> inputs = op.getDpsInputs();
+    bool isChanged = false;
+    for (auto [input, map] : llvm::zip_first(inputs, maps)) {
+      SmallVector<AffineExpr> kept;
+      SmallVector<ReassociationIndices> groups = groupUnits(input, map, kept);
+      if (groups.empty())
+        continue;
+      input = rewriter.createOrFold<tensor::CollapseShapeOp>(op.getLoc(), input,
+                                                             groups);
+      map = AffineMap::get(map.getNumDims(), 0, kept, rewriter.getContext());
+      isChanged = true;
+    }
+    if (!isChanged)
+      return rewriter.notifyMatchFailure(op, "reads no dimensions of 1");
+    rewriter.modifyOpInPlace(op, [&] {
+      op.getInputsMutable().assign(inputs);
+      op.setIndexingMapsAttr(rewriter.getAffineMapArrayAttr(maps));
+    });
+    return success();
+  }
+
+private:
+  /// The dimensions of `input`, a group for each that isn't read at 0, which
+  /// `kept` gets; none if there is nothing to drop.
+  static SmallVector<ReassociationIndices>
+  groupUnits(Value input, AffineMap map, SmallVector<AffineExpr> &kept) {
+    SmallVector<ReassociationIndices> groups;
+    auto type = dyn_cast<RankedTensorType>(input.getType());
+    if (!type)
+      return {};
+    ReassociationIndices units;
+    for (auto [dim, expr] : llvm::enumerate(map.getResults())) {
+      if (isa<AffineConstantExpr>(expr)) {
+        if (type.getDimSize(dim) != 1)
+          return {};
+        (groups.empty() ? units : groups.back()).push_back(dim);
+        continue;
+      }
+      groups.push_back(std::exchange(units, {}));
+      groups.back().push_back(dim);
+      kept.push_back(expr);
+    }
+    return kept.size() < map.getNumResults()
+               ? groups
+               : SmallVector<ReassociationIndices>();
+  }
+};
+
 /// One op of two, of which one reads a product. (Upstream's patterns for this
 /// also take constants into all ops; of an op without inputs that two sums
 /// read, IREE 3.13 then makes wrong numbers.)
@@ -205,7 +264,7 @@ private:
   LogicalResult fuse(function_ref<void(RewritePatternSet &)> populate) {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
-    patterns.add<FuseAroundProduct>(context);
+    patterns.add<FuseAroundProduct, ReadWithoutUnits>(context);
     populate(patterns);
     // An op that reads a value several times reads it once.
     linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);

@@ -28,7 +28,7 @@ def session(model: onnx.ModelProto, **options: object) -> omb.InferenceSession:
 
 def kinds(made: omb.InferenceSession) -> str:
     """The session's parts: H on the host, D on the device."""
-    return "".join("H" if isinstance(s, HostSegment) else "D" for s in made._segments)
+    return "".join("H" if isinstance(s, HostSegment) else "D" for s in made._plan.segments)
 
 
 def same(actual: Sequence[object], expected: Sequence[object]) -> None:

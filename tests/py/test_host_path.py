@@ -148,7 +148,7 @@ def test_values_stay_on_the_device() -> None:
     assert kinds(made) == "DHD"
     x = np.arange(4, dtype=np.float32)
     known = {"x": x}
-    for segment in made._segments:
+    for segment in made._plan.segments:
         made._run(segment, known, is_only=False)
     assert isinstance(known["kept"], OnDevice)
     assert isinstance(known["both"], OnDevice)
@@ -496,10 +496,12 @@ def test_strings_that_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
         [node("Identity", "s", "y")], [tensor("s", STRING, [1])], [tensor("y", STRING, [1])]
     )
     made = session(model)
-    monkeypatch.setattr(made._segments[0]._evaluator, "run", lambda *_: [np.array([0], object)])
+    monkeypatch.setattr(
+        made._plan.segments[0]._evaluator, "run", lambda *_: [np.array([0], object)]
+    )
     with pytest.raises(omb.OmbError, match="gives 'y' with a int, not a string"):
         made.run(None, {"s": np.array(["a"])})
-    monkeypatch.setattr(made._segments[0]._evaluator, "run", lambda *_: [[[1], [1, 2]]])
+    monkeypatch.setattr(made._plan.segments[0]._evaluator, "run", lambda *_: [[[1], [1, 2]]])
     with pytest.raises(omb.OmbError, match="running the model on the host failed: "):
         made.run(None, {"s": np.array(["a"])})
 
@@ -535,7 +537,7 @@ def test_sizes_between_parts_are_checked(monkeypatch: pytest.MonkeyPatch) -> Non
             [tensor("y", FLOAT, ["n"])],
         )
     )
-    host = next(s for s in made._segments if isinstance(s, HostSegment))
+    host = next(s for s in made._plan.segments if isinstance(s, HostSegment))
     monkeypatch.setattr(host._evaluator, "run", lambda *_: [np.zeros(5, np.float32)])
     with pytest.raises(omb.OmbError, match=r"between two segments of the model: .*'n' is"):
         made.run(None, {"s": np.array(["1", "2"]), "x": np.zeros(2, np.float32)})
@@ -881,7 +883,7 @@ def test_threads_of_python(compiled: omb.CompiledModel) -> None:
 
 def test_device_segments_have_signatures(compiled: omb.CompiledModel) -> None:
     made = omb.InferenceSession(compiled)
-    (segment,) = [s for s in made._segments if isinstance(s, DeviceSegment)]
+    (segment,) = [s for s in made._plan.segments if isinstance(s, DeviceSegment)]
     assert [str(i) for i in segment.signature.inputs] == ["count: int64[n]", "score: float[n]"]
 
 

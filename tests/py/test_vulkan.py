@@ -125,7 +125,7 @@ def test_lost_device_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.ones(3, np.float32)
     first = omb.InferenceSession(_model(graph), providers=["vulkan"])
     before = devices._opened["vulkan", 0]
-    executable = first._segments[0]._executable
+    executable = first._plan.segments[0]._executable
     lost = "[vkWaitSemaphores] VK_ERROR_DEVICE_LOST"
 
     class Lost:

@@ -40,7 +40,10 @@ class Compilation:
             if isinstance(part, parts.HostPart):
                 found.append(artifact.HostPart(part.signature, part.model))
             else:
-                found.append(artifact.DevicePart(part.signature, code, hand_off.weights))
+                keeps_state = pipeline.keeps_state(hand_off)
+                found.append(
+                    artifact.DevicePart(part.signature, code, hand_off.weights, keeps_state)
+                )
         nodes = placed.host_nodes
         description = describe(
             placed.signature,

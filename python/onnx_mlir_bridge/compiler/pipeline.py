@@ -227,6 +227,12 @@ def located_ir(
     return [_result(reply, target).decode() for reply in replies]
 
 
+def keeps_state(hand_off: HandOff) -> bool:
+    """Whether a run leaves something in the module for the next one, as random streams do."""
+    operations = hand_off.module.regions[0].blocks[0].operations
+    return any("is_mutable" in each.operation.attributes for each in operations)
+
+
 def _flags(target: Target, opt_level: int) -> list[str]:
     return [*target.flags, f"--iree-opt-level=O{opt_level}"]
 

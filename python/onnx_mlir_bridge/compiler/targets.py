@@ -96,6 +96,8 @@ def _cpu_flags(cpu: str) -> tuple[str, ...]:
         # Runs what can be computed of constants while it compiles, a program for each. All that
         # is left of that is of small constants (weights are parameters), and runs on loading.
         "--iree-opt-const-eval=false",
+        # Otherwise what is joined along the channels, which are last, is transposed twice.
+        "--iree-opt-outer-dim-concat=false",
         f"--iree-llvmcpu-stack-allocation-limit={STACK_ALLOCATION_LIMIT}",
     )
 

@@ -131,11 +131,13 @@ class DevicePart:
     """A compiled part of a model, or all of it: IREE's module.
 
     weights: by name; of an opened file its parameter archive, None if there are none.
+    keeps_state: whether a run leaves something in the module for the next one.
     """
 
     signature: Signature
     module: Buffer
     weights: Mapping[str, Buffer] | memoryview | None = None
+    keeps_state: bool = False
 
 
 @dataclass(frozen=True)
@@ -196,10 +198,7 @@ def write(path: Path, description: Description, parts: Sequence[Part]) -> None:
     OmbError if it can't be written.
     """
     document = description.to_json()
-    document["parts"] = [
-        {"on": "host" if isinstance(part, HostPart) else "device", **part.signature.to_json()}
-        for part in parts
-    ]
+    document["parts"] = [_entry(part) for part in parts]
     try:
         # Beside the file is room for the weights; /tmp may be small.
         folder = path.parent if path.is_file() or not path.exists() else None
@@ -209,6 +208,13 @@ def write(path: Path, description: Description, parts: Sequence[Part]) -> None:
                 _add_part(archive, _folder(number, parts), part, folder)
     except OSError as error:
         raise OmbError(f"'{path}' can't be written: {error.strerror or error}") from None
+
+
+def _entry(part: Part) -> dict[str, Any]:
+    """What the description says of a part."""
+    if isinstance(part, HostPart):
+        return {"on": "host", **part.signature.to_json()}
+    return {"on": "device", "keeps_state": part.keeps_state, **part.signature.to_json()}
 
 
 def _folder(number: int, parts: Sequence[object]) -> str:
@@ -299,7 +305,7 @@ def _parse(path: Path, file: BinaryIO, mapped: memoryview) -> Artifact:
             signatures = [Signature.from_json(entry) for entry in entries]
             _check_flow(description.signature, signatures)
             parts = tuple(
-                _part(archive, mapped, _folder(number, entries), entry["on"], signature)
+                _part(archive, mapped, _folder(number, entries), entry, signature)
                 for number, (entry, signature) in enumerate(zip(entries, signatures, strict=True))
             )
             return Artifact(description, parts)
@@ -322,24 +328,29 @@ def _check_flow(whole: Signature, parts: Sequence[Signature]) -> None:
 
 
 def _part(
-    archive: zipfile.ZipFile, mapped: memoryview, prefix: str, kind: str, signature: Signature
+    archive: zipfile.ZipFile,
+    mapped: memoryview,
+    prefix: str,
+    entry: Mapping[str, Any],
+    signature: Signature,
 ) -> Part:
     def small(name: str) -> memoryview:
         data = _view(archive, mapped, prefix + name)
         archive.read(prefix + name)  # checks the checksum
         return data
 
-    if kind == "host":
+    if entry["on"] == "host":
         return HostPart(signature, small(_MODEL))
-    if kind != "device":
-        raise ValueError(f"unknown kind of part {kind!r}")
+    if entry["on"] != "device":
+        raise ValueError(f"unknown kind of part {entry['on']!r}")
     for info in (*signature.inputs, *signature.outputs):
         if info.is_map or info.element == STRING or info.dims is None:
             raise ValueError(f"no device has '{info}'")
     module = small(_MODULE)
     has_weights = prefix + _PARAMETERS in archive.namelist()
     weights = _view(archive, mapped, prefix + _PARAMETERS) if has_weights else None
-    return DevicePart(signature, module, weights)
+    # Files of earlier versions of the package don't say it.
+    return DevicePart(signature, module, weights, bool(entry.get("keeps_state", True)))
 
 
 def _check_version(path: Path, document: object) -> None:

@@ -51,8 +51,31 @@ class DeviceSegment:
         self.signature = signature
         self._executable = executable
         self._parts = [part for info in signature.inputs for part in containers.parts(info)]
+        self._is_plain = not any(i.containers for i in (*signature.inputs, *signature.outputs))
         numbers = itertools.count()
         self._results = [[next(numbers) for _ in containers.parts(i)] for i in signature.outputs]
+
+    def arrays(
+        self, values: Sequence[containers.Value], positions: Sequence[int]
+    ) -> list[containers.Value]:
+        """The outputs at `positions`, in memory that nobody else has."""
+        if self._is_plain:
+            outputs = self.signature.outputs
+            wanted = [(position, outputs[position]) for position in positions]
+            return self._executable.run(values, self._parts, wanted)
+        inputs = self.signature.inputs
+        tensors = [t for pair in zip(inputs, values, strict=True) for t in containers.pack(*pair)]
+        outputs = [self.signature.outputs[position] for position in positions]
+        wanted = [
+            pair
+            for position, info in zip(positions, outputs, strict=True)
+            for pair in zip(self._results[position], containers.parts(info), strict=True)
+        ]
+        arrays = iter(self._executable.run(tensors, self._parts, wanted))
+        return [
+            containers.unpack(info, [next(arrays) for _ in containers.parts(info)])
+            for info in outputs
+        ]
 
     def run(self, values: Sequence[Stored]) -> list[OnDevice]:
         """The outputs for inputs in the signature's order, which fit it."""

@@ -259,6 +259,11 @@ def open_device(device: Device, threads: int) -> HalDevice:
             raise OmbError(f"the device '{device.name}' can't be opened: {reason}") from None
 
 
+def open_inline() -> HalDevice:
+    """IREE's device that runs code of the CPU in the caller's thread."""
+    return open_device(find("cpu"), threads=1)
+
+
 def forget(opened: HalDevice) -> None:
     """Have the next session open another device in the place of this one, whose driver gave up.
 

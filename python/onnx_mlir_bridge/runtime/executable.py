@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import os
 import re
 import threading
@@ -15,13 +14,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onnx_mlir_bridge.errors import OmbError
-from onnx_mlir_bridge.runtime import devices, scheduling
+from onnx_mlir_bridge.runtime import devices, host_memory, scheduling
 from onnx_mlir_bridge.runtime.devices import Device
+from onnx_mlir_bridge.runtime.inline_runs import InlineRuns
 from onnx_mlir_bridge.runtime.signature import TensorInfo, element_hal_type
 from onnx_mlir_bridge.runtime.sub_byte import from_compiled, is_sub_byte, to_compiled
 
 if TYPE_CHECKING:
-    from iree.runtime import HalBuffer, HalBufferView, HalDevice, ParameterIndex
+    from iree.runtime import (
+        HalBuffer,
+        HalBufferView,
+        HalDevice,
+        ParameterIndex,
+        VmInstance,
+        VmModule,
+        VmVariantList,
+    )
 
 ENTRY = "main"
 """The name of the function that the importer makes of the model's graph."""
@@ -77,11 +85,39 @@ def _abandon_all() -> None:
         executable.abandon()
     for _, weights in _retired:
         devices.immortalize(weights)
+    host_memory.abandon()
     devices.abandon()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_abandon_all)
+
+
+class _Context:
+    """A module that is loaded on a device."""
+
+    def __init__(
+        self,
+        instance: VmInstance,
+        device: HalDevice,
+        module: VmModule,
+        parameters: ParameterIndex | None,
+    ) -> None:
+        import iree.runtime as rt
+
+        modules = [rt.create_hal_module(instance, device)]
+        if parameters is not None:
+            provider = parameters.create_provider(scope=PARAMETER_SCOPE)
+            modules.append(rt.create_io_parameters_module(instance, provider))
+        self._function = module.lookup_function(ENTRY)
+        self._context = rt.VmContext(instance, [*modules, module])
+
+    def invoke(self, arguments: VmVariantList, results: VmVariantList) -> None:
+        self._context.invoke(self._function, arguments, results)
+
+    def abandon(self) -> None:
+        devices.immortalize(self._function)
+        devices.immortalize(self._context)
 
 
 class Executable:
@@ -99,82 +135,143 @@ class Executable:
         parameters: ParameterIndex | None,
         device: Device,
         threads: int,
+        keeps_state: bool = True,
     ) -> None:
         """Load `module` (a .vmfb) on `device`.
 
-        `parameters`: an iree.runtime.ParameterIndex with the weights, or None. OmbError if IREE
-        refuses any of them.
+        `parameters`: an iree.runtime.ParameterIndex with the weights, or None. `keeps_state`:
+        whether a run leaves something for the next one, so that the same threads must do all of
+        them. OmbError if IREE refuses any of them.
         """
         self._weights = parameters
         import iree.runtime as rt
 
         _release_retired()
         self._device = devices.open_device(device, threads)
-        self._has_workers = device.provider != "cpu" or threads > 1
+        self._is_host = device.provider == "cpu"
+        self._has_workers = not self._is_host or threads > 1
+        has_choice = self._is_host and threads > 1 and not keeps_state
+        self._inline_runs = InlineRuns() if has_choice else None
         self._lock = threading.Lock()
-        instance = rt.VmInstance()
-        modules = [rt.create_hal_module(instance, self._device)]
-        if parameters is not None:
-            provider = parameters.create_provider(scope=PARAMETER_SCOPE)
-            modules.append(rt.create_io_parameters_module(instance, provider))
+        self._slots: list[host_memory.Slot] = []
+        self._arguments: VmVariantList | None = None
+        self._new_list, self._view_type = rt.VmVariantList, rt.HalBufferView
+        self._instance = rt.VmInstance()
+        self._inline: _Context | None = None
         try:
-            modules.append(rt.VmModule.copy_buffer(instance, module))
-            self._function = modules[-1].lookup_function(ENTRY)
-            self._context = rt.VmContext(instance, modules)
+            self._module = rt.VmModule.copy_buffer(self._instance, module)
+            if self._module.lookup_function(ENTRY) is None:
+                raise OmbError(f"the compiled module has no function '{ENTRY}'; compile it again")
+            self._context = _Context(self._instance, self._device, self._module, parameters)
         except (RuntimeError, ValueError, OSError, KeyError, IndexError, MemoryError) as error:
             _forget_if_lost(self._device, error)
             raise OmbError(
                 f"the compiled model can't be loaded on '{device.name}': {reason(error)}"
             ) from None
-        if self._function is None:
-            raise OmbError(f"the compiled module has no function '{ENTRY}'; compile it again")
         self._is_abandoned = False
         _live.add(self)
 
     def abandon(self) -> None:
         """Make the executable unusable without ending anything: see _abandon_all()."""
-        for value in (self._device, self._function, self._context, self._weights):
+        for context in (self._context, self._inline):
+            if context is not None:
+                context.abandon()
+        for value in (self._device, self._module, self._weights, self._arguments, *self._slots):
             devices.immortalize(value)
         self._is_abandoned = True
 
     def __del__(self) -> None:
-        """Drop the context first, then what it uses."""
-        self._function = self._context = None
+        """Drop the contexts first, then what they use."""
+        self._context = self._inline = None
         if _retired is None or _release_retired is None:  # Python ends, this module is gone
             return
         _release_retired()
         if self._weights is not None:
             _retired.append((time.monotonic(), self._weights))
 
+    def run(
+        self,
+        inputs: Sequence[np.ndarray],
+        infos: Sequence[TensorInfo],
+        wanted: Sequence[tuple[int, TensorInfo]],
+    ) -> list[np.ndarray]:
+        """The `wanted` results of the entry function for `inputs`, in memory that nobody else has.
+
+        OmbError in the child of a fork of the process that loaded the module.
+        """
+        if not self._is_host:
+            views = self.call(inputs, infos)
+            return [self.read(views[position], info) for position, info in wanted]
+        with self._lock:
+            self._check_process()
+            size = self._fill_slots(inputs, infos)
+            views = self._invoke(self._arguments, size)
+            results = host_memory.Results(views, self._device, self._slots)
+            return [results.array(*each) for each in wanted]
+
+    def _fill_slots(self, inputs: Sequence[np.ndarray], infos: Sequence[TensorInfo]) -> int:
+        """Have `inputs` as the arguments; how many bytes they are."""
+        if len(self._slots) != len(infos):
+            self._slots = [host_memory.Slot(info, self._device) for info in infos]
+        is_new, size = self._arguments is None, 0
+        for slot, array in zip(self._slots, inputs, strict=True):
+            is_new |= slot.fill(array)
+            size += array.nbytes
+        if is_new:
+            self._arguments = self._new_list(len(infos))
+            for slot in self._slots:
+                self._arguments.push_ref(slot.view)
+        return size
+
     def call(
         self, inputs: Sequence[np.ndarray | HalBufferView], infos: Sequence[TensorInfo]
     ) -> list[HalBufferView]:
         """Run the entry function; one HalBufferView per output, not yet copied to the host.
 
-        Inputs may be what another executable of the same device gave. OmbError in the child of a
-        fork of the process that loaded the module.
+        Inputs may be what another executable of the same device gave. OmbError as for run().
         """
-        import iree.runtime as rt
+        with self._lock:
+            self._check_process()
+            arguments = self._new_list(len(inputs))
+            for value, info in zip(inputs, infos, strict=True):
+                is_array = isinstance(value, np.ndarray)
+                arguments.push_ref(self._buffer_view(value, info) if is_array else value)
+            return self._invoke(arguments)
 
+    def _check_process(self) -> None:
         if self._is_abandoned:
             raise OmbError(
                 "the session was made before this process was forked, and its threads stayed in "
                 "the parent; make the session in the child, or start the child with 'spawn'"
             )
 
-        with self._lock:
-            arguments = rt.VmVariantList(len(inputs))
-            for value, info in zip(inputs, infos, strict=True):
-                is_array = isinstance(value, np.ndarray)
-                arguments.push_ref(self._buffer_view(value, info) if is_array else value)
-            results = rt.VmVariantList(1)
-            try:
-                with scheduling.not_preempting() if self._has_workers else contextlib.nullcontext():
-                    self._context.invoke(self._function, arguments, results)
-            except RuntimeError as error:
-                _forget_if_lost(self._device, error)
-                raise
-            return [results.get_as_object(index, rt.HalBufferView) for index in range(len(results))]
+    def _invoke(self, arguments: VmVariantList, size: int | None = None) -> list[HalBufferView]:
+        """`size`: of the inputs, if the caller may run the code itself."""
+        results = self._new_list(1)
+        runs = None if size is None else self._inline_runs
+        start = 0.0 if runs is None else time.perf_counter()
+        try:
+            if not self._has_workers:
+                self._context.invoke(arguments, results)
+            elif runs is not None and runs.has(size):
+                self._inline_context().invoke(arguments, results)
+            else:
+                with scheduling.not_preempting():
+                    self._context.invoke(arguments, results)
+        except RuntimeError as error:
+            _forget_if_lost(self._device, error)
+            raise
+        if runs is not None and runs.is_open(size):
+            runs.add(size, time.perf_counter() - start)
+        view = self._view_type
+        return [results.get_as_object(index, view) for index in range(len(results))]
+
+    def _inline_context(self) -> _Context:
+        """The module on a device without threads: the caller runs its code."""
+        if self._inline is None:
+            device = devices.open_inline()
+            self._inline = _Context(self._instance, device, self._module, self._weights)
+        return self._inline
 
     def _buffer_view(self, array: np.ndarray, info: TensorInfo) -> HalBufferView:
         import iree.runtime as rt

@@ -13,7 +13,7 @@ import numpy as np
 
 from onnx_mlir_bridge.errors import OmbError
 from onnx_mlir_bridge.runtime.containers import Value
-from onnx_mlir_bridge.runtime.signature import STRING, TensorInfo, element_dtype
+from onnx_mlir_bridge.runtime.signature import STRING, Dim, TensorInfo, element_dtype
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -50,19 +50,18 @@ Sizes = dict[str, tuple[int, str]]
 
 def check_shape(info: TensorInfo, shape: tuple[int, ...], sizes: Sizes) -> None:
     """Compares with the model's dimensions, and adds to `sizes`; OmbError if they don't fit."""
-    if info.dims is None:
+    if info.dims is None or shape == info.dims:
         return
-    takes = "(" + ", ".join("?" if d is None else str(d) for d in info.dims) + ")"
     if len(shape) != len(info.dims):
         raise OmbError(
             f"input '{info.name}' has {len(shape)} dimensions, {shape}; "
-            f"the model takes {len(info.dims)}: {takes}"
+            f"the model takes {len(info.dims)}: {_spelled_dims(info.dims)}"
         )
     for axis, (actual, dim) in enumerate(zip(shape, info.dims, strict=True)):
         if isinstance(dim, int) and actual != dim:
             raise OmbError(
-                f"input '{info.name}' has the shape {shape}; the model takes {takes}: "
-                f"dimension {axis} must be {dim}, not {actual}"
+                f"input '{info.name}' has the shape {shape}; the model takes "
+                f"{_spelled_dims(info.dims)}: dimension {axis} must be {dim}, not {actual}"
             )
         if isinstance(dim, str):
             size, where = sizes.setdefault(dim, (actual, info.name))
@@ -71,6 +70,10 @@ def check_shape(info: TensorInfo, shape: tuple[int, ...], sizes: Sizes) -> None:
                     f"input '{info.name}' has the shape {shape}, so that '{dim}' is {actual}, "
                     f"but it is {size} in input '{where}'; they must be equal"
                 )
+
+
+def _spelled_dims(dims: Sequence[Dim]) -> str:
+    return "(" + ", ".join("?" if d is None else str(d) for d in dims) + ")"
 
 
 def _check_dtype(info: TensorInfo, dtype: np.dtype) -> None:
@@ -148,6 +151,9 @@ def _shown(value: object) -> str:
 
 
 def _checked_tensor(info: TensorInfo, value: object, sizes: Sizes) -> np.ndarray:
+    if type(value) is np.ndarray and value.dtype == info.dtype and info.element != STRING:
+        check_shape(info, value.shape, sizes)
+        return value if value.flags.c_contiguous else value.copy(order="C")
     array = _array(info, value)
     if info.element == STRING:
         array = _strings(info, array)
@@ -158,6 +164,8 @@ def _checked_tensor(info: TensorInfo, value: object, sizes: Sizes) -> np.ndarray
 
 
 def _checked_value(info: TensorInfo, value: object, sizes: Sizes) -> Value:
+    if not info.containers:
+        return _checked_tensor(info, value, sizes)
     if value is None and info.is_optional:
         return None
     if not info.is_sequence:
@@ -182,11 +190,24 @@ def checked_inputs(infos: Sequence[TensorInfo], values: Mapping[str, object]) ->
     OmbError for a missing or unknown name, and for what isn't an array of the dtype, rank and
     dimensions that the model takes; dimensions of one name must have one size.
     """
-    if not isinstance(values, Mapping):
+    if type(values) is not dict and not isinstance(values, Mapping):
         raise OmbError(
             f"the inputs are a mapping from name to array, not a {type(values).__name__}; "
             f"the model's inputs are {_listed(i.name for i in infos)}"
         )
+    if len(values) != len(infos):
+        _check_names(infos, values)
+    sizes: Sizes = {}
+    checked = []
+    for info in infos:
+        if info.name not in values:
+            _check_names(infos, values)
+        checked.append(_checked_value(info, values[info.name], sizes))
+    return checked
+
+
+def _check_names(infos: Sequence[TensorInfo], values: Mapping[str, object]) -> None:
+    """OmbError for names that are missing or unknown."""
     known = {info.name for info in infos}
     if unknown := [name for name in values if name not in known]:
         raise OmbError(
@@ -198,8 +219,6 @@ def checked_inputs(infos: Sequence[TensorInfo], values: Mapping[str, object]) ->
             f"no value for input {_listed(i.name for i in missing)}; "
             f"the model takes {'; '.join(map(str, missing))}"
         )
-    sizes: Sizes = {}
-    return [_checked_value(info, values[info.name], sizes) for info in infos]
 
 
 def checked_output_names(infos: Sequence[TensorInfo], names: Sequence[str] | None) -> list[int]:

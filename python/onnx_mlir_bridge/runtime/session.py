@@ -17,7 +17,7 @@ from onnx_mlir_bridge.runtime.device_segment import DeviceSegment, OnDevice, Sto
 from onnx_mlir_bridge.runtime.executable import Executable, memory_parameters, reason
 from onnx_mlir_bridge.runtime.host import HostSegment
 from onnx_mlir_bridge.runtime.inputs import checked_inputs, checked_output_names
-from onnx_mlir_bridge.runtime.signature import ModelMetadata, TensorInfo
+from onnx_mlir_bridge.runtime.signature import ModelMetadata, Signature, TensorInfo
 from onnx_mlir_bridge.runtime.variants import Variants
 
 if TYPE_CHECKING:
@@ -47,14 +47,40 @@ def explain_empty(message: str, infos: Sequence[TensorInfo], values: Sequence[St
     return f"{empty}; Vulkan devices take no empty tensors: run the model with providers=['cpu']"
 
 
-_Segments = list[DeviceSegment | HostSegment]
+@dataclass(frozen=True)
+class _Plan:
+    """What runs, in this order.
+
+    whole: the only segment, where it takes and gives what the model does.
+    """
+
+    segments: Sequence[DeviceSegment | HostSegment]
+    whole: DeviceSegment | None
+
+    @staticmethod
+    def of(
+        parts: Sequence[Part], signature: Signature, device: devices.Device, threads: int
+    ) -> _Plan:
+        """The parts of a model, opened."""
+        segments = [_segment(part, device, threads) for part in parts]
+        only = segments[0] if len(segments) == 1 else None
+        is_whole = isinstance(only, DeviceSegment) and _names(only.signature) == _names(signature)
+        return _Plan(segments, only if is_whole else None)
+
+
+def _names(signature: Signature) -> list[list[str]]:
+    return [[info.name for info in infos] for infos in (signature.inputs, signature.outputs)]
+
+
+def _by_name(signature: Signature, values: Sequence[containers.Value]) -> dict[str, Stored]:
+    return {info.name: value for info, value in zip(signature.inputs, values, strict=True)}
 
 
 @dataclass(frozen=True)
 class _Variant:
     """A specialized model for some values. compiled: owns the memory of the weights."""
 
-    segments: _Segments
+    plan: _Plan
     compiled: CompiledModel
 
 
@@ -121,7 +147,7 @@ class InferenceSession:
         check_cpu(description)
         self._description = description
         self._device = device
-        self._segments: _Segments = []
+        self._plan = _Plan([], None)
         self._variants: Variants[_Variant | Variants] | None = None
         return devices.check_threads(description.threads if threads is None else threads)
 
@@ -133,7 +159,7 @@ class InferenceSession:
         threads: int | None,
     ) -> None:
         threads = self._describe(description, device, threads)
-        self._segments = [_segment(part, device, threads) for part in parts]
+        self._plan = _Plan.of(parts, description.signature, device, threads)
 
     def run(
         self, output_names: Sequence[str] | None, inputs: Mapping[str, containers.Value]
@@ -152,14 +178,16 @@ class InferenceSession:
         signature = self._description.signature
         positions = checked_output_names(signature.outputs, output_names)
         values = checked_inputs(signature.inputs, inputs)
-        known: dict[str, Stored] = {
-            info.name: value for info, value in zip(signature.inputs, values, strict=True)
-        }
-        variant = self._variant_for(known)  # has its weights till the end, even if it is dropped
-        segments = self._segments if variant is None else variant.segments
+        variant = None  # has its weights till the end, even if it is dropped meanwhile
+        if self._variants is not None:
+            variant = self._variant_for(_by_name(signature, values))
+        plan = self._plan if variant is None else variant.plan
         try:
-            for segment in segments:
-                self._run(segment, known, is_only=len(segments) == 1)
+            if plan.whole is not None:
+                return self._run_whole(plan.whole, values, positions)
+            known: dict[str, Stored] = _by_name(signature, values)
+            for segment in plan.segments:
+                self._run(segment, known, is_only=len(plan.segments) == 1)
             return [_owned(known[signature.outputs[position].name]) for position in positions]
         except (RuntimeError, ValueError, MemoryError, OSError, IndexError) as error:
             raise OmbError(
@@ -185,8 +213,17 @@ class InferenceSession:
         """
         signature = self._description.signature
         values = checked_inputs(signature.inputs, inputs)
-        names = (info.name for info in signature.inputs)
-        self._variant_for(dict(zip(names, values, strict=True)))
+        self._variant_for(_by_name(signature, values))
+
+    @staticmethod
+    def _run_whole(
+        segment: DeviceSegment, values: list[containers.Value], positions: list[int]
+    ) -> list[containers.Value]:
+        try:
+            return segment.arrays(values, positions)
+        except (RuntimeError, ValueError) as error:
+            message = explain_empty(reason(error), segment.signature.inputs, values)
+            raise RuntimeError(message) from None
 
     def _run(
         self, segment: DeviceSegment | HostSegment, known: dict[str, Stored], is_only: bool
@@ -285,7 +322,8 @@ def _variants(
         compiled = model.compile(values)
         if isinstance(compiled, SpecializedModel):
             return _variants(compiled, device, threads)
-        return _Variant([_segment(p, device, threads) for p in compiled.parts()], compiled)
+        signature = compiled.description.signature
+        return _Variant(_Plan.of(compiled.parts(), signature, device, threads), compiled)
 
     return Variants(model.inputs, make)
 
@@ -296,7 +334,8 @@ def _segment(part: Part, device: devices.Device, threads: int) -> DeviceSegment 
         return HostSegment(part.signature, part.model)
     mapped = isinstance(part.weights, memoryview)
     weights = _mapped_weights(part.weights) if mapped else memory_parameters(part.weights or {})
-    return DeviceSegment(part.signature, Executable(part.module, weights, device, threads))
+    executable = Executable(part.module, weights, device, threads, part.keeps_state)
+    return DeviceSegment(part.signature, executable)
 
 
 def _mapped_weights(parameters: memoryview) -> ParameterIndex:

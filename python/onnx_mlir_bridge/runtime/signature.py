@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -138,7 +138,7 @@ class TensorInfo:
         """The dimensions as a list, which is empty where their number isn't known."""
         return list(self.dims or ())
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype:
         """The numpy dtype of the array."""
         return element_dtype(self.element)

@@ -196,3 +196,50 @@ func.func @residual(%p: tensor<3x2x4xf32>, %q: tensor<3x2x4xf32>) -> (tensor<3x8
   } -> tensor<3x8xf32>
   return %n, %r : tensor<3x8xbf16>, tensor<3x8xf32>
 }
+
+// -----
+
+// A number for each channel, as normalizations of images have it, is read as a vector of them; what was
+// made of one for that is it again.
+// CHECK-LABEL: func.func @units
+// CHECK-SAME:    %{{.*}}: tensor<1x3x5x2x4xf32>, %[[S:.*]]: tensor<8xf32>, %[[T:.*]]: tensor<1x?x1x1xf32>
+// CHECK:         %[[C:.*]] = tensor.collapse_shape %[[T]] {{\[\[}}0, 1, 2, 3]] : tensor<1x?x1x1xf32> into tensor<?xf32>
+// CHECK:         linalg.generic {indexing_maps = [#[[ALL:.*]], #[[LAST:.*]], #[[LAST]], #[[ALL]]]
+// CHECK-SAME:      ins(%{{.*}}, %[[S]], %[[C]] : tensor<1x3x5x8xf32>, tensor<8xf32>, tensor<?xf32>)
+// CHECK-NOT:     linalg.generic
+#all = affine_map<(a, b, c, d) -> (a, b, c, d)>
+func.func @units(%p: tensor<1x3x5x2x4xf32>, %scale: tensor<8xf32>, %shift: tensor<1x?x1x1xf32>) -> tensor<1x3x5x8xf32> {
+  %e = tensor.empty() : tensor<1x3x5x8xf32>
+  %u = linalg.unpack %p inner_dims_pos = [3] inner_tiles = [4] into %e : tensor<1x3x5x2x4xf32> -> tensor<1x3x5x8xf32>
+  %s = tensor.expand_shape %scale [[0, 1, 2]] output_shape [8, 1, 1] : tensor<8xf32> into tensor<8x1x1xf32>
+  %m = linalg.generic {indexing_maps = [#all, affine_map<(a, b, c, d) -> (d, 0, 0)>, #all],
+    iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%u, %s : tensor<1x3x5x8xf32>, tensor<8x1x1xf32>) outs(%e : tensor<1x3x5x8xf32>) {
+  ^bb0(%in: f32, %in2: f32, %out: f32):
+    %v = arith.mulf %in, %in2 : f32
+    linalg.yield %v : f32
+  } -> tensor<1x3x5x8xf32>
+  %r = linalg.generic {indexing_maps = [#all, affine_map<(a, b, c, d) -> (0, d, 0, 0)>, #all],
+    iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%m, %shift : tensor<1x3x5x8xf32>, tensor<1x?x1x1xf32>) outs(%e : tensor<1x3x5x8xf32>) {
+  ^bb0(%in: f32, %in2: f32, %out: f32):
+    %v = arith.addf %in, %in2 : f32
+    linalg.yield %v : f32
+  } -> tensor<1x3x5x8xf32>
+  return %r : tensor<1x3x5x8xf32>
+}
+
+// -----
+
+// The first of several is read where it was.
+// CHECK-LABEL: func.func @first
+// CHECK-SAME:    %[[S:[a-z0-9]*]]: tensor<2x8xf32>
+// CHECK:         linalg.generic {{.*}} ins(%{{.*}}, %[[S]] : tensor<3x8xf32>, tensor<2x8xf32>)
+func.func @first(%s: tensor<2x8xf32>, %x: tensor<3x8xf32>) -> tensor<3x8xf32> {
+  %e = tensor.empty() : tensor<3x8xf32>
+  %r = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (0, b)>, affine_map<(a, b) -> (a, b)>],
+    iterator_types = ["parallel", "parallel"]} ins(%x, %s : tensor<3x8xf32>, tensor<2x8xf32>) outs(%e : tensor<3x8xf32>) {
+  ^bb0(%in: f32, %in2: f32, %out: f32):
+    %v = arith.addf %in, %in2 : f32
+    linalg.yield %v : f32
+  } -> tensor<3x8xf32>
+  return %r : tensor<3x8xf32>
+}
