@@ -284,7 +284,6 @@ class _Nodes:
 
     def _add_sparse(self, operation: ir.Operation, kind: ir.RankedTensorType) -> int | None:
         """How many elements a sparse tensor stores; None of a dense one."""
-        from onnx_mlir_bridge._mlir import ir
         from onnx_mlir_bridge._mlir._mlir_libs import _omb
 
         attributes, values = operation.attributes, math.prod(kind.shape)
