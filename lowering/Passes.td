@@ -337,10 +337,10 @@ def LowerSparseContractions
     : Pass<"omb-lower-sparse-contractions", "::mlir::ModuleOp"> {
   let summary = "Make loops of products with sparse weights, for any device";
   let description = [{
-    Takes products of rows and a constant matrix of f32 of a sparse type, in the
-    formats of `omb-pack-sparse-contractions`. The constants are the same, but
-    each element of the result is computed on its own, in the body of a
-    `linalg.generic`, which any code generator takes:
+    Takes products of rows and a constant matrix of f32, or signed bytes, of a
+    sparse type, in the formats of `omb-pack-sparse-contractions`. The constants
+    are the same, but each element of the result is computed on its own, in the
+    body of a `linalg.generic`, which any code generator takes:
 
         for at = positions[n] .. positions[n + 1]
           sum += values[at] * rows[m, coordinates[at]]
@@ -369,9 +369,10 @@ def PackSparseContractions
       VectorUnitOptions {
   let summary = "Put sparse weights and rows into the order of kernels";
   let description = [{
-    Takes products of rows and a constant matrix of f32 of a sparse type, which
-    is assembled of the constants that kernels read: where each channel's
-    elements start, their coordinates (of 16 bits where these fit), and they.
+    Takes products of rows and a constant matrix of f32, or signed bytes, of a
+    sparse type, which is assembled of the constants that kernels read: where
+    each channel's elements start, their coordinates (of 16 bits where these
+    fit), and they.
 
     Where the encoding has each channel for itself, rows are packed in tiles, so
     that vectors have elements of several rows, which are multiplied with one of

@@ -3,6 +3,7 @@
 #include "dialect/ir/SparseTypes.h"
 
 #include "dialect/ir/OnnxDialect.h"
+#include "dialect/ir/QuantizedTypes.h"
 #include "dialect/ir/ops/Constant.h"
 
 #include "mlir/Dialect/SparseTensor/IR/SparseTensor.h"
@@ -27,10 +28,14 @@ std::string omb::onnx::findSparsityObstacle(Operation *op) {
       continue;
     if (!isa_and_nonnull<SparseElementsAttr>(value))
       return "only a constant of 'sparse_value' is sparse";
-    if (value.getType() != type)
+    Type stored = getQuantized(type) ? getStored(type) : type;
+    if (value.getType() != stored)
       return "its value has another type";
     if (isa<StringType>(value.getElementType()))
       return "strings aren't sparse";
+    quant::QuantizedType quantized = getQuantized(type);
+    if (quantized && QuantizationParameters::get(quantized)->blockSize != 0)
+      return "it is quantized in blocks";
   }
   return "";
 }
@@ -42,10 +47,9 @@ static int64_t getWidth(Type element) {
   return llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
 }
 
-/// The elements byte by byte: zeros, and those that are stored in their places.
+/// Puts the stored elements in their places.
 static void scatter(SparseElementsAttr elements, MutableArrayRef<char> bytes,
                     int64_t width) {
-  std::fill(bytes.begin(), bytes.end(), 0);
   ArrayRef<int64_t> shape = elements.getType().getShape();
   DenseElementsAttr values = elements.getValues();
   ArrayRef<char> stored = values.getRawData();
@@ -74,22 +78,52 @@ static DenseElementsAttr makeDenseBooleans(SparseElementsAttr elements,
   return DenseElementsAttr::get(type, all);
 }
 
+/// A constant of `type` whose elements take `width` bytes, `fill` writes those
+/// that `elements` doesn't store.
+static ElementsAttr makeDense(SparseElementsAttr elements,
+                              RankedTensorType type, int64_t width,
+                              function_ref<void(MutableArrayRef<char>)> fill) {
+  int64_t size = type.getNumElements() * width;
+  // MLIR's Python bindings have no class for dense complex elements.
+  constexpr int64_t mostInline = 1024;
+  if (size <= mostInline && !isa<ComplexType>(type.getElementType())) {
+    SmallVector<char> bytes(size);
+    fill(bytes);
+    scatter(elements, bytes, width);
+    return DenseElementsAttr::getFromRawBuffer(type, bytes);
+  }
+  AsmResourceBlob blob = HeapAsmResourceBlob::allocate(size, /*align=*/64);
+  fill(blob.getMutableData());
+  scatter(elements, blob.getMutableData(), width);
+  return DenseResourceElementsAttr::get(type, "dense", std::move(blob));
+}
+
 ElementsAttr omb::onnx::makeDense(SparseElementsAttr elements) {
   auto type = RankedTensorType::get(elements.getType().getShape(),
                                     elements.getType().getElementType());
   if (type.getElementType().isInteger(1))
     return makeDenseBooleans(elements, type);
-  int64_t width = getWidth(type.getElementType());
-  // MLIR's Python bindings have no class for dense complex elements.
-  constexpr int64_t mostInline = 1024;
-  if (type.getNumElements() * width <= mostInline &&
-      !isa<ComplexType>(type.getElementType())) {
-    SmallVector<char> bytes(type.getNumElements() * width);
-    scatter(elements, bytes, width);
-    return DenseElementsAttr::getFromRawBuffer(type, bytes);
-  }
-  AsmResourceBlob blob = HeapAsmResourceBlob::allocate(
-      type.getNumElements() * width, /*align=*/64);
-  scatter(elements, blob.getMutableData(), width);
-  return DenseResourceElementsAttr::get(type, "dense", std::move(blob));
+  return ::makeDense(elements, type, getWidth(type.getElementType()),
+                     [](MutableArrayRef<char> bytes) {
+                       std::fill(bytes.begin(), bytes.end(), 0);
+                     });
+}
+
+ElementsAttr omb::onnx::makeDense(SparseElementsAttr elements,
+                                  RankedTensorType type) {
+  auto stored = cast<RankedTensorType>(getStored(type));
+  int64_t width = getWidth(stored.getElementType());
+  auto parameters = *QuantizationParameters::get(getQuantized(type));
+  int64_t size = parameters.axis ? type.getDimSize(*parameters.axis) : 1;
+  int64_t stride = parameters.axis
+                       ? ShapedType::getNumElements(
+                             type.getShape().drop_front(*parameters.axis + 1))
+                       : type.getNumElements();
+  return ::makeDense(elements, stored, width, [&](MutableArrayRef<char> bytes) {
+    for (int64_t at = 0; at < type.getNumElements(); ++at) {
+      uint64_t zero = parameters.zeroPoints[at / stride % size];
+      for (int64_t byte = 0; byte < width; ++byte)
+        bytes[at * width + byte] = char(zero >> (8 * byte));
+    }
+  });
 }

@@ -3,7 +3,8 @@
 // A tensor type with an encoding of the sparse_tensor dialect says that only
 // some of the elements are stored, and in which form. Constants can be of such
 // types: the attribute has the stored elements and their coordinates, whatever
-// the form.
+// the form. Of a quantized type, it has the integers that are stored; what
+// isn't stored is the number zero, that is, the zero point.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,6 +25,9 @@ std::string findSparsityObstacle(mlir::Operation *op);
 
 /// All elements, of the type without an encoding. Strings aren't taken.
 mlir::ElementsAttr makeDense(mlir::SparseElementsAttr elements);
+/// The integers of all elements of a constant of `type`, a quantized one.
+mlir::ElementsAttr makeDense(mlir::SparseElementsAttr elements,
+                             mlir::RankedTensorType type);
 
 } // namespace omb::onnx
 

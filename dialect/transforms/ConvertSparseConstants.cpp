@@ -66,7 +66,9 @@ private:
         RankedTensorType::get(old.getShape(), old.getElementType(), encoding);
     op.setSparseValueAttr(SparseElementsAttr::get(type, elements.getIndices(),
                                                   elements.getValues()));
-    op.getResult().setType(type);
+    op.getResult().setType(RankedTensorType::get(
+        old.getShape(), cast<RankedTensorType>(op.getType()).getElementType(),
+        encoding));
     return success();
   }
 };

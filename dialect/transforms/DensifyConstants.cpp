@@ -1,7 +1,5 @@
 //===- DensifyConstants.cpp - onnx-densify-constants ----------------------===//
 
-#include "dialect/ir/Constants.h"
-#include "dialect/ir/SparseTypes.h"
 #include "dialect/ir/ops/Constant.h"
 #include "dialect/transforms/Passes.h"
 #include "dialect/transforms/SparseConstants.h"
@@ -35,14 +33,12 @@ struct DensifyConstants
 
 private:
   void densify(ConstantOp op) {
-    auto elements = cast<SparseElementsAttr>(op.getSparseValueAttr());
     auto needsDense = [&](OpOperand &use) {
       return keepFactors ? !isSecondFactor(use) : !isLoweredSparse(use);
     };
     if (!op->use_empty() && llvm::any_of(op->getUses(), needsDense)) {
       OpBuilder builder(op);
-      Value dense = createConstant(builder, op.getLoc(), makeDense(elements));
-      op.getResult().replaceUsesWithIf(dense, needsDense);
+      op.getResult().replaceUsesWithIf(createDense(builder, op), needsDense);
     }
     if (op->use_empty())
       op->erase();

@@ -120,18 +120,25 @@ def DequantizeGathered
 def SparsifyConstants : Pass<"onnx-sparsify-constants", "::mlir::ModuleOp"> {
   let summary = "Give weights that are mostly zeros a sparse type";
   let description = [{
-    A constant matrix of f32 that is the second factor of a `MatMul` or `Gemm`,
-    dense or sparse in whatever form, transposed or not, becomes a constant of
-    one of the types that have kernels, which only store what isn't zero:
+    A constant matrix of f32, or of bytes of a quantized type with one scale for
+    all or one for each channel, that is the second factor of a `MatMul` or
+    `Gemm`, dense or sparse in whatever form, transposed or not, dequantized or
+    not, becomes a constant of one of the types that have kernels, which only
+    store what isn't zero:
 
         // each channel for itself
         (k, n) -> (n : dense, k : compressed)
         // for a k, 16 channels next to each other
         (k, n) -> (n floordiv 16 : dense, k : compressed, n mod 16 : dense)
 
-    So do filters of a `Conv` without groups, of images of known size, or of one
-    position and no strides: of each feature, or, of one position, of 16
-    features,
+    What isn't stored of a quantized type is its zero point, and a product of
+    f32 takes weights of such a type, after `onnx-qdq-to-quant`, as they are:
+
+        tensor<768x3072x!quant.uniform<i8:f32:1, {...}>, #CSC>
+
+    Filters of f32 of a `Conv` without groups, of images of known size, or of one
+    position and no strides, become those of each feature, or, of one position,
+    of 16 features,
 
         (f, c, y, x) -> (f : dense, c : compressed(nonunique),
                          y : singleton(nonunique, soa), x : singleton(soa))
@@ -142,7 +149,8 @@ def SparsifyConstants : Pass<"onnx-sparsify-constants", "::mlir::ModuleOp"> {
     the product or convolution becomes faster; "on" does it to all that is
     sparse already or has at least `threshold` zeros; "off" to nothing. Above a
     half, the threshold also says how much faster convolutions must become. The
-    estimate is for the kernels of CPUs, or for what
+    estimate is for the kernels of CPUs, without ("kernels") or with ("matrix") a
+    matrix unit that multiplies dense bytes, or for what
     `omb-lower-sparse-contractions` makes of products: loops on other CPUs, and
     threads on GPUs. With `annotate`, products and convolutions get a dictionary
     `onnx.sparse_estimate`, whether or not they become sparse: the form, whether
@@ -156,29 +164,10 @@ def SparsifyConstants : Pass<"onnx-sparsify-constants", "::mlir::ModuleOp"> {
     Option<"threshold", "threshold", "double", /*default=*/"0.5",
            "The share of zeros that weights have at least">,
     Option<"costsOf", "costs", "std::string", /*default=*/"\"kernels\"",
-           "How products are computed: by kernels, loops or threads">,
+           "How products are computed: by kernels, kernels and a matrix "
+           "unit, loops or threads">,
     Option<"annotate", "annotate", "bool", /*default=*/"false",
            "Say of each product in an attribute what was estimated">
-  ];
-}
-
-def SparsifyQuantized : Pass<"onnx-sparsify-quantized", "::mlir::ModuleOp"> {
-  let summary = "Multiply by mostly zero quantized weights without their zeros";
-  let description = [{
-    A product whose second factor is `DequantizeLinear` of a constant matrix of
-    bytes, of which at least the share `threshold` is the zero point, becomes
-    one of f32 with a sparse constant of the bytes less their zero points. The
-    scales, one for all or one for each channel, come after it:
-
-        MatMul(x, DequantizeLinear(w, s, z)) -> Mul(MatMul(x, w - z), s)
-
-    Where the first factor is dequantized, too, its scale, of all elements, goes
-    the same way, and its zero point is subtracted before the product: sums are
-    of integers, and exact as long as they are below 2^24.
-  }];
-  let options = [
-    Option<"threshold", "threshold", "double", /*default=*/"0.5",
-           "The share of zeros that weights have at least">
   ];
 }
 

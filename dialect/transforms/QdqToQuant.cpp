@@ -1,6 +1,7 @@
 //===- QdqToQuant.cpp - onnx-qdq-to-quant ---------------------------------===//
 
 #include "dialect/ir/QuantCasts.h"
+#include "dialect/ir/SparseTypes.h"
 #include "dialect/ir/ops/Activation.h"
 #include "dialect/ir/ops/Convolution.h"
 #include "dialect/ir/ops/DataMovement.h"
@@ -10,6 +11,7 @@
 #include "dialect/transforms/ConstantNumbers.h"
 #include "dialect/transforms/Passes.h"
 #include "dialect/transforms/QuantizedOps.h"
+#include "dialect/transforms/SparseConstants.h"
 
 #include "mlir/Dialect/Quant/IR/Quant.h"
 #include "mlir/IR/Matchers.h"
@@ -99,6 +101,26 @@ static TensorType getQuantizedType(Type stored, const Parameters &parameters) {
   return findQuantizationObstacle(quantized).empty() ? quantized : nullptr;
 }
 
+/// Integers as the elements of `type` that are stored as them. A sparse
+/// constant stays sparse where the integers that it doesn't store are the
+/// number zero.
+static Value castStored(OpBuilder &builder, Location loc, TensorType type,
+                        Value stored) {
+  auto constant = stored.getDefiningOp<ConstantOp>();
+  if (!constant || !isSparse(stored.getType()))
+    return StorageCastOp::create(builder, loc, type, stored);
+  auto isZero = [](int64_t number) { return number == 0; };
+  auto parameters = *QuantizationParameters::get(getQuantized(type));
+  if (parameters.blockSize == 0 && llvm::all_of(parameters.zeroPoints, isZero))
+    return createSparseConstant(
+        builder, constant.getLoc(),
+        cast<SparseElementsAttr>(constant.getSparseValueAttr()),
+        cast<RankedTensorType>(type));
+  auto dense = RankedTensorType::get(type.getShape(), type.getElementType());
+  return StorageCastOp::create(builder, loc, dense,
+                               createDense(builder, constant));
+}
+
 //===----------------------------------------------------------------------===//
 // Ops with scales and zero points
 //===----------------------------------------------------------------------===//
@@ -153,7 +175,7 @@ struct DequantizeLinearToCast : OpRewritePattern<DequantizeLinearOp> {
         {op.getXScale(), op.getXZeroPoint(), op.getAxis(), op.getBlockSize()});
     if (!type || cast<ShapedType>(op.getType()).getShape() != type.getShape())
       return rewriter.notifyMatchFailure(op, "has no constant parameters");
-    Value cast = StorageCastOp::create(rewriter, op.getLoc(), type, op.getX());
+    Value cast = castStored(rewriter, op.getLoc(), type, op.getX());
     rewriter.replaceOpWithNewOp<DequantizeCastOp>(op, op.getType(), cast);
     return success();
   }
@@ -199,7 +221,7 @@ struct QLinearConvToConv : OpRewritePattern<QLinearConvOp> {
     Location loc = op.getLoc();
     SmallVector<Value> operands;
     auto add = [&](TensorType type, Value value) {
-      operands.push_back(StorageCastOp::create(rewriter, loc, type, value));
+      operands.push_back(castStored(rewriter, loc, type, value));
     };
     TensorType bias;
     if (op.getB() && !(bias = getBiasType(input, weights, op.getB())))
@@ -240,9 +262,8 @@ struct QLinearMatMulToMatMul : OpRewritePattern<QLinearMatMulOp> {
         QuantizationParameters::get(getQuantized(b))->axis)
       return rewriter.notifyMatchFailure(op, "scales what is summed up");
     Location loc = op.getLoc();
-    SmallVector<Value> operands{
-        StorageCastOp::create(rewriter, loc, a, op.getA()),
-        StorageCastOp::create(rewriter, loc, b, op.getB())};
+    SmallVector<Value> operands{castStored(rewriter, loc, a, op.getA()),
+                                castStored(rewriter, loc, b, op.getB())};
     auto product = MatMulOp::create(rewriter, loc, TypeRange{result}, operands,
                                     ArrayRef<NamedAttribute>());
     rewriter.replaceOpWithNewOp<StorageCastOp>(op, op.getType(),
@@ -312,8 +333,7 @@ struct IntegerToContraction : OpRewritePattern<Integer> {
       return rewriter.notifyMatchFailure(op, "has zero points that don't fit");
     SmallVector<Value> operands;
     for (auto [value, type] : llvm::zip(op->getOperands(), types))
-      operands.push_back(
-          StorageCastOp::create(rewriter, op.getLoc(), type, value));
+      operands.push_back(castStored(rewriter, op.getLoc(), type, value));
     QuantizedType sum = QuantizationParameters{{1.0}, {0}}.getType(
         rewriter.getI32Type(), rewriter.getF32Type());
     SmallVector<NamedAttribute> attributes;

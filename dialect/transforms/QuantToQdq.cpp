@@ -3,6 +3,7 @@
 #include "dialect/ir/Constants.h"
 #include "dialect/ir/QuantCasts.h"
 #include "dialect/ir/ops/Activation.h"
+#include "dialect/ir/ops/Constant.h"
 #include "dialect/ir/ops/Convolution.h"
 #include "dialect/ir/ops/DataMovement.h"
 #include "dialect/ir/ops/Elementwise.h"
@@ -11,6 +12,7 @@
 #include "dialect/ir/ops/Quantization.h"
 #include "dialect/transforms/Passes.h"
 #include "dialect/transforms/QuantizedOps.h"
+#include "dialect/transforms/SparseConstants.h"
 
 #include "mlir/Dialect/Quant/IR/Quant.h"
 #include "mlir/IR/Matchers.h"
@@ -216,6 +218,13 @@ private:
   }
 };
 
+/// Whether `op` is a product with sparse weights of bytes that has a lowering.
+/// What isn't lowered was made dense before.
+bool hasSparseBytes(Operation *op) {
+  return isa<MatMulOp, GemmOp>(op) && getQuantized(op->getOperand(1)) &&
+         isLoweredSparse(op->getOpOperand(1));
+}
+
 /// Any other op computes with the numbers.
 struct UseExpressed : OpInterfaceRewritePattern<SignatureOpInterface> {
   UseExpressed(MLIRContext *context, bool keepsContractions)
@@ -224,17 +233,34 @@ struct UseExpressed : OpInterfaceRewritePattern<SignatureOpInterface> {
 
   LogicalResult matchAndRewrite(SignatureOpInterface op,
                                 PatternRewriter &rewriter) const override {
-    if (!hasQuantized(op) || (keepsContractions && isIntegerContraction(op)))
+    bool isSparse = hasSparseBytes(op);
+    if (!hasQuantized(op) || isa<ConstantOp>(op) ||
+        (keepsContractions && !isSparse && isIntegerContraction(op)))
       return rewriter.notifyMatchFailure(op, "stays as it is");
+    // Sparse weights, and bytes that are multiplied with them, stay.
+    auto stays = [&](OpOperand &operand) {
+      return isSparse && (operand.getOperandNumber() == 1 ||
+                          (operand.getOperandNumber() == 0 &&
+                           hasOneByteScale(operand.get())));
+    };
+    auto isOther = [&](OpOperand &operand) {
+      return getQuantized(operand.get()) && !stays(operand);
+    };
+    if (llvm::none_of(op->getOpOperands(), isOther) &&
+        !llvm::any_of(op->getResults(),
+                      [](Value result) { return bool(getQuantized(result)); }))
+      return rewriter.notifyMatchFailure(op, "has sparse weights only");
     Location loc = op->getLoc();
     SmallVector<Value> operands;
-    for (Value operand : op->getOperands())
+    for (OpOperand &each : op->getOpOperands()) {
+      Value operand = each.get();
       operands.push_back(
-          getQuantized(operand)
+          isOther(each)
               ? DequantizeCastOp::create(
                     rewriter, loc, getExpressed(operand.getType()), operand)
                     .getResult()
               : operand);
+    }
     SmallVector<Type> types;
     for (Value result : op->getResults())
       types.push_back(getQuantized(result) ? getExpressed(result.getType())
@@ -253,6 +279,12 @@ struct UseExpressed : OpInterfaceRewritePattern<SignatureOpInterface> {
   }
 
 private:
+  /// Whether `value` is of bytes with one scale for all.
+  static bool hasOneByteScale(Value value) {
+    auto type = dyn_cast_if_present<UniformQuantizedType>(getQuantized(value));
+    return type && type.getStorageTypeIntegralWidth() == 8;
+  }
+
   bool keepsContractions;
 };
 
@@ -313,6 +345,14 @@ struct QuantToQdq : omb::onnx::impl::QuantToQdqBase<QuantToQdq> {
 
   void runOnOperation() override {
     MLIRContext *context = &getContext();
+    // There are no ops of the standard with sparse weights of a quantized type.
+    SmallVector<ConstantOp> sparse;
+    getOperation().walk([&](ConstantOp op) {
+      if (getQuantized(op.getType()))
+        sparse.push_back(op);
+    });
+    for (ConstantOp op : sparse)
+      densify(op);
     // First the ops, then the casts between them, which then may meet.
     RewritePatternSet ops(context), casts(context);
     ops.add<UseStored>(context);
@@ -323,6 +363,17 @@ struct QuantToQdq : omb::onnx::impl::QuantToQdqBase<QuantToQdq> {
     if (failed(applyPatternsGreedily(getOperation(), std::move(ops))) ||
         failed(applyPatternsGreedily(getOperation(), std::move(casts))))
       signalPassFailure();
+  }
+
+private:
+  /// Gives `op`'s users a dense constant, but for products that are kept.
+  void densify(ConstantOp op) {
+    auto needsDense = [&](OpOperand &use) {
+      return !keepContractions || !isLoweredSparse(use);
+    };
+    OpBuilder builder(op);
+    if (llvm::any_of(op->getUses(), needsDense))
+      op.getResult().replaceUsesWithIf(createDense(builder, op), needsDense);
   }
 };
 

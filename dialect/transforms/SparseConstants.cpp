@@ -2,10 +2,14 @@
 
 #include "dialect/transforms/SparseConstants.h"
 
+#include "dialect/ir/Constants.h"
+#include "dialect/ir/QuantCasts.h"
+#include "dialect/ir/QuantizedTypes.h"
 #include "dialect/ir/SparseTypes.h"
 #include "dialect/ir/ops/Convolution.h"
 #include "dialect/ir/ops/DataMovement.h"
 #include "dialect/ir/ops/Matmul.h"
+#include "dialect/ir/ops/Quantization.h"
 
 using namespace mlir;
 using namespace mlir::sparse_tensor;
@@ -21,6 +25,24 @@ SparseElementsAttr omb::onnx::createSparseElements(RankedTensorType type,
       type,
       cast<DenseIntElementsAttr>(DenseElementsAttr::get(placesType, places)),
       values);
+}
+
+Value omb::onnx::createSparseConstant(OpBuilder &builder, Location loc,
+                                      SparseElementsAttr elements,
+                                      RankedTensorType type) {
+  return ConstantOp::create(builder, loc, TypeRange{type}, ValueRange{},
+                            builder.getNamedAttr("sparse_value", elements));
+}
+
+Value omb::onnx::createDense(OpBuilder &builder, ConstantOp constant) {
+  auto elements = cast<SparseElementsAttr>(constant.getSparseValueAttr());
+  auto type = cast<RankedTensorType>(constant.getType());
+  if (!getQuantized(type))
+    return createConstant(builder, constant.getLoc(), makeDense(elements));
+  auto dense = RankedTensorType::get(type.getShape(), type.getElementType());
+  Value stored =
+      createConstant(builder, constant.getLoc(), makeDense(elements, dense));
+  return StorageCastOp::create(builder, constant.getLoc(), dense, stored);
 }
 
 SparseTensorEncodingAttr omb::onnx::getChannelEncoding(MLIRContext *context) {
@@ -76,20 +98,43 @@ SparseTensorEncodingAttr omb::onnx::getFilterBlockEncoding(MLIRContext *context,
       /*posWidth=*/0, /*crdWidth=*/0);
 }
 
+/// The quantized type of `tensor` if it stores bytes that stand for f32.
+static quant::QuantizedType getQuantizedBytes(Type tensor) {
+  quant::QuantizedType type = getQuantized(tensor);
+  return type && type.getStorageTypeIntegralWidth() == 8 &&
+                 type.getExpressedType().isF32()
+             ? type
+             : quant::QuantizedType();
+}
+
+/// Whether the elements of `tensor` are f32, or stand for it.
+static bool isOfFloats(Type tensor) {
+  quant::QuantizedType quantized = getQuantized(tensor);
+  Type element = cast<ShapedType>(tensor).getElementType();
+  return (quantized ? quantized.getExpressedType() : element).isF32();
+}
+
 bool omb::onnx::isSecondFactor(OpOperand &operand) {
   Operation *op = operand.getOwner();
   auto type = dyn_cast<RankedTensorType>(operand.get().getType());
-  if (!type || !type.hasStaticShape() || !type.getElementType().isF32() ||
-      type.getNumElements() == 0)
+  if (!type || !type.hasStaticShape() || type.getNumElements() == 0)
+    return false;
+  auto isOfFactors = [&] {
+    return !op->use_empty() && llvm::all_of(op->getUses(), isSecondFactor);
+  };
+  if (isa<DequantizeLinearOp, StorageCastOp>(op))
+    return operand.getOperandNumber() == 0 && type.getRank() == 2 &&
+           type.getElementType().isInteger(8) && isOfFactors();
+  if (!type.getElementType().isF32() && !getQuantizedBytes(type))
     return false;
   if (isa<ConvOp>(op))
-    return operand.getOperandNumber() == 1 && type.getRank() >= 3;
+    return operand.getOperandNumber() == 1 && type.getRank() >= 3 &&
+           !getQuantized(type);
   if (type.getRank() != 2)
     return false;
   if (isa<MatMulOp, GemmOp>(op))
     return operand.getOperandNumber() == 1;
-  return isa<IdentityOp, TransposeOp>(op) && !op->use_empty() &&
-         llvm::all_of(op->getUses(), isSecondFactor);
+  return isa<IdentityOp, TransposeOp, DequantizeCastOp>(op) && isOfFactors();
 }
 
 /// Whether a kernel with sparse filters can read the images of `op`: where an
@@ -118,7 +163,12 @@ bool omb::onnx::mayBeSparse(OpOperand &operand) {
   if (!isa<MatMulOp, GemmOp>(op) || (gemm && gemm.getTransA()))
     return false;
   auto other = dyn_cast<RankedTensorType>(op->getOperand(0).getType());
-  return other && other.getRank() >= 2 && other.getElementType().isF32();
+  auto result = dyn_cast<RankedTensorType>(op->getResult(0).getType());
+  if (!other || other.getRank() < 2 || !isOfFloats(other) || !result)
+    return false;
+  // Sums of 32 bits have more digits than f32.
+  quant::QuantizedType rounded = getQuantized(result);
+  return !rounded || rounded.getStorageTypeIntegralWidth() <= 16;
 }
 
 bool omb::onnx::isLoweredSparse(OpOperand &operand) {

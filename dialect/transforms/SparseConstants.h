@@ -3,8 +3,10 @@
 #ifndef OMB_DIALECT_TRANSFORMS_SPARSECONSTANTS_H
 #define OMB_DIALECT_TRANSFORMS_SPARSECONSTANTS_H
 
+#include "dialect/ir/ops/Constant.h"
+
 #include "mlir/Dialect/SparseTensor/IR/SparseTensor.h"
-#include "mlir/IR/Operation.h"
+#include "mlir/IR/Builders.h"
 
 namespace omb::onnx {
 
@@ -16,6 +18,16 @@ constexpr int64_t kBlockChannels = 16;
 mlir::SparseElementsAttr createSparseElements(mlir::RankedTensorType type,
                                               llvm::ArrayRef<int64_t> places,
                                               mlir::DenseElementsAttr values);
+
+/// An onnx.Constant of `type`, a sparse one, which may be quantized: the
+/// elements are the integers that are stored.
+mlir::Value createSparseConstant(mlir::OpBuilder &builder, mlir::Location loc,
+                                 mlir::SparseElementsAttr elements,
+                                 mlir::RankedTensorType type);
+
+/// A sparse constant with all of its elements; of a quantized type, a cast of
+/// the integers.
+mlir::Value createDense(mlir::OpBuilder &builder, ConstantOp constant);
 
 /// The encoding of weights of [k, n] whose channels n store the elements that
 /// aren't zero each for itself, in the order of k.
@@ -39,14 +51,15 @@ getFilterBlockEncoding(mlir::MLIRContext *context, int64_t rank);
 /// Whether `operand` is lowered as it is: sparse, in one of these formats.
 bool isLoweredSparse(mlir::OpOperand &operand);
 
-/// Whether `operand` is a matrix of f32 whose only use is, as it is or
-/// transposed, as the second factor of products, or the filters of
-/// convolutions.
+/// Whether `operand` is a matrix of f32, or of bytes that stand for f32, whose
+/// only use is, as it is or transposed or dequantized, as the second factor of
+/// products, or, of f32, the filters of convolutions.
 bool isSecondFactor(mlir::OpOperand &operand);
 
 /// Whether `operand` can be lowered sparse: the second factor of a product of
-/// matrices of f32, or the filters of a convolution without groups, of images
-/// of f32 whose size is known where filters have several taps or strides.
+/// matrices of f32, which may be quantized, or the filters of a convolution
+/// without groups, of images of f32 whose size is known where filters have
+/// several taps or strides.
 bool mayBeSparse(mlir::OpOperand &operand);
 
 } // namespace omb::onnx

@@ -81,25 +81,3 @@ std::string omb::onnx::findFormatObstacle(SparseElementsAttr elements,
   }
   return "";
 }
-
-SparseElementsAttr omb::onnx::makeSparseMatrix(
-    MLIRContext *context, int64_t rows, int64_t columns,
-    function_ref<float(int64_t row, int64_t column)> get) {
-  SmallVector<int64_t> coordinates;
-  SmallVector<float> values;
-  for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t column = 0; column < columns; ++column) {
-      float value = get(row, column);
-      if (value == 0)
-        continue;
-      coordinates.append({row, column});
-      values.push_back(value);
-    }
-  }
-  auto element = Float32Type::get(context);
-  auto type = RankedTensorType::get({rows, columns}, element,
-                                    SparseFormat{"coo"}.getEncoding(context));
-  auto stored = RankedTensorType::get(int64_t(values.size()), element);
-  return createSparseElements(type, coordinates,
-                              DenseElementsAttr::get(stored, ArrayRef(values)));
-}

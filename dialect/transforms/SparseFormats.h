@@ -25,12 +25,6 @@ struct SparseFormat {
 std::string findFormatObstacle(mlir::SparseElementsAttr elements,
                                const SparseFormat &format);
 
-/// A constant matrix of f32 [rows, columns] of the format coo, with the
-/// elements that `get` gives but for zeros.
-mlir::SparseElementsAttr
-makeSparseMatrix(mlir::MLIRContext *context, int64_t rows, int64_t columns,
-                 llvm::function_ref<float(int64_t row, int64_t column)> get);
-
 } // namespace omb::onnx
 
 #endif // OMB_DIALECT_TRANSFORMS_SPARSEFORMATS_H

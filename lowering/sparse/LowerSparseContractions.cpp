@@ -97,9 +97,10 @@ struct LowerSparseContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
       return rewriter.notifyMatchFailure(op, "has weights in chunks");
     Location loc = op.getLoc();
     auto &weights = found->weights;
-    // Not all GPUs read numbers of 16 bits.
-    weights.isNarrow &= !threads;
-    if (!threads)
+    // Not all GPUs read numbers of fewer bits.
+    if (threads)
+      weights.coordinateBits = 32;
+    else
       weights.chooseStorage(/*narrow=*/{});
     Value rows = found->getRows();
     int64_t count = cast<RankedTensorType>(rows.getType()).getDimSize(0);

@@ -46,11 +46,20 @@ struct PackSparseContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
     ArrayRef<int64_t> rows =
         cast<RankedTensorType>(found->getRows().getType()).getShape();
     SparseTile tile = SparseTile::get(unit, rows[0], rows[1]);
+    RankedTensorType type = found->getWeightsType();
     if (weights.block == 1)
       weights.pad(tile.getMultiple(), rows[1]);
+    int64_t inner = type.getDimSize(0);
+    double density = double(weights.values.size()) / type.getNumElements();
+    if (int64_t chunk = tile.getChunk(inner, density);
+        chunk != 0 && weights.block == 1) {
+      weights.divide(inner, chunk);
+      type =
+          RankedTensorType::get(type.getShape(), type.getElementType(),
+                                getChunkEncoding(rewriter.getContext(), chunk));
+    }
     weights.chooseStorage(narrow);
-    Value assembled =
-        weights.assemble(rewriter, op.getLoc(), found->getWeightsType());
+    Value assembled = weights.assemble(rewriter, op.getLoc(), type);
     rewriter.replaceOp(
         op,
         weights.block > 1
@@ -140,8 +149,8 @@ struct PackSparseContractions
                     vectorDotBFloats};
     // Some convolutions become products of rows.
     apply([&](RewritePatternSet &patterns) {
-      populateSparseConvolutionPatterns(patterns,
-                                        SparseTile::getMostImageRows(unit));
+      populateSparseConvolutionPatterns(
+          patterns, SparseTile::getMostImageRows(unit), *type);
     });
     apply([&](RewritePatternSet &patterns) {
       patterns.add<PackSparseContraction>(&getContext(), unit, *type);

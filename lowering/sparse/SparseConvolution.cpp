@@ -302,8 +302,9 @@ constexpr int64_t kChunkBytes = 24 << 10;
 class WindowsBuilder : public ConvolutionBuilder {
 public:
   WindowsBuilder(PatternRewriter &builder, const SparseConvolution &convolution,
-                 int64_t tileRows)
-      : ConvolutionBuilder(builder, convolution), tileRows(tileRows) {
+                 int64_t tileRows, FloatType narrow)
+      : ConvolutionBuilder(builder, convolution), tileRows(tileRows),
+        narrow(narrow) {
     source = convolution.getImages();
     SmallVector<int64_t> low(convolution.strides.size(), 0), high(low);
     takePadding(low, high);
@@ -360,9 +361,11 @@ private:
     SparseElementsAttr matrix =
         getMatrix(inner, getChunkEncoding(builder.getContext(), getChunk()),
                   [&](ArrayRef<int64_t> at) { return getPlace(at); });
-    Value weights = SparseWeights::get(matrix)->assemble(
-        builder, loc, cast<RankedTensorType>(matrix.getType()));
-    return multiply(images, weights);
+    FailureOr<SparseWeights> weights = SparseWeights::get(matrix);
+    weights->chooseStorage(narrow);
+    return multiply(
+        images, weights->assemble(builder, loc,
+                                  cast<RankedTensorType>(matrix.getType())));
   }
 
   /// The elements of as many channels as have what a tile reads in the first
@@ -483,6 +486,7 @@ private:
   }
 
   int64_t tileRows;
+  FloatType narrow;
   Value source;
   SmallVector<WindowDim> dims;
   /// How far the next position of each dimension is in a plane.
@@ -493,8 +497,9 @@ private:
 };
 
 struct ConvolutionToProduct : OpInterfaceRewritePattern<linalg::LinalgOp> {
-  ConvolutionToProduct(MLIRContext *context, int64_t tileRows)
-      : OpInterfaceRewritePattern(context), tileRows(tileRows) {}
+  ConvolutionToProduct(MLIRContext *context, int64_t tileRows, FloatType narrow)
+      : OpInterfaceRewritePattern(context), tileRows(tileRows), narrow(narrow) {
+  }
 
   LogicalResult matchAndRewrite(linalg::LinalgOp op,
                                 PatternRewriter &rewriter) const override {
@@ -508,7 +513,7 @@ struct ConvolutionToProduct : OpInterfaceRewritePattern<linalg::LinalgOp> {
       rewriter.replaceOp(op, PointwiseBuilder(rewriter, *found).build());
       return success();
     }
-    WindowsBuilder builder(rewriter, *found, tileRows);
+    WindowsBuilder builder(rewriter, *found, tileRows, narrow);
     if (!builder.fits())
       return rewriter.notifyMatchFailure(op, "has images that are too large");
     rewriter.replaceOp(op, builder.build());
@@ -516,11 +521,13 @@ struct ConvolutionToProduct : OpInterfaceRewritePattern<linalg::LinalgOp> {
   }
 
   int64_t tileRows;
+  FloatType narrow;
 };
 
 } // namespace
 
 void omb::populateSparseConvolutionPatterns(RewritePatternSet &patterns,
-                                            int64_t tileRows) {
-  patterns.add<ConvolutionToProduct>(patterns.getContext(), tileRows);
+                                            int64_t tileRows,
+                                            FloatType narrow) {
+  patterns.add<ConvolutionToProduct>(patterns.getContext(), tileRows, narrow);
 }

@@ -37,9 +37,11 @@ private:
 
 /// Makes products with sparse matrices of convolutions with sparse filters, as
 /// omb-pack-sparse-contractions says. `tileRows` are the most rows that a
-/// kernel reads beyond an image.
+/// kernel reads beyond an image, `narrow` is what values are rounded to (null:
+/// f32).
 void populateSparseConvolutionPatterns(mlir::RewritePatternSet &patterns,
-                                       int64_t tileRows);
+                                       int64_t tileRows,
+                                       mlir::FloatType narrow);
 
 } // namespace omb
 

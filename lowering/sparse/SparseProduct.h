@@ -8,7 +8,8 @@
 
 namespace omb {
 
-/// A product of rows [m, k] and a sparse constant [k, n] of f32.
+/// A product of rows [m, k] of f32 and a sparse constant [k, n] of f32 or
+/// signed bytes.
 struct SparseProduct {
   kernels::ChannelContraction contraction;
   SparseWeights weights;

@@ -80,7 +80,8 @@ FailureOr<omb::SparseWeights>
 omb::SparseWeights::get(SparseElementsAttr elements) {
   auto type = cast<RankedTensorType>(elements.getType());
   SparseWeights weights;
-  if (type.getRank() != 2 || !type.getElementType().isF32())
+  bool isOfBytes = type.getElementType().isInteger(8);
+  if (type.getRank() != 2 || !(isOfBytes || type.getElementType().isF32()))
     return failure();
   weights.chunk = getChunkSize(getSparseTensorEncoding(type));
   if (weights.chunk == 0)
@@ -94,11 +95,14 @@ omb::SparseWeights::get(SparseElementsAttr elements) {
   int64_t count = elements.getValues().getNumElements();
   if (type.getDimSize(0) > most || count > most / weights.block)
     return failure();
-  weights.storage = type.getElementType();
-  weights.isNarrow = chunk <= 1 + std::numeric_limits<uint16_t>::max();
+  weights.storage = Float32Type::get(type.getContext());
+  weights.chooseCoordinates(chunk);
 
   auto indices = llvm::to_vector(elements.getIndices().getValues<uint64_t>());
-  auto numbers = llvm::to_vector(elements.getValues().getValues<float>());
+  auto numbers =
+      isOfBytes
+          ? llvm::to_vector_of<float>(elements.getValues().getValues<int8_t>())
+          : llvm::to_vector(elements.getValues().getValues<float>());
   // By k, then, in this order, by channels or blocks of them.
   SmallVector<int64_t> order(count), sorted(count);
   std::iota(order.begin(), order.end(), 0);
@@ -138,6 +142,33 @@ omb::SparseWeights::get(SparseElementsAttr elements) {
     weights.positions.push_back(weights.coordinates.size());
   }
   return weights;
+}
+
+void omb::SparseWeights::chooseCoordinates(int64_t size) {
+  coordinateBits = size <= 1 << 8 ? 8 : size <= 1 << 16 ? 16 : 32;
+}
+
+void omb::SparseWeights::divide(int64_t inner, int64_t size) {
+  assert(block == 1 && chunk == 0 && "of single channels, not divided");
+  SparseWeights divided;
+  divided.positions.push_back(0);
+  // Where the values of a channel go on.
+  SmallVector<int32_t> next(ArrayRef<int32_t>(positions).drop_back());
+  for (int64_t first = 0; first < inner; first += size) {
+    for (auto [channel, at] : llvm::enumerate(next)) {
+      for (; at < positions[channel + 1] && coordinates[at] < first + size;
+           ++at) {
+        divided.coordinates.push_back(coordinates[at] - first);
+        divided.values.push_back(values[at]);
+      }
+      divided.positions.push_back(divided.coordinates.size());
+    }
+  }
+  positions = std::move(divided.positions);
+  coordinates = std::move(divided.coordinates);
+  values = std::move(divided.values);
+  chunk = size;
+  chooseCoordinates(size);
 }
 
 void omb::SparseWeights::pad(int64_t count, int64_t inner) {
@@ -205,16 +236,21 @@ static Value createNumbers(OpBuilder &builder, Location loc, Type element,
 
 omb::SparseWeights::Buffers
 omb::SparseWeights::createBuffers(OpBuilder &builder, Location loc) const {
-  auto i32 = builder.getI32Type();
-  auto i16 = builder.getI16Type();
-  Value starts = createNumbers<int32_t>(builder, loc, i32, "positions",
-                                        ArrayRef(positions));
-  Value at = isNarrow
-                 ? createNumbers<uint16_t>(builder, loc, i16, "coordinates",
-                                           ArrayRef(coordinates))
-                 : createNumbers<int32_t>(builder, loc, i32, "coordinates",
-                                          ArrayRef(coordinates));
-  return {starts, at, createValues(builder, loc)};
+  Value starts = createNumbers<int32_t>(builder, loc, builder.getI32Type(),
+                                        "positions", ArrayRef(positions));
+  return {starts, createCoordinates(builder, loc), createValues(builder, loc)};
+}
+
+Value omb::SparseWeights::createCoordinates(OpBuilder &builder,
+                                            Location loc) const {
+  Type type = builder.getIntegerType(coordinateBits);
+  StringRef name = "coordinates";
+  ArrayRef<int32_t> all(coordinates);
+  if (coordinateBits == 8)
+    return createNumbers<uint8_t>(builder, loc, type, name, all);
+  if (coordinateBits == 16)
+    return createNumbers<uint16_t>(builder, loc, type, name, all);
+  return createNumbers<int32_t>(builder, loc, type, name, all);
 }
 
 Value omb::SparseWeights::createValues(OpBuilder &builder, Location loc) const {
@@ -243,7 +279,7 @@ Value omb::SparseWeights::assemble(OpBuilder &builder, Location loc,
       SparseTensorEncodingAttr::get(
           builder.getContext(), encoding.getLvlTypes(), encoding.getDimToLvl(),
           encoding.getLvlToDim(), /*posWidth=*/32,
-          /*crdWidth=*/isNarrow ? 16 : 32));
+          /*crdWidth=*/coordinateBits));
   return AssembleOp::create(
       builder, loc, assembled,
       ValueRange{buffers.positions, withoutSize(buffers.coordinates)},

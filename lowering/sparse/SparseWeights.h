@@ -12,10 +12,11 @@ namespace omb {
 /// The elements of a constant of a sparse type; null for anything else.
 mlir::SparseElementsAttr getSparseElements(mlir::Value value);
 
-/// A constant matrix [k, n] of f32 as a kernel reads it: for each of `outer`
-/// channels, or blocks of channels, from `positions[outer]` on up to the next
-/// one's, the k that have values, and these. Where k are divided in chunks, all
-/// channels of the first one come first, and k are counted in each.
+/// A constant matrix [k, n] of f32 or signed bytes as a kernel reads it: for
+/// each of `outer` channels, or blocks of channels, from `positions[outer]` on
+/// up to the next one's, the k that have values, and these. Where k are divided
+/// in chunks, all channels of the first one come first, and k are counted in
+/// each.
 struct SparseWeights {
   llvm::SmallVector<int32_t> positions;
   llvm::SmallVector<int32_t> coordinates;
@@ -24,8 +25,8 @@ struct SparseWeights {
   int64_t block = 1;
   /// The k of a chunk; 0 where they aren't divided.
   int64_t chunk = 0;
-  /// Whether coordinates are stored as 16 bits.
-  bool isNarrow = false;
+  /// The bits that coordinates are stored as: 8, 16 or 32.
+  unsigned coordinateBits = 32;
   /// What values are stored as: f32, a narrower float, or signed bytes.
   mlir::Type storage;
 
@@ -36,6 +37,9 @@ struct SparseWeights {
   /// Stores zeros, too, so that each channel, or block of channels, has a
   /// multiple of `count` values, as far as there are that many k of `inner`.
   void pad(int64_t count, int64_t inner);
+
+  /// Divides the `inner` k of single channels in chunks of `size`.
+  void divide(int64_t inner, int64_t size);
 
   /// Stores values as bytes where all of them are such numbers, and else as
   /// `narrow`, rounded, where it isn't null.
@@ -55,6 +59,10 @@ struct SparseWeights {
                        mlir::RankedTensorType type) const;
 
 private:
+  /// As few bits as can be for coordinates below `size`.
+  void chooseCoordinates(int64_t size);
+  mlir::Value createCoordinates(mlir::OpBuilder &builder,
+                                mlir::Location loc) const;
   mlir::Value createValues(mlir::OpBuilder &builder, mlir::Location loc) const;
 };
 

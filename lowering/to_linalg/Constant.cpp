@@ -45,8 +45,14 @@ struct ConstantToArith : OpConversionPattern<ConstantOp> {
   /// The elements as a tensor of type `type`.
   static TypedAttr withType(ElementsAttr elements, RankedTensorType type) {
     if (auto sparse = dyn_cast<SparseElementsAttr>(elements)) {
-      if (sparse.getType() == type && omb::onnx::isSparse(type))
+      if (sparse.getType() == type)
         return sparse;
+      if (omb::onnx::isSparse(type) && type.getElementType().isInteger(8) &&
+          !omb::isSubByte(sparse.getElementType()))
+        return SparseElementsAttr::get(
+            type, sparse.getIndices(),
+            DenseElementsAttr(
+                sparse.getValues().bitcast(type.getElementType())));
       elements = omb::onnx::makeDense(sparse);
     }
     if (omb::isSubByte(elements.getElementType()))

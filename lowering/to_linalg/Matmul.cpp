@@ -61,6 +61,22 @@ static Value multiply(OpBuilder &builder, Location loc, Factor lhs, Factor rhs,
       RankedTensorType::get(onnxResult.getShape(), type.getElementType()));
 }
 
+void omb::requireBiasFits(OpBuilder &builder, Location loc, Value bias,
+                          RankedTensorType type, Value product,
+                          RankedTensorType result) {
+  IndexArithmetic index(builder, loc);
+  int64_t offset = result.getRank() - type.getRank();
+  for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+    if (type.getDimSize(dim) == 1 || isSameDim(type, dim, result, dim + offset))
+      continue;
+    Value size = index.size(bias, dim);
+    Value isOne = index.isEqual(size, index.constant(1));
+    Value isSame = index.isEqual(size, index.size(product, dim + offset));
+    index.require(index.select(isOne, isOne, isSame),
+                  "C can't be broadcast to the matrix product");
+  }
+}
+
 namespace {
 
 /// The types of a product before conversion.
@@ -128,7 +144,8 @@ struct GemmToLinalg : OpConversionPattern<GemmOp> {
       auto type = dyn_cast<RankedTensorType>(bias.getType());
       if (!type)
         return rewriter.notifyMatchFailure(op, "the rank of C isn't known");
-      requireFits(rewriter, op.getLoc(), adaptor.getC(), type, product, result);
+      requireBiasFits(rewriter, op.getLoc(), adaptor.getC(), type, product,
+                      result);
       operands.push_back(adaptor.getC());
       types.push_back(type);
     }
@@ -142,24 +159,6 @@ struct GemmToLinalg : OpConversionPattern<GemmOp> {
                                            result.getElementType());
                           }));
     return success();
-  }
-
-  /// Stops where the bias is larger than the product.
-  static void requireFits(OpBuilder &builder, Location loc, Value bias,
-                          RankedTensorType type, Value product,
-                          RankedTensorType result) {
-    IndexArithmetic index(builder, loc);
-    int64_t offset = result.getRank() - type.getRank();
-    for (int64_t dim = 0; dim < type.getRank(); ++dim) {
-      if (type.getDimSize(dim) == 1 ||
-          isSameDim(type, dim, result, dim + offset))
-        continue;
-      Value size = index.size(bias, dim);
-      Value isOne = index.isEqual(size, index.constant(1));
-      Value isSame = index.isEqual(size, index.size(product, dim + offset));
-      index.require(index.select(isOne, isOne, isSame),
-                    "C can't be broadcast to the matrix product");
-    }
   }
 
   /// alpha * product + beta * bias

@@ -5,6 +5,8 @@
 
 #include "lowering/to_linalg/Contraction.h"
 
+#include "mlir/Transforms/DialectConversion.h"
+
 namespace omb {
 
 /// Labels of the dimensions of matrices; those of a batch are negative, counted
@@ -23,6 +25,16 @@ struct MatmulLabels {
 /// the others are broadcast.
 void alignMatrices(mlir::OpBuilder &builder, mlir::Location loc,
                    llvm::MutableArrayRef<Factor> factors);
+
+/// Stops the run where `bias`, of the type `type` before conversion, is larger
+/// than the product that it is added to.
+void requireBiasFits(mlir::OpBuilder &builder, mlir::Location loc,
+                     mlir::Value bias, mlir::RankedTensorType type,
+                     mlir::Value product, mlir::RankedTensorType result);
+
+/// Those of the quantized products' patterns whose weights are sparse.
+void populateSparseQuantizedMatmulToLinalgPatterns(
+    const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 
 } // namespace omb
 

@@ -367,4 +367,5 @@ void omb::populateQuantizedMatmulToLinalgPatterns(
       converter, patterns.getContext());
   patterns.add<QuantizedMatMulToLinalg, QuantizedGemmToLinalg>(
       converter, patterns.getContext(), /*benefit=*/2);
+  populateSparseQuantizedMatmulToLinalgPatterns(converter, patterns);
 }

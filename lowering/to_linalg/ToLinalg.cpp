@@ -195,19 +195,14 @@ static std::unique_ptr<Pass> createSafeCanonicalizer() {
 void omb::buildToLinalgPipeline(OpPassManager &passes,
                                 const ToLinalgOptions &options) {
   onnx::buildSimplifyPipeline(passes);
-  if (options.sparse == "on") {
-    onnx::SparsifyQuantizedOptions quantized;
-    quantized.threshold = options.zeros;
-    passes.addPass(onnx::createSparsifyQuantized(quantized));
-  }
+  passes.addPass(onnx::createDecomposeSequences());
+  passes.addPass(onnx::createQdqToQuant());
   onnx::SparsifyConstantsOptions sparse;
   sparse.mode = options.sparse;
   sparse.threshold = options.zeros;
   sparse.costsOf = options.sparseCosts;
   passes.addPass(onnx::createSparsifyConstants(sparse));
   passes.addPass(onnx::createDensifyConstants());
-  passes.addPass(onnx::createDecomposeSequences());
-  passes.addPass(onnx::createQdqToQuant());
   onnx::QuantToQdqOptions quantized;
   quantized.keepContractions = true;
   passes.addPass(onnx::createQuantToQdq(quantized));

@@ -11,8 +11,8 @@ using namespace mlir;
 using namespace omb::kernels;
 
 /// Whether the body of `op` is out + lhs * rhs, where lhs and rhs may be
-/// extended by an `ExtOp`.
-template <typename AddOp, typename MulOp, typename ExtOp = arith::ExtSIOp>
+/// extended by one of `ExtOps`.
+template <typename AddOp, typename MulOp, typename... ExtOps>
 static bool sumsProducts(linalg::LinalgOp op) {
   Block *body = op.getBlock();
   auto yield = cast<linalg::YieldOp>(body->getTerminator());
@@ -26,8 +26,9 @@ static bool sumsProducts(linalg::LinalgOp op) {
   if (!product || (sum.getLhs() != out && sum.getRhs() != out))
     return false;
   auto getFactor = [](Value factor) {
-    auto extended = factor.getDefiningOp<ExtOp>();
-    return extended ? extended.getIn() : factor;
+    Operation *extended = factor.getDefiningOp();
+    return isa_and_nonnull<ExtOps...>(extended) ? extended->getOperand(0)
+                                                : factor;
   };
   Value first = getFactor(product.getLhs()),
         second = getFactor(product.getRhs());
@@ -41,7 +42,7 @@ bool omb::kernels::isZeroFill(Value value) {
 }
 
 bool omb::kernels::multipliesAndAdds(linalg::LinalgOp op) {
-  return sumsProducts<arith::AddFOp, arith::MulFOp>(op);
+  return sumsProducts<arith::AddFOp, arith::MulFOp, arith::ExtSIOp>(op);
 }
 
 void omb::kernels::buildMultiplyAdd(OpBuilder &builder, Location loc,
@@ -239,13 +240,14 @@ ChannelContraction::match(linalg::LinalgOp op,
   Type sums = getElementTypeOrSelf(op.getDpsInits()[0].getType());
   bool isInteger = sums.isInteger(32);
   Type element = isInteger ? IntegerType::get(op.getContext(), 8) : sums;
-  bool isOfBytes = isInteger &&
-                   sumsProducts<arith::AddIOp, arith::MulIOp>(op) &&
-                   llvm::all_of(op.getDpsInputs(), [&](Value input) {
-                     return getElementTypeOrSelf(input.getType()) == element;
-                   });
-  if (!isOfBytes &&
-      !sumsProducts<arith::AddFOp, arith::MulFOp, arith::ExtFOp>(op))
+  bool isOfBytes =
+      isInteger &&
+      sumsProducts<arith::AddIOp, arith::MulIOp, arith::ExtSIOp>(op) &&
+      llvm::all_of(op.getDpsInputs(), [&](Value input) {
+        return getElementTypeOrSelf(input.getType()) == element;
+      });
+  if (!isOfBytes && !sumsProducts<arith::AddFOp, arith::MulFOp, arith::ExtFOp,
+                                  arith::SIToFPOp>(op))
     return fail("doesn't sum products of floats or signed bytes");
   if (!isInteger && !element.isF32() && !element.isF64())
     return fail("isn't of f32 or f64");
@@ -290,7 +292,10 @@ ChannelContraction::match(linalg::LinalgOp op,
       return fail("sums over values of one weight");
     found.reductions.push_back(loop);
   }
-  if (found.hasNarrowFactors() &&
+  // Of sparse weights, kernels widen bytes.
+  bool isSparse = bool(
+      cast<RankedTensorType>(found.weights->get().getType()).getEncoding());
+  if (found.hasNarrowFactors() && !isSparse &&
       failed(found.matchCodedWeights([](const Twine &) {})))
     return fail("has operands of several types");
   if (found.isDepthwise && found.isInteger && !found.sumsFitFloats())

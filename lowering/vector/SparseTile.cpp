@@ -24,6 +24,16 @@ int64_t SparseTile::getMostImageRows(const VectorUnit &unit) {
   return unit.getLanes(kElementBytes) * kMostImageVectors;
 }
 
+/// As many coordinates as there are numbers of 8 bits.
+static constexpr int64_t kChunk = 256;
+
+int64_t SparseTile::getChunk(int64_t inner, double density) const {
+  constexpr double fewestValues = 8;
+  if (lanes == 1 || inner <= kChunk || density * kChunk < fewestValues)
+    return 0;
+  return llvm::divideCeil(inner, llvm::divideCeil(inner, kChunk));
+}
+
 /// As few vectors as make all tiles of `rows` rows alike.
 static SparseTile divide(int64_t rows, unsigned lanes, int64_t mostVectors) {
   int64_t vectors = std::max<int64_t>(llvm::divideCeil(rows, lanes), 1);

@@ -18,6 +18,11 @@ struct SparseTile {
   /// few rows don't wait for themselves.
   int64_t getMultiple() const { return lanes == 1 ? 4 : 1; }
   int64_t getRows() const { return int64_t(lanes) * vectors; }
+  /// Of `inner` elements of each row, how many are multiplied with all of some
+  /// channels before the next ones: what is read of a tile then stays in the
+  /// first cache. 0 where all are, also of weights that have so few values, as
+  /// a share of all, that sums would be read and written for one or two.
+  int64_t getChunk(int64_t inner, double density) const;
 
   /// The positions of the largest tile of an image.
   static int64_t getMostImageRows(const VectorUnit &unit);

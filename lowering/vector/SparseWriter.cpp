@@ -40,9 +40,9 @@ void SparseWriter::emitLoop(Value begin, Value end, int64_t step,
 }
 
 SparseWriter::Values
-SparseWriter::emitSums(Value begin, Value end, Values zeros,
+SparseWriter::emitSums(Value begin, Value end, Values start,
                        function_ref<Values(Value, Values)> emit) {
-  unsigned count = zeros.size();
+  unsigned count = start.size();
   // An addition takes four cycles, in which others begin.
   constexpr unsigned enough = 4;
   unsigned copies = llvm::PowerOf2Ceil(llvm::divideCeil(enough, count));
@@ -61,14 +61,15 @@ SparseWriter::emitSums(Value begin, Value end, Values zeros,
     return Values(op.getResults());
   };
   if (copies == 1)
-    return loop(begin, end, 1, zeros);
+    return loop(begin, end, 1, start);
   Value left = arith::RemUIOp::create(
       builder, loc, arith::SubIOp::create(builder, loc, end, begin),
       constant(copies));
   Value full = arith::SubIOp::create(builder, loc, end, left);
-  Values copied;
-  for (unsigned copy = 0; copy < copies; ++copy)
-    llvm::append_range(copied, zeros);
+  Value zero = arith::ConstantOp::create(
+      builder, loc, builder.getZeroAttr(start.front().getType()));
+  Values copied(start);
+  copied.append((copies - 1) * count, zero);
   Values all = loop(begin, full, copies, copied);
   Values sums(all.begin(), all.begin() + count);
   for (unsigned at = count; at < all.size(); ++at)

@@ -46,9 +46,9 @@ protected:
   /// A loop from `begin` to `end` whose body `emit` writes.
   void emitLoop(mlir::Value begin, mlir::Value end, int64_t step,
                 llvm::function_ref<void(mlir::Value)> emit);
-  /// `zeros` plus what `emit` adds for each value of a segment. There are
+  /// `start` plus what `emit` adds for each value of a segment. There are
   /// several sums to add to in turn where one would wait for itself.
-  Values emitSums(mlir::Value begin, mlir::Value end, Values zeros,
+  Values emitSums(mlir::Value begin, mlir::Value end, Values start,
                   llvm::function_ref<Values(mlir::Value at, Values)> emit);
   mlir::Value add(mlir::Value lhs, mlir::Value rhs);
   mlir::Value add(mlir::Value lhs, int64_t rhs);

@@ -100,7 +100,18 @@ protected:
   int64_t getTileRows() const override { return tileSize.getRows(); }
   unsigned getVectors() const { return tileSize.vectors; }
 
-  void prepare() override { startTile(tile, rowCount, /*groups=*/1); }
+  void prepare() override { startTile(tile, rowCount, countGroups()); }
+
+  /// The groups of channels whose sums are in memory at a time: with chunks, as
+  /// many as use what is read of the rows while it stays in the first cache.
+  int64_t countGroups() const {
+    return contraction.getChunk() == 0 ? 1 : getMostGroups();
+  }
+  int64_t getMostGroups() const override {
+    if (contraction.getChunk() == 0)
+      return getGroups();
+    return std::min(std::max<int64_t>(kChunkChannels / lanes, 1), getGroups());
+  }
 
   /// Starts with the `number`-th tile of `rows` rows, for as many groups of
   /// channels at a time.
@@ -139,12 +150,72 @@ protected:
     });
   }
 
+  void writeGroups(Value begin, Value end) override {
+    if (contraction.getChunk() == 0)
+      return ChannelsWriter::writeGroups(begin, end);
+    Value firstChannel = multiply(begin, lanes);
+    Value channels =
+        arith::SubIOp::create(builder, loc, multiply(end, lanes), firstChannel);
+    addChunks(firstChannel, channels);
+    emitLoop(begin, end, 1, [&](Value group) {
+      Value channel = multiply(group, lanes);
+      finishGroup(arith::SubIOp::create(builder, loc, channel, firstChannel),
+                  channel);
+    });
+  }
+
+  /// Writes the sums of channels chunk by chunk.
+  void addChunks(Value firstChannel, Value channels) {
+    Value chunks = constant(
+        llvm::divideCeil(contraction.getInner(), contraction.getChunk()));
+    auto eachChannel = [&](function_ref<void(Value)> emit) {
+      emitLoop(constant(0), channels, 1, emit);
+    };
+    auto getPlace = [&](Value channel, unsigned vector) {
+      return Values{channel, constant(vector * lanes)};
+    };
+    eachChannel([&](Value channel) {
+      for (unsigned vector = 0; vector < getVectors(); ++vector)
+        vec::StoreOp::create(builder, loc, getZeros(), sums,
+                             getPlace(channel, vector));
+    });
+    writeSums(getVectors(), [&](unsigned vectors) {
+      emitLoop(constant(0), chunks, 1, [&](Value chunk) {
+        Value first = multiply(chunk, contraction.getChunk());
+        eachChannel([&](Value channel) {
+          Values before;
+          for (unsigned vector = 0; vector < vectors; ++vector)
+            before.push_back(load(sums, getPlace(channel, vector)));
+          Values after =
+              computeSums(getSegmentOfChunk(chunk, add(firstChannel, channel)),
+                          first, before);
+          for (auto [vector, sum] : llvm::enumerate(after))
+            vec::StoreOp::create(builder, loc, sum, sums,
+                                 getPlace(channel, vector));
+        });
+      });
+    });
+  }
+
+  /// Where the values of a channel, which may be beyond the last one, start and
+  /// end in a chunk.
+  std::pair<Value, Value> getSegmentOfChunk(Value chunk, Value channel) {
+    Value positions = getMemory(contraction.getPositions());
+    Value channels = constant(contraction.getChannels());
+    Value first = multiply(chunk, contraction.getChannels());
+    auto start = [&](Value at) {
+      return loadIndex(positions, add(first, arith::MinUIOp::create(
+                                                 builder, loc, at, channels)));
+    };
+    return {start(channel), start(add(channel, 1))};
+  }
+
   void writeGroup(Value firstChannel) override {
     writeSums(getVectors(), [&](unsigned vectors) {
       emitLoop(constant(0), constant(lanes), 1, [&](Value channel) {
         Values found = computeSums(
             getSegment(add(firstChannel, channel), contraction.getChannels()),
-            nullptr, vectors);
+            nullptr, Values(vectors, getZeros()));
         for (auto [vector, sum] : llvm::enumerate(found))
           vec::StoreOp::create(builder, loc, sum, sums,
                                ValueRange{channel, constant(vector * lanes)});
@@ -174,23 +245,23 @@ protected:
     write(vectors);
   }
 
-  /// The sums of the values of a segment, whose k are counted from `first` on
-  /// (null: from 0).
+  /// `start` plus the sums of the values of a segment, whose k are counted from
+  /// `first` on (null: from 0).
   Values computeSums(std::pair<Value, Value> segment, Value first,
-                     unsigned vectors) {
+                     const Values &start) {
+    unsigned vectors = start.size();
     Value coordinates = getMemory(contraction.getCoordinates());
-    return emitSums(segment.first, segment.second, Values(vectors, getZeros()),
-                    [&](Value at, Values into) {
-                      Value k = loadIndex(coordinates, at);
-                      if (first)
-                        k = add(first, k);
-                      Value weight = toVector(loadWeight(at));
-                      for (unsigned vector = 0; vector < vectors; ++vector)
-                        into[vector] = vec::FMAOp::create(builder, loc, weight,
-                                                          loadRows(k, vector),
-                                                          into[vector]);
-                      return into;
-                    });
+    return emitSums(
+        segment.first, segment.second, start, [&](Value at, Values into) {
+          Value k = loadIndex(coordinates, at);
+          if (first)
+            k = add(first, k);
+          Value weight = toVector(loadWeight(at));
+          for (unsigned vector = 0; vector < vectors; ++vector)
+            into[vector] = vec::FMAOp::create(
+                builder, loc, weight, loadRows(k, vector), into[vector]);
+          return into;
+        });
   }
 
   /// Turns the square of sums of the channels from `first` on and the rows from
@@ -204,6 +275,9 @@ protected:
       vec::StoreOp::create(builder, loc, square[lane], sums,
                            ValueRange{add(first, lane), row});
   }
+
+  /// The channels that use a chunk of the rows.
+  static constexpr int64_t kChunkChannels = 64;
 
   SparseTile tileSize;
   /// The sums of groups of channels: [channels, rows].
@@ -266,58 +340,6 @@ private:
   int64_t getMostGroups() const override {
     constexpr int64_t most = 2;
     return std::min(most, getGroups());
-  }
-
-  void writeGroups(Value begin, Value end) override {
-    Value firstChannel = multiply(begin, lanes);
-    Value channels =
-        arith::SubIOp::create(builder, loc, multiply(end, lanes), firstChannel);
-    Value chunks = constant(
-        llvm::divideCeil(contraction.getInner(), contraction.getChunk()));
-    auto eachChannel = [&](function_ref<void(Value)> emit) {
-      emitLoop(constant(0), channels, 1, emit);
-    };
-    auto store = [&](Value sum, Value channel, unsigned vector) {
-      vec::StoreOp::create(builder, loc, sum, sums,
-                           ValueRange{channel, constant(vector * lanes)});
-    };
-    eachChannel([&](Value channel) {
-      for (unsigned vector = 0; vector < getVectors(); ++vector)
-        store(getZeros(), channel, vector);
-    });
-    writeSums(getVectors(), [&](unsigned vectors) {
-      emitLoop(constant(0), chunks, 1, [&](Value chunk) {
-        Value first = multiply(chunk, contraction.getChunk());
-        eachChannel([&](Value channel) {
-          Values found =
-              computeSums(getSegmentOfChunk(chunk, add(firstChannel, channel)),
-                          first, vectors);
-          for (auto [vector, sum] : llvm::enumerate(found)) {
-            Value before = load(sums, {channel, constant(vector * lanes)});
-            store(arith::AddFOp::create(builder, loc, before, sum), channel,
-                  vector);
-          }
-        });
-      });
-    });
-    emitLoop(begin, end, 1, [&](Value group) {
-      Value channel = multiply(group, lanes);
-      finishGroup(arith::SubIOp::create(builder, loc, channel, firstChannel),
-                  channel);
-    });
-  }
-
-  /// Where the values of a channel, which may be beyond the last one, start and
-  /// end in a chunk.
-  std::pair<Value, Value> getSegmentOfChunk(Value chunk, Value channel) {
-    Value positions = getMemory(contraction.getPositions());
-    Value channels = constant(contraction.getChannels());
-    Value first = multiply(chunk, contraction.getChannels());
-    auto start = [&](Value at) {
-      return loadIndex(positions, add(first, arith::MinUIOp::create(
-                                                 builder, loc, at, channels)));
-    };
-    return {start(channel), start(add(channel, 1))};
   }
 
   Value loadRows(Value k, unsigned vector) override {

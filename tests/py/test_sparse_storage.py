@@ -10,6 +10,7 @@ import small_models
 from models.joined import Together
 from onnx import TensorProto, helper
 from onnx_mlir_bridge.compiler import emit
+from onnx_mlir_bridge.compiler.inspection import inspect
 from small_models import tensor
 from test_sparse_import import sparse_tensor
 from test_sparse_kernels import BLOCKS, close, expected, feed_of, product, weights
@@ -141,6 +142,50 @@ def test_quantized_weights(sparse: str, whole: bool):
             assert (got != want).mean() <= 0.01
         else:
             close(got, want)
+
+
+@pytest.mark.parametrize(
+    ("whole", "rows", "zeros", "cpu", "taken"),
+    [
+        (False, 64, 0.9, "icelake-server", True),
+        (False, 64, 0.6, "icelake-server", False),
+        (False, 1, 0.9, "icelake-server", True),
+        (False, 1, 0.8, "icelake-server", False),
+        (True, 64, 0.9, "icelake-server", False),
+        (True, 64, 0.97, "icelake-server", True),
+        # Products of dense bytes have a matrix unit.
+        (True, 64, 0.97, "sapphirerapids", False),
+        (False, 64, 0.9, "generic", True),
+        (True, 64, 0.97, "generic", False),
+    ],
+)
+def test_what_auto_takes(whole: bool, rows: int, zeros: float, cpu: str, taken: bool):
+    w = _bytes(512, 512, zeros)
+    model = _quantized(w, np.float32(0.5), np.int8(0), rows, whole=whole)
+    text = emit(model, "linalg", sparse="auto", cpu=cpu)
+    assert ("tensor<512x512xi8, #sparse" in text) == taken
+
+
+def test_quantized_products_without_kernels():
+    """Weights with a scale for each channel; a zero point whose differences aren't bytes."""
+    random = np.random.default_rng(3)
+    w = random.integers(0, 256, (64, 48)) * (random.random((64, 48)) >= 0.8)
+    scale = (random.random(48) + 0.5).astype(np.float32)
+    model = _quantized(w.astype(np.uint8), scale, np.zeros(48, np.uint8), 20, whole=False)
+    feed = feed_of(model)
+    right = feed["x"].astype(np.float64) @ w * scale
+    for cpu in ("host", "generic"):
+        session = omb.InferenceSession(model, ["cpu"], sparse="on", cpu=cpu)
+        close(session.run(None, feed)[0], right)
+
+
+def test_inspect_shows_quantized_weights():
+    model = _quantized(_bytes(512, 512, 0.9), np.float32(1), np.int8(0), 64, whole=False)
+    (weight,) = inspect(model).sparse
+    assert (weight.name, weight.form) == ("w", "by channels")
+    assert 0.85 < weight.zeros < 0.95
+    assert weight.estimate.time == pytest.approx(0.05 + 2.4 * (1 - weight.zeros))
+    assert weight.estimate.dense_bytes == 512 * 512
 
 
 def test_quantized_import_keeps_the_type():

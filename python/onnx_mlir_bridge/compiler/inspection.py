@@ -68,7 +68,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Weight:
-    """A constant matrix, or one of more dimensions, of float32 with many zeros.
+    """A constant matrix, or one of more dimensions, of float32 or int8 with many zeros.
 
     zeros: their share. form: how it is compiled for this CPU: "dense", "by channels" or "in
     blocks". estimate: of the second factor of a product that may be sparse.
@@ -284,21 +284,22 @@ class _Nodes:
 
     def _add_sparse(self, operation: ir.Operation, kind: ir.RankedTensorType) -> int | None:
         """How many elements a sparse tensor stores; None of a dense one."""
-        from onnx_mlir_bridge._mlir import ir
         from onnx_mlir_bridge._mlir._mlir_libs import _omb
 
         attributes, values = operation.attributes, math.prod(kind.shape)
         stored = None
         if "sparse_value" in attributes:
             stored = _omb.stored_elements(attributes["sparse_value"])
-        if len(kind.shape) < 2 or not isinstance(kind.element_type, ir.F32Type) or not values:
+        element = str(kind.element_type)
+        dtype = np.dtype(np.float32 if element == "f32" else np.int8)
+        if len(kind.shape) < 2 or element not in ("f32", "i8") or not values:
             return stored
         kept = stored
         if stored is None:
             data = _omb.elements_data(attributes["value"]) if "value" in attributes else None
-            if data is None or len(data) != 4 * values:
+            if data is None or len(data) != dtype.itemsize * values:
                 return None
-            kept = int(np.count_nonzero(np.frombuffer(data, dtype=np.float32)))
+            kept = int(np.count_nonzero(np.frombuffer(data, dtype=dtype)))
         zeros = 1 - kept / values
         if stored is not None or zeros >= _FEWEST_ZEROS:
             self.sparse.append(Weight(_constant_name(operation), tuple(kind.shape), zeros, "dense"))

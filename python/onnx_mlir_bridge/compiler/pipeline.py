@@ -62,13 +62,13 @@ _BF16_ZEROS = 0.85
 
 
 SPARSE_ESTIMATE = "onnx.sparse_estimate"
-_SIMPLIFY_AND_ESTIMATE = "omb-simplify,onnx-sparsify-constants"
+_SIMPLIFY_AND_ESTIMATE = "omb-simplify,onnx-qdq-to-quant,onnx-sparsify-constants"
 
 
 def sparse_costs(target: Target) -> str:
     """How products with sparse weights are computed, as onnx-sparsify-constants names it."""
     if target.vector_unit is not None:
-        return "kernels"
+        return "matrix" if target.vector_unit.matrix_bytes else "kernels"
     return "loops" if target.provider == "cpu" else "threads"
 
 

@@ -42,3 +42,21 @@ func.func @strings() -> tensor<2x!onnx.string, #VECTOR> {
   %0 = onnx.Constant() {sparse_value = sparse<[[0]], ["a"]> : tensor<2x!onnx.string, #VECTOR>} : () -> tensor<2x!onnx.string, #VECTOR>
   return %0 : tensor<2x!onnx.string, #VECTOR>
 }
+
+// -----
+
+#CSC = #sparse_tensor.encoding<{ map = (k, n) -> (n : dense, k : compressed) }>
+func.func @integers_of_another_width() -> tensor<2x1x!quant.uniform<i8:f32, 0.5>, #CSC> {
+  // expected-error @+1 {{can't be sparse: its value has another type}}
+  %0 = onnx.Constant() {sparse_value = sparse<[[0, 0]], [1]> : tensor<2x1xi16, #CSC>} : () -> tensor<2x1x!quant.uniform<i8:f32, 0.5>, #CSC>
+  return %0 : tensor<2x1x!quant.uniform<i8:f32, 0.5>, #CSC>
+}
+
+// -----
+
+#CSC = #sparse_tensor.encoding<{ map = (k, n) -> (n : dense, k : compressed) }>
+func.func @too_few_scales() -> tensor<2x1x!quant.uniform<i8:f32:0, {0.5}>, #CSC> {
+  // expected-error @+1 {{which has 1 scales along dimension 0 of size 2}}
+  %0 = onnx.Constant() {sparse_value = sparse<[[0, 0]], [1]> : tensor<2x1xi8, #CSC>} : () -> tensor<2x1x!quant.uniform<i8:f32:0, {0.5}>, #CSC>
+  return %0 : tensor<2x1x!quant.uniform<i8:f32:0, {0.5}>, #CSC>
+}

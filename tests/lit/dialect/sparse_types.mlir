@@ -12,7 +12,7 @@
 #VECTOR = #sparse_tensor.encoding<{ map = (i) -> (i : compressed) }>
 #CHANNELS = #sparse_tensor.encoding<{ map = (k, n) -> (n : dense, k : compressed) }>
 
-// COSTS: error: costs are of kernels, loops or threads, not all
+// COSTS: error: costs are of kernels, matrix, loops or threads, not all
 
 // MODE: error: mode is off, auto or on, not all
 
@@ -80,7 +80,7 @@ func.func @shape(%x: tensor<3x8xf32>) -> tensor<?x?xf32> {
 // Dense weights become sparse where half of them are zeros. What is expected is said whether or not they do.
 // SAYS-LABEL: func.func @dense
 // SAYS:         value = dense<
-// SAYS:         onnx.MatMul{{.*}} {onnx.sparse_estimate = {bytes = 24 : i64, cost = 1.250000e+00 : f64, dense_bytes = 16 : i64, form = "channels", sparse = false}}
+// SAYS:         onnx.MatMul{{.*}} {onnx.sparse_estimate = {bytes = 24 : i64, cost = 3.350000e+00 : f64, dense_bytes = 16 : i64, form = "channels", sparse = false}}
 // LOOPS-LABEL: func.func @dense
 // LOOPS:         sparse_value = sparse<
 // LOOPS:        onnx.MatMul{{.*}} {onnx.sparse_estimate = {bytes = 24 : i64, cost = 2.100000e+00 : f64, dense_bytes = 16 : i64, form = "channels", sparse = true}}

@@ -8,7 +8,7 @@
 // CHECK-LABEL:   func.func @channels
 // CHECK-SAME:      %[[X:.*]]: tensor<40x4xf32>
 // CHECK-DAG:       %[[POS:.*]] = arith.constant dense_resource<positions> : tensor<4xi32>
-// CHECK-DAG:       %[[CRD:.*]] = arith.constant dense_resource<coordinates> : tensor<3xi16>
+// CHECK-DAG:       %[[CRD:.*]] = arith.constant dense_resource<coordinates> : tensor<3xi8>
 // CHECK-DAG:       %[[VAL:.*]] = arith.constant dense_resource<values> : tensor<3xf32>
 // CHECK:           linalg.generic {indexing_maps = [#[[OUT]]], iterator_types = ["parallel", "parallel"]} outs({{.*}} : tensor<40x3xf32>)
 // CHECK-DAG:         %[[M:.*]] = linalg.index 0
@@ -19,8 +19,8 @@
 // CHECK:             %[[P1:.*]] = tensor.extract %[[POS]][%[[N1]]]
 // CHECK:             %[[END:.*]] = arith.index_castui %[[P1]] : i32 to index
 // CHECK:             %[[SUM:.*]] = scf.for %[[AT:[^ ]*]] = %[[BEGIN]] to %[[END]] {{.*}} iter_args(%[[INTO:.*]] = %{{.*}}) -> (f32)
-// CHECK:               %[[C:.*]] = tensor.extract %[[CRD]][%[[AT]]] : tensor<3xi16>
-// CHECK:               %[[K:.*]] = arith.index_castui %[[C]] : i16 to index
+// CHECK:               %[[C:.*]] = tensor.extract %[[CRD]][%[[AT]]] : tensor<3xi8>
+// CHECK:               %[[K:.*]] = arith.index_castui %[[C]] : i8 to index
 // CHECK:               %[[E:.*]] = tensor.extract %[[X]][%[[M]], %[[K]]]
 // CHECK:               %[[W:.*]] = tensor.extract %[[VAL]][%[[AT]]]
 // CHECK:               %[[P:.*]] = arith.mulf %[[E]], %[[W]]
@@ -53,7 +53,7 @@ func.func @channels(%x: tensor<40x4xf32>) -> tensor<40x3xf32> {
 // An unknown number of rows, and no values at all, for which there is one in memory.
 // CHECK-LABEL:   func.func @dynamic_and_empty
 // CHECK:           linalg.generic {{.*}} outs({{.*}} : tensor<?x3xf32>)
-// CHECK:             tensor.extract %{{.*}} : tensor<1xi16>
+// CHECK:             tensor.extract %{{.*}} : tensor<1xi8>
 // THREADS-LABEL: func.func @dynamic_and_empty
 // THREADS:         linalg.transpose ins({{.*}} : tensor<?x4xf32>) outs(%{{.*}} : tensor<4x?xf32>)
 func.func @dynamic_and_empty(%x: tensor<?x4xf32>, %n: index) -> tensor<?x3xf32> {
@@ -71,6 +71,7 @@ func.func @dynamic_and_empty(%x: tensor<?x4xf32>, %n: index) -> tensor<?x3xf32> 
 
 // Few rows aren't for threads next to each other. Whole numbers are stored as bytes, but for threads.
 // CHECK-LABEL:   func.func @few_rows
+// CHECK:           arith.index_castui %{{.*}} : i8 to index
 // CHECK:           %[[B:.*]] = tensor.extract %{{.*}} : tensor<1xi8>
 // CHECK:           arith.sitofp %[[B]] : i8 to f32
 // THREADS-LABEL: func.func @few_rows
@@ -97,7 +98,7 @@ func.func @few_rows(%x: tensor<31x4xf32>) -> tensor<31x3xf32> {
 // CHECK:             %[[V:.*]] = arith.remui %[[N]], %c2
 // CHECK:             tensor.extract %{{.*}}[%[[J]]] : tensor<3xi32>
 // CHECK:             scf.for %[[AT:[^ ]*]] = 
-// CHECK:               tensor.extract %{{.*}}[%[[AT]]] : tensor<3xi16>
+// CHECK:               tensor.extract %{{.*}}[%[[AT]]] : tensor<3xi8>
 // CHECK:               %[[B:.*]] = arith.muli %[[AT]], %c2
 // CHECK:               %[[PLACE:.*]] = arith.addi %[[B]], %[[V]]
 // CHECK:               tensor.extract %{{.*}}[%[[PLACE]]] : tensor<6xf32>

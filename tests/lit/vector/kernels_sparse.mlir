@@ -17,8 +17,8 @@
 // CHECK:         %[[BUFFER:.*]] = memref.alloca() {{.*}} : memref<4x12xf32>
 // CHECK:         memref.load %{{.*}} : memref<7xi32>
 // CHECK:         scf.for {{.*}} iter_args
-// CHECK:           %[[K16:.*]] = memref.load %{{.*}} : memref<?xi16>
-// CHECK:           %[[K:.*]] = arith.index_castui %[[K16]] : i16 to index
+// CHECK:           %[[K8:.*]] = memref.load %{{.*}} : memref<?xi8>
+// CHECK:           %[[K:.*]] = arith.index_castui %[[K8]] : i8 to index
 // CHECK:           %[[W:.*]] = memref.load %{{.*}} : memref<?xf32>
 // CHECK:           %[[V:.*]] = vector.broadcast %[[W]] : f32 to vector<4xf32>
 // CHECK:           %[[X:.*]] = vector.load %{{.*}}[%{{.*}}, %[[K]], %{{.*}}] : memref<1x40x12xf32>
@@ -132,7 +132,7 @@ func.func @blocks(%x: tensor<9x40xf32>) -> tensor<9x16xf32> {
 // CHECK:       func.func @kernel_0
 // CHECK:         %[[BUFFER:.*]] = memref.alloca() {{.*}} : memref<8x12xf32>
 // CHECK:         scf.for {{.*}} iter_args
-// CHECK:           %[[K16:.*]] = memref.load %{{.*}} : memref<?xi16>
+// CHECK:           %[[K8:.*]] = memref.load %{{.*}} : memref<?xi8>
 // CHECK:           vector.load %{{.*}} : memref<2x120xf32>, vector<4xf32>
 // CHECK-COUNT-3:   vector.fma
 // CHECK-COUNT-8: vector.shuffle

@@ -14,15 +14,15 @@
 // CHECK:         %[[ROW2:.*]] = llvm.inttoptr
 // CHECK:         scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}, %{{.*}} = %{{.*}}) -> (vector<16xf32>, vector<16xf32>)
 // CHECK-COUNT-2:   memref.prefetch
-// CHECK:           %[[K16:.*]] = vector.maskedload %{{.*}} : memref<?xi16>
-// CHECK:           %[[K:.*]] = arith.extui %[[K16]] : vector<16xi16> to vector<16xi32>
+// CHECK:           %[[K8:.*]] = vector.maskedload %{{.*}} : memref<?xi8>
+// CHECK:           %[[K:.*]] = arith.extui %[[K8]] : vector<16xi8> to vector<16xi32>
 // CHECK:           %[[W:.*]] = vector.maskedload %{{.*}} : memref<?xf32>
 // CHECK:           %[[X:.*]] = llvm.call_intrinsic "llvm.x86.avx512.mask.gather.dps.512"(%{{.*}}, %[[ROW]], %[[K]],
 // CHECK:           vector.fma %[[W]], %[[X]]
 // CHECK:           %[[X2:.*]] = llvm.call_intrinsic "llvm.x86.avx512.mask.gather.dps.512"(%{{.*}}, %[[ROW2]], %[[K]],
 // CHECK:           vector.fma %[[W]], %[[X2]]
 // CHECK:         %[[MASK:.*]] = vector.create_mask
-// CHECK:         vector.maskedload %{{.*}}, %[[MASK]], {{.*}} : memref<?xi16>
+// CHECK:         vector.maskedload %{{.*}}, %[[MASK]], {{.*}} : memref<?xi8>
 // CHECK-COUNT-2: vector.reduction <add>, {{.*}} fastmath<reassoc> : vector<16xf32> into f32
 func.func @few_rows(%x: tensor<2x40xf32>) -> tensor<2x8xf32> {
   %w = arith.constant sparse<[[0, 1], [2, 2], [39, 0]], [1.5, 3.0, 2.0]> : tensor<40x8xf32, #CHANNELS>

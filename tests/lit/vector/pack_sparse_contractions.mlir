@@ -8,7 +8,7 @@
 // TYPE: error: narrow is bf16, f16 or empty, not f8
 
 // NARROW-LABEL: func.func @channels
-// NARROW:         sparse_tensor.assemble {{.*}} : (tensor<4xi32>, tensor<?xi16>), tensor<?xbf16> to tensor<4x3xbf16, #{{.*}}>
+// NARROW:         sparse_tensor.assemble {{.*}} : (tensor<4xi32>, tensor<?xi8>), tensor<?xbf16> to tensor<4x3xbf16, #{{.*}}>
 // NARROW:         linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<1x4x12xf32>, tensor<4x3xbf16, #{{.*}}>)
 // NARROW:           arith.extf %{{.*}} : bf16 to f32
 // NARROW:       values: "0x400000000040C03F4040"
@@ -17,19 +17,19 @@
 // CHECK-DAG:   #[[ROWS:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3)>
 // CHECK-DAG:   #[[W:.*]] = affine_map<(d0, d1, d2, d3) -> (d2, d1)>
 // CHECK-DAG:   #[[OUT:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>
-// CHECK-DAG:   #[[CSC:.*]] = #sparse_tensor.encoding<{ map = (d0, d1) -> (d1 : dense, d0 : compressed), posWidth = 32, crdWidth = 16 }>
+// CHECK-DAG:   #[[CSC:.*]] = #sparse_tensor.encoding<{ map = (d0, d1) -> (d1 : dense, d0 : compressed), posWidth = 32, crdWidth = 8 }>
 // CHECK-LABEL: func.func @channels
 // CHECK-SAME:    %[[X:.*]]: tensor<9x4xf32>
 // CHECK-DAG:     %[[POS:.*]] = arith.constant dense_resource<positions> : tensor<4xi32>
-// CHECK-DAG:     %[[C:.*]] = arith.constant dense_resource<coordinates> : tensor<3xi16>
+// CHECK-DAG:     %[[C:.*]] = arith.constant dense_resource<coordinates> : tensor<3xi8>
 // CHECK-DAG:     %[[V:.*]] = arith.constant dense_resource<values> : tensor<3xf32>
-// CHECK-DAG:     %[[CRD:.*]] = tensor.cast %[[C]] : tensor<3xi16> to tensor<?xi16>
+// CHECK-DAG:     %[[CRD:.*]] = tensor.cast %[[C]] : tensor<3xi8> to tensor<?xi8>
 // CHECK-DAG:     %[[VAL:.*]] = tensor.cast %[[V]] : tensor<3xf32> to tensor<?xf32>
 // CHECK:         %[[S:.*]] = sparse_tensor.assemble (%[[POS]], %[[CRD]]), %[[VAL]] : {{.*}} to tensor<4x3xf32, #[[CSC]]>
 // CHECK:         %[[T:.*]] = linalg.pack %[[X]] padding_value(%{{.*}} : f32) inner_dims_pos = [0] inner_tiles = [12] into %{{.*}} : tensor<9x4xf32> -> tensor<1x4x12xf32>
 // CHECK:         %[[P:.*]] = linalg.generic {indexing_maps = [#[[ROWS]], #[[W]], #[[OUT]]], iterator_types = ["parallel", "parallel", "reduction", "parallel"]} ins(%[[T]], %[[S]]
 // CHECK:         linalg.unpack %[[P]] inner_dims_pos = [0] inner_tiles = [12] into %{{.*}} : tensor<1x3x12xf32> -> tensor<9x3xf32>
-// CHECK-DAG:   coordinates: "0x40000000030000000200"
+// CHECK-DAG:   coordinates: "0x40000000030002"
 // CHECK-DAG:   positions: "0x4000000000000000010000000200000003000000"
 // CHECK-DAG:   values: "0x40000000000000400000C03F00004040"
 // DENSE-LABEL: func.func @channels
@@ -94,7 +94,7 @@ func.func @wide(%x: tensor<3x65537xf32>) -> tensor<3x3xf32> {
 // CHECK-NOT:     linalg.pack
 // CHECK:         %[[P:.*]] = linalg.generic {{.*}} ins(%[[X]], %{{.*}} : tensor<9x4xf32>, tensor<4x4xf32, {{.*}}>)
 // CHECK:         linalg.unpack %[[P]] inner_dims_pos = [1] inner_tiles = [2] into %{{.*}} : tensor<9x2x2xf32> -> tensor<9x4xf32>
-// CHECK-DAG:   coordinates: "0x40000000000003000000"
+// CHECK-DAG:   coordinates: "0x40000000000300"
 // CHECK-DAG:   positions: "0x40000000000000000200000003000000"
 // CHECK-DAG:   values: "0x400000000000C03F0000000000000000000000400000404000008040"
 func.func @blocks(%x: tensor<9x4xf32>) -> tensor<9x4xf32> {
@@ -112,7 +112,7 @@ func.func @blocks(%x: tensor<9x4xf32>) -> tensor<9x4xf32> {
 
 // Whole numbers are stored as bytes, whatever the others would be.
 // CHECK-LABEL:  func.func @bytes
-// CHECK:          sparse_tensor.assemble {{.*}} : (tensor<4xi32>, tensor<?xi16>), tensor<?xi8> to tensor<4x3xi8, #{{.*}}>
+// CHECK:          sparse_tensor.assemble {{.*}} : (tensor<4xi32>, tensor<?xi8>), tensor<?xi8> to tensor<4x3xi8, #{{.*}}>
 // CHECK:            arith.sitofp %{{.*}} : i8 to f32
 // CHECK-DAG:    values: "0x4000000080FD7F"
 // NARROW-LABEL: func.func @bytes

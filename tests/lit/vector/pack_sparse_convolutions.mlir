@@ -14,7 +14,7 @@
 // CHECK:         %[[SUMS:.*]] = tensor.expand_shape {{.*}} : tensor<?x3xf32> into tensor<?x?x?x3xf32>
 // CHECK:         %[[R:.*]] = linalg.generic {{.*}} ins(%[[SUMS]], %[[B]]
 // CHECK:         linalg.transpose ins(%[[R]] {{.*}} permutation = [0, 3, 1, 2]{{ *}}{omb.channels_second}
-// CHECK-DAG:   coordinates: "0x4000000001000200"
+// CHECK-DAG:   coordinates: "0x400000000102"
 // DENSE-LABEL: func.func @positions
 // DENSE:         linalg.conv_2d_nchw_fchw ins(%{{.*}}, %{{.*}} : tensor<?x4x?x?xf32>, tensor<3x4x1x1xf32>)
 func.func @positions(%x: tensor<?x4x?x?xf32>, %n: index, %h: index, %w: index, %b: tensor<3xf32>) -> tensor<?x3x?x?xf32> {
