@@ -105,6 +105,13 @@ static std::optional<int64_t> getBytes(Value tensor) {
   return type.getNumElements() * type.getElementTypeBitWidth() / 8;
 }
 
+/// The size of the weights as they are stored; none where it isn't known.
+static std::optional<int64_t>
+getWeightBytes(const PackedContraction &contraction) {
+  auto decode = contraction.decode;
+  return getBytes(decode ? decode->getOperand(0) : contraction.getPanels());
+}
+
 /// What is read of an operand of which `passes` workgroups, one after the
 /// other, read the same `part`: as often, unless that stays in the second
 /// caches, each of which gets it.
@@ -123,9 +130,7 @@ static bool readsLessBySharingRows(PackedContraction contraction,
   if (contraction.pack)
     return true;
   std::optional<int64_t> input = getBytes(contraction.getInput());
-  std::optional<int64_t> weights =
-      getBytes(contraction.decode ? contraction.decode->getOperand(0)
-                                  : contraction.getPanels());
+  std::optional<int64_t> weights = getWeightBytes(contraction);
   if (!input || !weights)
     return false;
   int64_t batches =
@@ -166,6 +171,13 @@ double KernelSpace::getWork(const PackedContraction &contraction,
          (kWorkPerMicrosecond * contraction.getGroup() * speed);
 }
 
+/// The microseconds that reading all weights takes, which no cache has: more
+/// than multiplying them with one tile.
+static double getReadingTime(const PackedContraction &contraction) {
+  constexpr double bytesPerMicrosecond = 10'000;
+  return getWeightBytes(contraction).value_or(0) / bytesPerMicrosecond;
+}
+
 KernelSpace KernelSpace::get(const PackedContraction &contraction,
                              const VectorUnit &unit) {
   KernelSpace space = getTiles(contraction, unit, contraction.getFlatBasis());
@@ -184,11 +196,12 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
     space.sharesRows = bool(contraction.pack);
     return space;
   }
-  TimedBlock one = findBlock(units, count, unitWork);
+  double panelWork = units == 1 ? getReadingTime(contraction) / count : 0;
+  TimedBlock one = findBlock(units, count, unitWork, panelWork);
   space.block = one.block;
   space.sharesRows = readsLessBySharingRows(
       contraction, llvm::divideCeil(units, space.block), count);
-  TimedBlock all = findBlock(units, 1, unitWork * count);
+  TimedBlock all = findBlock(units, 1, unitWork * count, panelWork * count);
   space.hasAllPanels = space.sharesRows && all.time <= one.time;
   if (space.hasAllPanels)
     space.block = all.block;
