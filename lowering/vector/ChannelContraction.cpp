@@ -4,6 +4,7 @@
 
 #include "lowering/vector/RowStride.h"
 
+#include "mlir/Analysis/FlatLinearValueConstraints.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 
@@ -206,15 +207,30 @@ bool ChannelContraction::sumsFitFloats() const {
 }
 
 LogicalResult ChannelContraction::sumLastDimension() {
+  // What groups may have.
+  constexpr int64_t mostFactors = 4;
   auto linalgOp = op;
   AffineMap map = linalgOp.getMatchingIndexingMap(input);
-  auto last = dyn_cast<AffineDimExpr>(map.getResults().back());
-  unsigned *loop = last ? llvm::find(reductions, last.getPosition()) : nullptr;
-  if (!loop || loop == reductions.end() ||
-      ShapedType::isDynamic(getSize(*loop)) ||
+  AffineExpr last = map.getResults().back();
+  SmallVector<int64_t> factors;
+  if (failed(getFlattenedAffineExpr(last, map.getNumDims(), 0, &factors)) ||
+      factors.size() != map.getNumDims() + 1)
+    return failure();
+  unsigned *loop = nullptr;
+  for (unsigned &each : reductions) {
+    if (factors[each] == 0)
+      continue;
+    if (loop || factors[each] != 1)
+      return failure();
+    loop = &each;
+  }
+  if (!loop || ShapedType::isDynamic(getSize(*loop)) ||
       llvm::any_of(map.getResults().drop_back(), [&](AffineExpr expr) {
-        return expr.isFunctionOfDim(last.getPosition());
+        return expr.isFunctionOfDim(*loop);
       }))
+    return failure();
+  // Groups must not reach beyond a window.
+  if (!isa<AffineDimExpr>(last) && getSize(*loop) % mostFactors != 0)
     return failure();
   std::rotate(loop, loop + 1, reductions.end());
   return success();

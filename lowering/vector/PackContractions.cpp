@@ -6,6 +6,7 @@
 #include "lowering/vector/ChannelContraction.h"
 #include "lowering/vector/ElementMap.h"
 #include "lowering/vector/Kernels.h"
+#include "lowering/vector/MergeTaps.h"
 #include "lowering/vector/Outliner.h"
 #include "lowering/vector/PackCodedContraction.h"
 #include "lowering/vector/PackPools.h"
@@ -407,8 +408,10 @@ private:
                          int64_t(from.size() - 1), panel, {});
       from.push_back(within);
     }
-    if (group > 1)
-      from.back() = from.back() * group + inGroup;
+    if (group > 1) {
+      AffineExpr last = builder.getAffineDimExpr(contraction.reductions.back());
+      from.back() = from.back().replace(last, last * group + inGroup);
+    }
     SmallVector<AffineMap> maps{getMap(from), getMap(weights), getMap(output)};
     SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
     iterators.push_back(utils::IteratorType::parallel);
@@ -462,6 +465,9 @@ struct PackContractions : omb::impl::PackContractionsBase<PackContractions> {
       return signalPassFailure();
     applyToOthers([](RewritePatternSet &patterns) {
       patterns.add<FoldTransposedWeights>(patterns.getContext());
+    });
+    applyToOthers([&](RewritePatternSet &patterns) {
+      populateMergeTapsPatterns(patterns, unit, *type);
     });
     if (explain)
       remarkOthers(unit);
