@@ -450,6 +450,11 @@ def PackContractions : Pass<"omb-pack-contractions", "::mlir::ModuleOp">,
 
         packed[p..., j, v] += input[f(p..., r...) + q] * panels[b..., j, r..., v, q]
 
+    Of images whose channels are fewer than that, or don't fill it, the columns
+    of a window and the channels of each, with zeros that make them four, are one
+    loop along a row of the image with its channels last, which is padded in
+    memory. The same is done for products of bf16.
+
     The instructions take unsigned bytes of the input: 128 is added to its
     bytes, and 128 times the sums of the weights are subtracted. Inputs that
     were made of unsigned bytes are read as they were.
