@@ -34,7 +34,8 @@ struct DensifyConstants
 private:
   void densify(ConstantOp op) {
     auto needsDense = [&](OpOperand &use) {
-      return keepFactors ? !isSecondFactor(use) : !isLoweredSparse(use);
+      return keepFactors ? !isSecondFactor(use) && !isTable(use)
+                         : !isLoweredSparse(use);
     };
     if (!op->use_empty() && llvm::any_of(op->getUses(), needsDense)) {
       OpBuilder builder(op);

@@ -8,6 +8,7 @@
 #include "dialect/ir/SparseTypes.h"
 #include "dialect/ir/ops/Convolution.h"
 #include "dialect/ir/ops/DataMovement.h"
+#include "dialect/ir/ops/Indexing.h"
 #include "dialect/ir/ops/Matmul.h"
 #include "dialect/ir/ops/Quantization.h"
 
@@ -52,6 +53,23 @@ SparseTensorEncodingAttr omb::onnx::getChannelEncoding(MLIRContext *context) {
   return SparseTensorEncodingAttr::get(
       context, {dense, compressed}, AffineMap::get(2, 0, {n, k}, context),
       AffineMap(), /*posWidth=*/0, /*crdWidth=*/0);
+}
+
+SparseTensorEncodingAttr omb::onnx::getTableEncoding(MLIRContext *context) {
+  LevelType dense(LevelFormat::Dense), compressed(LevelFormat::Compressed);
+  return SparseTensorEncodingAttr::get(
+      context, {dense, compressed},
+      AffineMap::getMultiDimIdentityMap(2, context), AffineMap(),
+      /*posWidth=*/0, /*crdWidth=*/0);
+}
+
+bool omb::onnx::isTable(OpOperand &operand) {
+  auto gather = dyn_cast<GatherOp>(operand.getOwner());
+  auto type = dyn_cast<RankedTensorType>(operand.get().getType());
+  return gather && operand.getOperandNumber() == 0 && type &&
+         type.getRank() == 2 && type.hasStaticShape() &&
+         type.getNumElements() != 0 && type.getElementType().isF32() &&
+         (gather.getAxis() == 0 || gather.getAxis() == -2);
 }
 
 SparseTensorEncodingAttr omb::onnx::getBlockEncoding(MLIRContext *context) {
@@ -173,9 +191,13 @@ bool omb::onnx::mayBeSparse(OpOperand &operand) {
 
 bool omb::onnx::isLoweredSparse(OpOperand &operand) {
   auto type = dyn_cast<RankedTensorType>(operand.get().getType());
-  if (!type || !isSparse(type) || !mayBeSparse(operand))
+  if (!type || !isSparse(type))
     return false;
   MLIRContext *context = type.getContext();
+  if (isTable(operand))
+    return type.getEncoding() == getTableEncoding(context);
+  if (!mayBeSparse(operand))
+    return false;
   if (isa<ConvOp>(operand.getOwner()))
     return type.getEncoding() == getFilterEncoding(context, type.getRank()) ||
            type.getEncoding() ==

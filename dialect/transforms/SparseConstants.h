@@ -48,6 +48,14 @@ getFilterEncoding(mlir::MLIRContext *context, int64_t rank);
 mlir::sparse_tensor::SparseTensorEncodingAttr
 getFilterBlockEncoding(mlir::MLIRContext *context, int64_t rank);
 
+/// The encoding of a table [rows, columns] whose rows store the elements that
+/// aren't zero each for itself.
+mlir::sparse_tensor::SparseTensorEncodingAttr
+getTableEncoding(mlir::MLIRContext *context);
+
+/// Whether `operand` is a matrix of f32 of which a Gather takes rows.
+bool isTable(mlir::OpOperand &operand);
+
 /// Whether `operand` is lowered as it is: sparse, in one of these formats.
 bool isLoweredSparse(mlir::OpOperand &operand);
 

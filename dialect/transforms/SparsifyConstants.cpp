@@ -6,6 +6,7 @@
 #include "dialect/ir/ops/Constant.h"
 #include "dialect/ir/ops/Convolution.h"
 #include "dialect/ir/ops/DataMovement.h"
+#include "dialect/ir/ops/Indexing.h"
 #include "dialect/ir/ops/Matmul.h"
 #include "dialect/transforms/Passes.h"
 #include "dialect/transforms/SparseConstants.h"
@@ -38,9 +39,11 @@ enum class Form {
   Transposed,
   /// As filters of one position each, or of others.
   PointFilters,
-  Filters
+  Filters,
+  /// By rows.
+  Table
 };
-constexpr size_t kForms = 4;
+constexpr size_t kForms = 5;
 
 /// That of the filters of `op`.
 Form getForm(ConvOp op) {
@@ -92,6 +95,9 @@ EncodedSparse encode(const SparseSource &source, Form form,
                   chosen.isOfBlocks ? getBlockEncoding(context)
                                     : getChannelEncoding(context));
   }
+  if (form == Form::Table)
+    return finish(*matrix, {false, matrix->getDensity()},
+                  source.type.getShape(), getTableEncoding(context));
   // Blocks of filters with several taps have no kernel.
   SparseMatrix turned = matrix->getTransposed();
   auto chosen = ChosenForm::get(turned, costs, form == Form::PointFilters);
@@ -134,6 +140,10 @@ struct SparsifyConstants
     getOperation().walk([&](Operation *op) {
       if (isa<MatMulOp, GemmOp, ConvOp>(op) && mayBeSparse(op->getOpOperand(1)))
         sparsify(op);
+      // Rows take longer to read, so that only who asks for it gets less
+      // memory.
+      if (isa<GatherOp>(op) && mode == "on" && isTable(op->getOpOperand(0)))
+        sparsifyTable(op->getOpOperand(0));
     });
     zeros.clear();
     for (auto &each : made)
@@ -220,6 +230,28 @@ private:
     op->setOperand(1, sparse);
     if (auto gemm = dyn_cast<GemmOp>(op))
       gemm.setTransB(0);
+  }
+
+  void sparsifyTable(OpOperand &table) {
+    auto constant = table.get().getDefiningOp<ConstantOp>();
+    ElementsAttr elements;
+    if (!constant || isLoweredSparse(table) ||
+        !matchPattern(constant.getResult(), m_Constant(&elements)))
+      return;
+    SparseSource source{elements,
+                        cast<RankedTensorType>(table.get().getType())};
+    if (!source.isSparse() && source.getZeroShare() < threshold)
+      return;
+    auto [found, isFirst] = made[static_cast<size_t>(Form::Table)].try_emplace(
+        Key{elements, source.type});
+    if (isFirst)
+      found->second = encode(source, Form::Table, *costs);
+    const EncodedSparse &encoded = found->second;
+    if (!encoded.value)
+      return;
+    OpBuilder builder(table.getOwner());
+    table.set(createSparseConstant(builder, constant.getLoc(), encoded.value,
+                                   encoded.type));
   }
 
   /// Whether scales can come after the sums: there is one for all, or for each

@@ -2,6 +2,8 @@
 
 #include "dialect/ir/ops/Indexing.h"
 #include "dialect/ir/OnnxDialect.h"
+#include "dialect/transforms/SparseConstants.h"
+#include "lowering/ConstantBytes.h"
 #include "lowering/to_linalg/Broadcast.h"
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
@@ -9,9 +11,15 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/DialectConversion.h"
+
+#include <cstring>
+#include <numeric>
 
 using namespace mlir;
 using namespace omb::onnx;
@@ -134,6 +142,125 @@ struct GatherToGeneric : OpConversionPattern<GatherOp> {
         builder, loc, RankedTensorType::get(shape, type.getElementType()),
         slice, groups, sizes);
     return omb::castTensor(builder, loc, expanded, type);
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Gather of a sparse table
+//===----------------------------------------------------------------------===//
+
+/// A sparse matrix of f32: a bit for each element, in words of 32, says whether
+/// it is stored, and how many are before each word is where its values start.
+class BitTable {
+public:
+  static BitTable create(OpBuilder &builder, Location loc,
+                         SparseElementsAttr elements) {
+    ArrayRef<int64_t> shape = elements.getType().getShape();
+    int64_t words = llvm::divideCeil(shape[1], kBits);
+    SmallVector<std::pair<int64_t, float>> stored;
+    auto at = elements.getIndices().value_begin<uint64_t>();
+    for (float value : elements.getValues().getValues<float>()) {
+      int64_t row = *at++, column = *at++;
+      stored.push_back({row * words * kBits + column, value});
+    }
+    if (!llvm::is_sorted(stored, llvm::less_first()))
+      llvm::stable_sort(stored, llvm::less_first());
+    SmallVector<int32_t> bits(shape[0] * words, 0), starts(bits.size() + 1, 0);
+    // One more, which what isn't stored reads.
+    SmallVector<float> values;
+    int64_t last = -1;
+    for (auto [place, value] : stored) {
+      // Of elements with the same coordinates, the last one counts.
+      if (place == last) {
+        values.back() = value;
+        continue;
+      }
+      last = place;
+      bits[place / kBits] |= 1u << (place % kBits);
+      ++starts[place / kBits + 1];
+      values.push_back(value);
+    }
+    values.push_back(0);
+    std::partial_sum(starts.begin(), starts.end(), starts.begin());
+    starts.pop_back();
+    auto create = [&](auto &numbers, ArrayRef<int64_t> sizes, Type element,
+                      StringRef name) {
+      return omb::createConstantBytes(
+          builder, loc, RankedTensorType::get(sizes, element), name,
+          [&](MutableArrayRef<char> bytes) {
+            std::memcpy(bytes.data(), numbers.data(), bytes.size());
+          });
+    };
+    BitTable table;
+    Type i32 = builder.getI32Type();
+    table.bits = create(bits, {shape[0], words}, i32, "bits");
+    table.starts = create(starts, {shape[0], words}, i32, "starts");
+    table.values = create(values, {int64_t(values.size())},
+                          builder.getF32Type(), "values");
+    return table;
+  }
+
+  Value read(OpBuilder &builder, Location loc, Value row, Value column) const {
+    ImplicitLocOpBuilder b(loc, builder);
+    Value size = arith::ConstantIndexOp::create(b, kBits);
+    Value one = arith::ConstantIntOp::create(b, 1, 32);
+    Value place[] = {row, arith::DivUIOp::create(b, column, size)};
+    Value bit = arith::IndexCastOp::create(
+        b, b.getI32Type(), arith::RemUIOp::create(b, column, size));
+    Value word = tensor::ExtractOp::create(b, bits, place);
+    Value start = tensor::ExtractOp::create(b, starts, place);
+    Value before =
+        arith::SubIOp::create(b, arith::ShLIOp::create(b, one, bit), one);
+    Value count =
+        math::CtPopOp::create(b, arith::AndIOp::create(b, word, before));
+    Value at = arith::IndexCastUIOp::create(
+        b, b.getIndexType(), arith::AddIOp::create(b, start, count));
+    Value value = tensor::ExtractOp::create(b, values, at);
+    Value isStored = arith::TruncIOp::create(
+        b, b.getI1Type(), arith::ShRUIOp::create(b, word, bit));
+    Value zero = arith::ConstantOp::create(b, b.getF32FloatAttr(0));
+    return arith::SelectOp::create(b, isStored, value, zero);
+  }
+
+private:
+  static constexpr int64_t kBits = 32;
+  Value bits, starts, values;
+};
+
+struct SparseGatherToGeneric : OpConversionPattern<GatherOp> {
+  SparseGatherToGeneric(const TypeConverter &converter, MLIRContext *context)
+      : OpConversionPattern(converter, context, /*benefit=*/2) {}
+
+  LogicalResult
+  matchAndRewrite(GatherOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    SparseElementsAttr elements;
+    auto type = getTypeConverter()->convertType<RankedTensorType>(op.getType());
+    if (!isLoweredSparse(op->getOpOperand(0)) ||
+        !matchPattern(op.getData(), m_Constant(&elements)))
+      return rewriter.notifyMatchFailure(op, "takes rows of no sparse table");
+    if (!type || !isa<RankedTensorType>(adaptor.getIndices().getType()))
+      return rewriter.notifyMatchFailure(op,
+                                         "the operands have no tensor type");
+    Location loc = op.getLoc();
+    omb::IndexArithmetic index(rewriter, loc);
+    ArrayRef<int64_t> shape = elements.getType().getShape();
+    Value rows = index.constant(shape[0]);
+    SmallVector<Value> sizes = index.sizes(adaptor.getIndices());
+    sizes.push_back(index.constant(shape[1]));
+    BitTable table =
+        BitTable::create(rewriter, op.getData().getLoc(), elements);
+    rewriter.replaceOp(
+        op, omb::buildFromIndices(
+                rewriter, loc, type, sizes,
+                [&](OpBuilder &b, Location bodyLoc, ValueRange at) -> Value {
+                  Value picked = readIndex(b, bodyLoc, adaptor.getIndices(),
+                                           at.drop_back());
+                  Value row =
+                      omb::IndexArithmetic(b, bodyLoc).inBounds(picked, rows);
+                  return table.read(b, bodyLoc, row, at.back());
+                }));
+    return success();
   }
 };
 
@@ -321,6 +448,7 @@ struct OneHotToGeneric : OpConversionPattern<OneHotOp> {
 
 void omb::populateIndexingToLinalgPatterns(const TypeConverter &converter,
                                            RewritePatternSet &patterns) {
-  patterns.add<GatherToGeneric, GatherElementsToGeneric, GatherNDToGeneric,
-               OneHotToGeneric>(converter, patterns.getContext());
+  patterns.add<GatherToGeneric, SparseGatherToGeneric, GatherElementsToGeneric,
+               GatherNDToGeneric, OneHotToGeneric>(converter,
+                                                   patterns.getContext());
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnx_mlir_bridge as omb
@@ -159,6 +160,21 @@ def test_positions(cpu: str):
         ],
         cpu=cpu,
     )
+
+
+@pytest.mark.parametrize("storage", ["bf16", "f16", "i8"])
+def test_stored_values(storage: str):
+    """Filters that these types hold exactly: images and sums stay f32."""
+    w = filters(33, 20, 3, 3)
+    if storage == "i8":
+        w, precision = np.clip(np.rint(60 * w), -128, 127), "f32"
+    else:
+        narrow = ml_dtypes.bfloat16 if storage == "bf16" else np.float16
+        w, precision = w.astype(narrow).astype(np.float32), storage
+    case = Case((2, 20, 11, 9), w, {"pads": [1, 1, 1, 1], "strides": [1, 2]})
+    text = emit(case.model(), "vector", sparse="on", precision=precision)
+    assert f"xi16>), tensor<?x{storage}> to tensor<" in text
+    check([case], precision=precision)
 
 
 def test_unknown_sizes():

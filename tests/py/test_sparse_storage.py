@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ml_dtypes
 import numpy as np
+import onnx
 import onnx_mlir_bridge as omb
 import pytest
 import small_models
@@ -226,3 +227,36 @@ def test_artifact_of_bytes(tmp_path):
     path = tmp_path / "m.omb"
     omb.compile(model, sparse="on").save(path)
     assert path.stat().st_size < 0.55 * w.size
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def _lookup(table: np.ndarray, indices: tuple[int | str, ...]) -> onnx.ModelProto:
+    model = small_models.model(
+        [helper.make_node("Gather", ["w", "i"], ["y"])],
+        [tensor("i", TensorProto.INT64, indices)],
+        [tensor("y", FLOAT, (*indices, table.shape[1]))],
+        {},
+    )
+    model.graph.sparse_initializer.append(sparse_tensor(table))
+    return model
+
+
+@pytest.mark.parametrize("cpu", ["host", "generic"])
+def test_rows_of_a_sparse_table(cpu: str, tmp_path):
+    """Columns that fill no word, negative indices, rows without values; the artifact's size."""
+    small = weights(7, 33, 0.7)
+    small[3] = 0
+    large = weights(700, 320, 0.9)
+    cases = [(small, np.array([[0, 6, -1], [3, -7, 5]])), (large, np.array([699, -700, 4, 4]))]
+    models = [_lookup(small, ("n", 3)), _lookup(large, (4,))]
+    feeds = [{"i": indices} for _, indices in cases]
+    results = Together(models, providers=["cpu"], sparse="on", cpu=cpu).run(feeds)
+    for (table, indices), (got,) in zip(cases, results, strict=True):
+        np.testing.assert_array_equal(got, table[indices])
+    path = tmp_path / "m.omb"
+    omb.compile(models[1], sparse="on", cpu=cpu).save(path)
+    assert path.stat().st_size < 0.45 * large.nbytes
+    with pytest.raises(omb.OmbError, match="bounds"):
+        omb.InferenceSession(path, ["cpu"]).run(None, {"i": np.array([0, 1, 700, 2])})
