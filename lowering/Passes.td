@@ -576,6 +576,10 @@ def OutlineKernels : Pass<"omb-outline-kernels", "::mlir::ModuleOp">,
     And with reductions that keep the last dimension, in f32, f64 or of
     integers in 32 bits: averages of all positions of an image with its channels
     last, with the elementwise op that alone uses the result.
+
+    And with copies in f32 that take the channels of two to eight groups in
+    turns, where there are at least 16 in each: shuffles of images with their
+    channels last.
   }];
   let options = [
     Option<"explain", "explain", "bool", /*default=*/"false",

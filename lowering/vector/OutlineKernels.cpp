@@ -1,6 +1,7 @@
 //===- OutlineKernels.cpp - omb-outline-kernels ---------------------------===//
 
 #include "lowering/Passes.h"
+#include "lowering/vector/ChannelShuffle.h"
 #include "lowering/vector/ColumnReduction.h"
 #include "lowering/vector/Outliner.h"
 #include "lowering/vector/PackedContraction.h"
@@ -439,6 +440,30 @@ static void outline(Outliner &outliner, const ColumnReduction &reduction) {
   op->erase();
 }
 
+//===----------------------------------------------------------------------===//
+// Shuffles
+//===----------------------------------------------------------------------===//
+
+static void outline(Outliner &outliner, const ChannelShuffle &shuffle) {
+  auto transpose = shuffle.transpose;
+  auto collapse = shuffle.collapse;
+  Value start = transpose.getDpsInits()[0];
+  KernelSource source{
+      transpose.getLoc(),
+      {shuffle.getSource()},
+      /*indices=*/{},
+      collapse.getResult(),
+      getSizes(transpose, start),
+      [&](OpBuilder &builder, IRMapping &map, ValueRange sizes) {
+        mapEmpty(builder, start, sizes, map);
+        builder.clone(*transpose, map);
+        builder.clone(*collapse, map);
+      }};
+  outliner.outline(source);
+  collapse.erase();
+  transpose.erase();
+}
+
 namespace {
 
 struct OutlineKernels : omb::impl::OutlineKernelsBase<OutlineKernels> {
@@ -456,6 +481,7 @@ struct OutlineKernels : omb::impl::OutlineKernelsBase<OutlineKernels> {
     outlineAll<WinogradOutput, linalg::WinogradOutputTransformOp>(outliner);
     outlineRows(outliner);
     outlineColumns(outliner);
+    outlineAll<ChannelShuffle, tensor::CollapseShapeOp>(outliner);
     if (explain)
       remarkReductions();
   }

@@ -9,6 +9,7 @@
 #include "lowering/vector/VectorizeImagePlanes.h"
 #include "lowering/vector/VectorizeProducts.h"
 #include "lowering/vector/VectorizeRows.h"
+#include "lowering/vector/VectorizeShuffle.h"
 #include "lowering/vector/VectorizeSparse.h"
 #include "lowering/vector/VectorizeStreamed.h"
 #include "lowering/vector/VectorizeWinograd.h"
@@ -67,6 +68,12 @@ FailureOr<Executable> vectorize(OpBuilder &builder, func::FuncOp kernel,
   Operation *last = kernel.front().getTerminator();
   if (auto pack = last->getOperand(0).getDefiningOp<linalg::PackOp>())
     return vectorizeLanes(builder, kernel, pack, unit);
+  if (auto collapse =
+          last->getOperand(0).getDefiningOp<tensor::CollapseShapeOp>()) {
+    FailureOr<ChannelShuffle> shuffle = ChannelShuffle::match(collapse);
+    if (succeeded(shuffle))
+      return vectorizeShuffle(builder, kernel, *shuffle, unit);
+  }
   if (auto insert =
           last->getOperand(0).getDefiningOp<tensor::InsertSliceOp>()) {
     FailureOr<ImagePlanes> planes = ImagePlanes::match(insert);

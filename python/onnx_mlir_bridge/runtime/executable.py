@@ -202,8 +202,8 @@ class Executable:
         if not self._is_host:
             views = self.call(inputs, infos)
             return [self.read(views[position], info) for position, info in wanted]
+        self._check_process()
         with self._lock:
-            self._check_process()
             size = self._fill_slots(inputs, infos)
             views = self._invoke(self._arguments, size)
             results = host_memory.Results(views, self._device, self._slots)
@@ -213,14 +213,17 @@ class Executable:
         """Have `inputs` as the arguments; how many bytes they are."""
         if len(self._slots) != len(infos):
             self._slots = [host_memory.Slot(info, self._device) for info in infos]
-        is_new, size = self._arguments is None, 0
+        arguments, self._arguments = self._arguments, None  # stays so if memory doesn't suffice
+        size = 0
         for slot, array in zip(self._slots, inputs, strict=True):
-            is_new |= slot.fill(array)
+            if slot.fill(array):
+                arguments = None
             size += array.nbytes
-        if is_new:
-            self._arguments = self._new_list(len(infos))
+        if arguments is None:
+            arguments = self._new_list(len(infos))
             for slot in self._slots:
-                self._arguments.push_ref(slot.view)
+                arguments.push_ref(slot.view)
+        self._arguments = arguments
         return size
 
     def call(
@@ -230,8 +233,8 @@ class Executable:
 
         Inputs may be what another executable of the same device gave. OmbError as for run().
         """
+        self._check_process()
         with self._lock:
-            self._check_process()
             arguments = self._new_list(len(inputs))
             for value, info in zip(inputs, infos, strict=True):
                 is_array = isinstance(value, np.ndarray)
