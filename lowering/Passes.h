@@ -58,7 +58,8 @@ struct ToVectorOptions : mlir::PassPipelineOptions<ToVectorOptions> {
       llvm::cl::init(false)};
   Option<unsigned> threads{
       *this, "threads",
-      llvm::cl::desc("How many threads run the kernels; 0: nobody knows"),
+      llvm::cl::desc("Among how many threads kernels of several convolutions "
+                     "are divided; 0: nobody knows"),
       llvm::cl::init(0)};
   Option<std::string> narrow{
       *this, "narrow",

@@ -231,7 +231,8 @@ class VectorUnitOptions {
   ];
   Option threads =
     Option<"threads", "threads", "unsigned", /*default=*/"0",
-           "How many threads run the kernels; 0: nobody knows">;
+           "Among how many threads kernels of several convolutions are "
+           "divided; 0: nobody knows">;
 }
 
 def ConvertLayout : Pass<"omb-convert-layout", "::mlir::ModuleOp"> {

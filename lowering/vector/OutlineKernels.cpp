@@ -515,34 +515,29 @@ private:
     }
   }
 
-  /// Convolutions that read each other's results row by row; each is part of
-  /// one kernel.
+  /// Convolutions that read each other's results row by row.
   void outlineStreamed(Outliner &outliner) {
-    SmallVector<StreamedContraction> found;
-    SmallPtrSet<Operation *, 16> taken;
+    SmallVector<linalg::UnPackOp> ops;
     getOperation().walk([&](linalg::UnPackOp op) {
-      if (isInKernel(op))
-        return;
+      if (!isInKernel(op))
+        ops.push_back(op);
+    });
+    SmallPtrSet<Operation *, 16> erased;
+    for (linalg::UnPackOp op : ops) {
+      if (erased.contains(op))
+        continue;
       FailureOr<StreamedContraction> match = StreamedContraction::match(op);
       if (failed(match))
-        return;
-      StreamedContraction all = *match;
-      if (all.last && !all.paysByRows(threads))
-        all = all.dropLast();
-      SmallVector<PackedContraction> parts = all.getParts();
-      if (llvm::any_of(parts, [&](const PackedContraction &part) {
-            auto unpack = part.unpack;
-            return taken.contains(unpack);
-          }))
-        return;
-      for (const PackedContraction &part : parts) {
+        continue;
+      StreamedContraction all = match->last && !match->paysByRows(threads)
+                                    ? match->dropLast()
+                                    : *match;
+      for (const PackedContraction &part : all.getParts()) {
         auto unpack = part.unpack;
-        taken.insert(unpack);
+        erased.insert(unpack);
       }
-      found.push_back(all);
-    });
-    for (const StreamedContraction &each : found)
-      outline(outliner, each);
+      outline(outliner, all);
+    }
   }
 
   /// What packs rows for products with sparse weights.

@@ -33,7 +33,8 @@ struct VectorUnit {
   /// Whether there is a matrix unit (AMX) for products of bytes, of bf16.
   bool multipliesByteMatrices = false;
   bool multipliesBFloatMatrices = false;
-  /// 0 where nobody knows: kernels then are for few and for many.
+  /// Among how many rows of several convolutions are divided; 0 where nobody
+  /// knows.
   unsigned threads = 0;
 
   /// Whether there is a matrix unit for products of bytes, or of bf16. Its rows

@@ -1,4 +1,4 @@
-//===- StreamedContraction.cpp - Two products, row by row -----------------===//
+//===- StreamedContraction.cpp - Products that are made row by row --------===//
 
 #include "lowering/vector/StreamedContraction.h"
 
@@ -82,6 +82,20 @@ static std::optional<PackedContraction> matchLast(Value image) {
   return *last;
 }
 
+/// Whether the product alone reads `image`, and what makes its input of that.
+static bool readsAlone(const PackedContraction &consumer, Value image) {
+  auto pad = consumer.pad;
+  auto pack = consumer.pack;
+  return image.hasOneUse() && (!pad || pad->hasOneUse()) && pack->hasOneUse();
+}
+
+/// Whether both are computed as often.
+static bool shareBlock(const PackedContraction &lhs,
+                       const PackedContraction &rhs) {
+  auto first = lhs.product, second = rhs.product;
+  return first->getBlock() == second->getBlock();
+}
+
 FailureOr<StreamedContraction>
 StreamedContraction::match(linalg::UnPackOp unpack) {
   FailureOr<PackedContraction> consumer = PackedContraction::match(unpack);
@@ -89,8 +103,8 @@ StreamedContraction::match(linalg::UnPackOp unpack) {
     return failure();
   Value image = consumer->getInput();
   FailureOr<PackedContraction> producer = matchProducer(image);
-  if (failed(producer) || !image.hasOneUse() || producer->pack ||
-      !makesRows(*producer))
+  if (failed(producer) || !readsAlone(*consumer, image) || producer->pack ||
+      !makesRows(*producer) || !shareBlock(*producer, *consumer))
     return failure();
   SmallVector<AffineExpr> exprs = consumer->getInputExprs();
   std::optional<SlidingWindow> rows =
@@ -100,14 +114,10 @@ StreamedContraction::match(linalg::UnPackOp unpack) {
   for (const PaddedWindow &padded : consumer->getWindows())
     if (padded.dim == 1)
       rows->low = padded.low;
-  StreamedContraction pair =
-      StreamedContraction{*producer, *consumer, std::nullopt, *rows, 0}
-          .dropLast();
-  StreamedContraction found = pair;
+  StreamedContraction found{*producer, *consumer, std::nullopt, *rows};
+  StreamedContraction pair = found;
   found.last = matchLast(consumer->getResult());
-  found.channels =
-      llvm::alignTo(found.getImageType().getShape().back(), found.channels);
-  if (found.last && found.fitsStack())
+  if (found.last && shareBlock(*found.last, *consumer) && found.fitsStack())
     return found;
   if (pair.fitsStack())
     return pair;
@@ -117,9 +127,13 @@ StreamedContraction::match(linalg::UnPackOp unpack) {
 StreamedContraction StreamedContraction::dropLast() const {
   StreamedContraction pair = *this;
   pair.last = std::nullopt;
-  pair.channels =
-      std::lcm(producer.getPanelChannels(), consumer.getPanelChannels());
   return pair;
+}
+
+int64_t StreamedContraction::getChannels() const {
+  int64_t some =
+      std::lcm(producer.getPanelChannels(), consumer.getPanelChannels());
+  return last ? llvm::alignTo(getImageType().getShape().back(), some) : some;
 }
 
 SmallVector<PackedContraction> StreamedContraction::getParts() const {
@@ -158,9 +172,9 @@ bool StreamedContraction::paysByRows(unsigned threads) const {
 }
 
 SmallVector<int64_t> StreamedContraction::getRingShape() const {
-  return {rows.getSpan(), getImageType().getDimSize(2), channels};
+  return {rows.getSpan(), getImageType().getDimSize(2), getChannels()};
 }
 
 SmallVector<int64_t> StreamedContraction::getRowShape() const {
-  return {1, consumer.getResultType().getDimSize(2), channels};
+  return {1, consumer.getResultType().getDimSize(2), getChannels()};
 }

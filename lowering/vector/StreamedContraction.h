@@ -1,4 +1,4 @@
-//===- StreamedContraction.h - Two products, row by row ---------*- C++ -*-===//
+//===- StreamedContraction.h - Products made row by row ---------*- C++ -*-===//
 
 #ifndef OMB_LOWERING_VECTOR_STREAMEDCONTRACTION_H
 #define OMB_LOWERING_VECTOR_STREAMEDCONTRACTION_H
@@ -27,8 +27,6 @@ struct StreamedContraction {
   std::optional<PackedContraction> last;
   /// Of the consumer.
   SlidingWindow rows;
-  /// The channels of a workgroup: some panels of either.
-  int64_t channels;
 
   /// `unpack` is the consumer's.
   static mlir::FailureOr<StreamedContraction>
@@ -43,6 +41,8 @@ struct StreamedContraction {
   /// knows) than channels, which `last` must have all of.
   bool paysByRows(unsigned threads) const;
 
+  /// The channels of a workgroup: some panels of either, or all.
+  int64_t getChannels() const;
   /// What the consumer reads.
   mlir::RankedTensorType getImageType() const {
     return producer.getResultType();

@@ -47,7 +47,7 @@ FailureOr<Executable> vectorize(OpBuilder &builder, func::FuncOp kernel,
     }
     FailureOr<PackedContraction> contraction =
         PackedContraction::match(*unpacks.begin());
-    if (failed(contraction))
+    if (failed(contraction) || !llvm::hasSingleElement(unpacks))
       return failure();
     return vectorizeProduct(builder, kernel, *contraction, unit);
   }

@@ -1,4 +1,4 @@
-//===- VectorizeStreamed.cpp - Executables of two products ----------------===//
+//===- VectorizeStreamed.cpp - Executables of several products ------------===//
 
 #include "lowering/vector/VectorizeStreamed.h"
 
@@ -21,7 +21,7 @@ public:
   StreamedWriter(OpBuilder &builder, func::FuncOp kernel,
                  const StreamedContraction &contraction, const VectorUnit &unit)
       : ExecutableWriter(builder, kernel), contraction(contraction),
-        parts(contraction.getParts()) {
+        parts(contraction.getParts()), channels(contraction.getChannels()) {
     for (const PackedContraction &part : parts)
       spaces.push_back(KernelSpace::getTiles(part, unit, {}));
     block = selectRows(unit);
@@ -34,15 +34,14 @@ private:
 
   int64_t getGroupCount() const {
     return llvm::divideCeil(contraction.getImageType().getShape().back(),
-                            contraction.channels);
+                            channels);
   }
 
   /// How many panels of a part a workgroup has.
   int64_t getPanels(const PackedContraction &part) const {
     int64_t all = part.getPanelCount();
-    return contraction.last
-               ? all
-               : std::min(all, contraction.channels / part.getPanelChannels());
+    return contraction.last ? all
+                            : std::min(all, channels / part.getPanelChannels());
   }
 
   /// The rows of a workgroup. It makes those of the image that its first window
@@ -105,8 +104,8 @@ private:
     auto place = affine::AffineDelinearizeIndexOp::create(
         builder, loc, Executable::createWorkgroupId(builder, loc, 1),
         ArrayRef<int64_t>{getBlockCount()}, /*hasOuterBound=*/false);
-    Value channel = arith::MulIOp::create(builder, loc, group,
-                                          constant(contraction.channels));
+    Value channel =
+        arith::MulIOp::create(builder, loc, group, constant(channels));
     SmallVector<KernelMemory> memories = getMemories(entry);
     RowRing ring =
         RowRing::create(builder, loc, contraction.getRingShape(),
@@ -183,7 +182,7 @@ private:
   StreamedContraction contraction;
   SmallVector<PackedContraction> parts;
   SmallVector<KernelSpace> spaces;
-  int64_t block;
+  int64_t channels, block;
 };
 
 } // namespace

@@ -1,4 +1,4 @@
-//===- VectorizeStreamed.h - Executables of two products --------*- C++ -*-===//
+//===- VectorizeStreamed.h - Executables of several products ----*- C++ -*-===//
 
 #ifndef OMB_LOWERING_VECTOR_VECTORIZESTREAMED_H
 #define OMB_LOWERING_VECTOR_VECTORIZESTREAMED_H

@@ -75,7 +75,7 @@ def compilation_key(model: LoadedModel, provider: str, options: CompileOptions) 
             for field in fields(options)
             if field.name not in _OTHER_OPTIONS
         },
-        "threads": options.kernel_threads,
+        "threads": options.kernel_threads if provider == "cpu" else 0,
         "cpu": cpu_features.host_identity() if options.cpu == "host" else "",
         "package": _package_files(),
         "versions": versions.installed("iree-base-compiler", "onnx", "numpy"),
