@@ -129,6 +129,28 @@ static bool isExpandedKernel(OpOperand *operand) {
          (isProduct(reshape) || isKernel(reshape.getSrc()));
 }
 
+/// Whether `op` reads `value`, perhaps through elementwise ops that nothing
+/// else reads.
+static bool readsThrough(linalg::GenericOp op, Value value) {
+  return llvm::any_of(op.getDpsInputs(), [&](Value input) {
+    auto producer = input.getDefiningOp<linalg::GenericOp>();
+    return input == value ||
+           (producer && producer->hasOneUse() &&
+            linalg::isElementwise(producer) && readsThrough(producer, value));
+  });
+}
+
+/// Whether `producer` and `consumer` read the same of a product, as those of x
+/// and erf(x) do: once they are one op, what they read has one reader.
+static bool shareOfProduct(linalg::GenericOp producer,
+                           linalg::GenericOp consumer) {
+  return linalg::isElementwise(producer) &&
+         llvm::any_of(consumer.getDpsInputs(), [&](Value shared) {
+           return !shared.hasOneUse() && isOfProduct(shared) &&
+                  readsThrough(producer, shared);
+         });
+}
+
 namespace {
 
 /// A named operation on each element becomes a generic one, which can be fused.
@@ -203,7 +225,8 @@ private:
   }
 };
 
-/// One op of two, of which one reads a product. (Upstream's patterns for this
+/// One op of two, of which one reads a product, or both read what has become of
+/// one. (Upstream's patterns for this
 /// also take constants into all ops; of an op without inputs that two sums
 /// read, IREE 3.13 then makes wrong numbers.)
 struct FuseAroundProduct : OpRewritePattern<linalg::GenericOp> {
@@ -216,7 +239,8 @@ struct FuseAroundProduct : OpRewritePattern<linalg::GenericOp> {
     for (OpOperand *operand : consumer.getDpsInputOperands()) {
       auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
       if (!producer || !producer->hasOneUse() ||
-          !(readsProduct(consumer) || readsProduct(producer)) ||
+          !(readsProduct(consumer) || readsProduct(producer) ||
+            shareOfProduct(producer, consumer)) ||
           !linalg::areElementwiseOpsFusable(operand) ||
           isWidenedLater(consumer) ||
           (isOfEarlierProduct(producer, consumer) && !widens(producer)))

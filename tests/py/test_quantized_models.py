@@ -17,6 +17,7 @@ import pytest
 from models import quantized
 from models.joined import Together
 from models.reference import relative_error
+from models.targets import needs_kernels
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx_mlir_bridge.compiler import emit
@@ -209,6 +210,50 @@ def test_integers_with_constant_zero_points(columns: bool, signed: bool) -> None
     windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))[:, :, ::2]
     expected = np.einsum("nchwij,ocij->nohw", windows, w)
     np.testing.assert_array_equal(results[1][0], expected.astype(np.int32))
+
+
+@needs_kernels
+def test_an_activation_of_several_operators() -> None:
+    """A GELU as exporters write it: the layer's result is read twice, and all is one kernel."""
+    random = np.random.default_rng(9)
+    constants = {
+        "xs": np.float32(0.05),
+        "z": np.uint8(120),
+        "w": random.integers(-127, 128, (64, 96)).astype(np.int8),
+        "ws": np.float32(0.01),
+        "wz": np.int8(0),
+        "s": np.float32(0.03),
+        "root": np.float32(2**0.5),
+        "one": np.float32(1),
+        "half": np.float32(0.5),
+    }
+    steps = [
+        ("DequantizeLinear", ["x", "xs", "z"], "xd"),
+        ("DequantizeLinear", ["w", "ws", "wz"], "wd"),
+        ("MatMul", ["xd", "wd"], "p"),
+        ("QuantizeLinear", ["p", "s", "z"], "pq"),
+        ("DequantizeLinear", ["pq", "s", "z"], "pd"),
+        ("Div", ["pd", "root"], "inner"),
+        ("Erf", ["inner"], "erf"),
+        ("Add", ["erf", "one"], "shifted"),
+        ("Mul", ["pd", "shifted"], "product"),
+        ("Mul", ["product", "half"], "gelu"),
+        ("QuantizeLinear", ["gelu", "s", "z"], "y"),
+    ]
+    graph = helper.make_graph(
+        [helper.make_node(op, inputs, [output], output) for op, inputs, output in steps],
+        "gelu",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [40, 64])],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, [40, 96])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    compiled = omb.compile(model, fallback="error")
+    feeds = {"x": random.integers(0, 256, (40, 64)).astype(np.uint8)}
+    (actual,) = omb.InferenceSession(compiled).run(None, feeds)
+    (expected,) = _reference(model, feeds)
+    assert np.abs(actual.astype(int) - expected.astype(int)).max() <= 1
+    assert "math.erf" not in compiled.emit("vector")  # as it is in what IREE gets to do
 
 
 def test_groups_of_unknown_sizes() -> None:

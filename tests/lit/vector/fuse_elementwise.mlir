@@ -243,3 +243,53 @@ func.func @first(%s: tensor<2x8xf32>, %x: tensor<3x8xf32>) -> tensor<3x8xf32> {
   } -> tensor<3x8xf32>
   return %r : tensor<3x8xf32>
 }
+
+// -----
+
+// What is made of a product is read twice, as the x of x * erf(x) is: one op with both readers.
+// CHECK-LABEL: func.func @twice
+// CHECK:         %[[U:.*]] = linalg.unpack
+// CHECK:         %[[E:.*]] = linalg.generic {{.*}} ins(%[[U]] : tensor<3x8xf32>)
+// CHECK-NEXT:    ^bb0
+// CHECK-NEXT:      math.roundeven
+// CHECK-NEXT:      math.erf
+// CHECK-NEXT:      arith.mulf
+// CHECK-NOT:     linalg.generic
+// CHECK:         return %[[E]]
+func.func @twice(%p: tensor<3x2x4xf32>) -> tensor<3x8xf32> {
+  %e = tensor.empty() : tensor<3x8xf32>
+  %u = linalg.unpack %p inner_dims_pos = [1] inner_tiles = [4] into %e : tensor<3x2x4xf32> -> tensor<3x8xf32>
+  %x = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a, b)>], iterator_types = ["parallel", "parallel"]} ins(%u : tensor<3x8xf32>) outs(%e : tensor<3x8xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %v = math.roundeven %in : f32
+    linalg.yield %v : f32
+  } -> tensor<3x8xf32>
+  %t = linalg.erf ins(%x : tensor<3x8xf32>) outs(%e : tensor<3x8xf32>) -> tensor<3x8xf32>
+  %r = linalg.mul ins(%x, %t : tensor<3x8xf32>, tensor<3x8xf32>) outs(%e : tensor<3x8xf32>) -> tensor<3x8xf32>
+  return %r : tensor<3x8xf32>
+}
+
+// -----
+
+// What is returned, too, is computed once: the others stay apart from it, and are one op.
+// CHECK-LABEL: func.func @returned
+// CHECK:         %[[X:.*]] = linalg.generic
+// CHECK-NEXT:    ^bb0
+// CHECK-NEXT:      math.roundeven
+// CHECK:         %[[R:.*]] = linalg.generic {{.*}} ins(%[[X]] : tensor<3x8xf32>)
+// CHECK-NEXT:    ^bb0
+// CHECK-NEXT:      math.erf
+// CHECK-NEXT:      arith.mulf
+// CHECK:         return %[[X]], %[[R]]
+func.func @returned(%p: tensor<3x2x4xf32>) -> (tensor<3x8xf32>, tensor<3x8xf32>) {
+  %e = tensor.empty() : tensor<3x8xf32>
+  %u = linalg.unpack %p inner_dims_pos = [1] inner_tiles = [4] into %e : tensor<3x2x4xf32> -> tensor<3x8xf32>
+  %x = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a, b)>], iterator_types = ["parallel", "parallel"]} ins(%u : tensor<3x8xf32>) outs(%e : tensor<3x8xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %v = math.roundeven %in : f32
+    linalg.yield %v : f32
+  } -> tensor<3x8xf32>
+  %t = linalg.erf ins(%x : tensor<3x8xf32>) outs(%e : tensor<3x8xf32>) -> tensor<3x8xf32>
+  %r = linalg.mul ins(%x, %t : tensor<3x8xf32>, tensor<3x8xf32>) outs(%e : tensor<3x8xf32>) -> tensor<3x8xf32>
+  return %x, %r : tensor<3x8xf32>, tensor<3x8xf32>
+}
