@@ -24,7 +24,7 @@ struct ToLinalgOptions : mlir::PassPipelineOptions<ToLinalgOptions> {
                        llvm::cl::init(0.5)};
   Option<std::string> sparseCosts{
       *this, "sparse-costs",
-      llvm::cl::desc("What computes them: kernels, loops or threads"),
+      llvm::cl::desc("What computes them: kernels, matrix, loops or threads"),
       llvm::cl::init("kernels")};
 };
 

@@ -82,6 +82,9 @@ def QdqToQuant : Pass<"onnx-qdq-to-quant", "::mlir::ModuleOp"> {
     after they are quantized.
 
     Parameters that are computed, as by `DynamicQuantizeLinear`, stay operands.
+
+    A sparse constant of integers becomes one of a sparse quantized type where
+    what it doesn't store, 0, is the zero point, and a dense one elsewhere.
   }];
   let dependentDialects = ["::mlir::quant::QuantDialect"];
 }
@@ -97,7 +100,9 @@ def QuantToQdq : Pass<"onnx-quant-to-qdq", "::mlir::ModuleOp"> {
     With `keep-contractions`, what can be summed up in integers of 32 bits stays
     quantized: `Conv`, `MatMul` and `Gemm` of bytes, with one scale for the
     first operand and one for all or for each channel of the result for the
-    second.
+    second; so do products with bytes of a sparse type, also of f32, but for
+    their results. What else reads sparse constants of a quantized type gets
+    dense ones.
   }];
   let options = [
     Option<"keepContractions", "keep-contractions", "bool", /*default=*/"false",
@@ -145,8 +150,13 @@ def SparsifyConstants : Pass<"onnx-sparsify-constants", "::mlir::ModuleOp"> {
         (f, c, y, x) -> (f floordiv 16 : dense, c : compressed,
                          y : dense, x : dense, f mod 16 : dense)
 
-    The mode "auto" does that where an estimate, of measured times, says that
-    the product or convolution becomes faster; "on" does it to all that is
+    With the mode "on", a table of f32 of which `Gather` takes rows becomes one
+    whose rows are stored each for itself,
+
+        (rows, columns) -> (rows : dense, columns : compressed)
+
+    The mode "auto" does the others where an estimate, of measured times, says
+    that the product or convolution becomes faster; "on" does it to all that is
     sparse already or has at least `threshold` zeros; "off" to nothing. Above a
     half, the threshold also says how much faster convolutions must become. The
     estimate is for the kernels of CPUs, without ("kernels") or with ("matrix") a
@@ -206,8 +216,8 @@ def DensifyConstants : Pass<"onnx-densify-constants", "::mlir::ModuleOp"> {
   let description = [{
     Gives every op that has no sparse lowering the ordinary tensor in place of a
     constant of a type with a `#sparse_tensor.encoding`. What is left sparse are
-    the second operands of `MatMul`, `Gemm` and `Conv`, in the forms that
-    `onnx-sparsify-constants` chooses. One constant becomes one dense one,
+    the second operands of `MatMul`, `Gemm` and `Conv`, and the tables of
+    `Gather`, in the forms that `onnx-sparsify-constants` chooses. One constant becomes one dense one,
     however many ops read it.
 
     With `keep-factors`, matrices and filters that may be given such a form stay as they

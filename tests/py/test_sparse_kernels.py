@@ -202,6 +202,19 @@ def test_avx2(block: int):
     check_all([((rows,), w, ("Bias", "Gelu")) for rows in (2, 24, "m")], sizes, cpu="x86-64-v3")
 
 
+@pytest.mark.parametrize("cpu", ["host", "x86-64-v3"])
+def test_chunks(cpu: str):
+    """More k than a chunk has, the last one shorter; more channels than use one at a time."""
+    w = weights(601, 77, 0.8)
+    w[:, 3] = 0
+    w[201:402, 20] = 0
+    cases = [((rows,), w, ("Bias", "Relu")) for rows in (5, 16, 40, 70)]
+    # Where each channel starts in each of three chunks.
+    assert f"tensor<{3 * 77 + 1}xi32>" in emit(product(*cases[1]), "vector", sparse="on", cpu=cpu)
+    check_all(cases, cpu=cpu)
+    check(("m",), w, (), ({"m": 1}, {"m": 33}, {"m": 130}), cpu=cpu)
+
+
 def test_one_thread_and_level_0():
     w = weights(40, 48, 0.9)
     check((20,), w, threads=1)
