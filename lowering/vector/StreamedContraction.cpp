@@ -2,6 +2,8 @@
 
 #include "lowering/vector/StreamedContraction.h"
 
+#include "lowering/vector/Outliner.h"
+
 #include "mlir/Analysis/FlatLinearValueConstraints.h"
 #include "llvm/Support/MathExtras.h"
 #include <numeric>
@@ -86,6 +88,9 @@ static std::optional<PackedContraction> matchLast(Value image) {
 static bool readsAlone(const PackedContraction &consumer, Value image) {
   auto pad = consumer.pad;
   auto pack = consumer.pack;
+  // Kernels have nothing else, but ask for sizes.
+  if (isInKernel(pack))
+    return true;
   return image.hasOneUse() && (!pad || pad->hasOneUse()) && pack->hasOneUse();
 }
 
