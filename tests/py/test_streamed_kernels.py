@@ -183,6 +183,59 @@ def test_result_that_others_read() -> None:
     reference.assert_agree(["y", "a0"], actual, expected, 1e-5)
 
 
+def _branches(kind: str) -> onnx.ModelProto:
+    """Two depthwise convolutions, or pools, of one image or of two; and a shortcut."""
+    random = np.random.default_rng(3)
+    weights = {
+        name: random.standard_normal(shape).astype(np.float32)
+        for name, shape in (
+            ("a", (32, 16, 1, 1)),
+            ("b", (32, 16, 1, 1)),
+            ("c", (32, 1, 3, 3)),
+            ("d", (32, 1, 3, 3)),
+            ("e", (32, 32, 1, 1)),
+        )
+    }
+
+    def depthwise(image: str, weight: str, result: str) -> onnx.NodeProto:
+        return helper.make_node("Conv", [image, weight], [result], pads=[1] * 4, group=32)
+
+    def pooled(image: str, result: str, operator: str) -> onnx.NodeProto:
+        return helper.make_node(operator, [image], [result], kernel_shape=[3, 3], pads=[1] * 4)
+
+    first = helper.make_node("Conv", ["x", "a"], ["p"])
+    second = helper.make_node("Conv", ["x", "b"], ["q"])
+    add = helper.make_node("Add", ["r", "s"], ["y" if kind != "shortcut" else "t"])
+    nodes = {
+        "image": [first, depthwise("p", "c", "r"), depthwise("p", "d", "s"), add],
+        "pools": [first, pooled("p", "r", "MaxPool"), pooled("p", "s", "AveragePool"), add],
+        "sum": [first, second, depthwise("p", "c", "r"), depthwise("q", "d", "s"), add],
+        "shortcut": [
+            first,
+            depthwise("p", "c", "u"),
+            helper.make_node("Conv", ["u", "e"], ["r"]),
+            helper.make_node("Conv", ["x", "b"], ["s"]),
+            add,
+            depthwise("t", "d", "y"),
+        ],
+    }[kind]
+    graph = helper.make_graph(
+        nodes,
+        "branches",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 16, 10, 9])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4)],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_branches(threads: int) -> None:
+    models = [_branches(kind) for kind in ("image", "pools", "sum", "shortcut")]
+    x = np.random.default_rng(4).standard_normal((1, 16, 10, 9)).astype(np.float32)
+    _check(models, [{"x": x}] * len(models), threads=threads, fallback="error")
+
+
 def _quantized(case: str, tmp_path: Any) -> onnx.ModelProto:
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 

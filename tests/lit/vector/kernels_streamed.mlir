@@ -185,6 +185,7 @@ func.func @read_twice(%x: tensor<1x8x6x8xf32>) -> (tensor<1x8x6x8xf32>, tensor<1
 // -----
 
 // Rows that the stack has no place for.
+// TWO-LABEL:   func.func @wide
 // CHECK-LABEL: func.func @wide
 // CHECK-COUNT-3: "flow.dispatch"
 // CHECK-NOT:     memref.alloca
@@ -228,4 +229,158 @@ func.func @wide(%x: tensor<1x8x2400x8xf32>) -> tensor<1x8x2400x8xf32> {
     linalg.yield %a : f32
   } -> tensor<1x8x2400x8xf32>
   return %r2 : tensor<1x8x2400x8xf32>
+}
+
+// -----
+
+// Two depthwise convolutions read the same image, padded once: each is a kernel, and so is what makes it.
+// CHECK-LABEL: func.func @two_readers
+// CHECK-COUNT-3: "flow.dispatch"
+// CHECK-NOT:     "flow.dispatch"
+func.func @two_readers(%x: tensor<1x8x6x8xf32>) -> (tensor<1x8x6x16xf32>, tensor<1x8x6x16xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %w0 = arith.constant dense<1.0> : tensor<16x8xf32>
+  %w1 = arith.constant dense<2.0> : tensor<16x3x3xf32>
+  %w2 = arith.constant dense<3.0> : tensor<16x3x3xf32>
+  %e = tensor.empty() : tensor<1x8x6x16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x8x6x16xf32>) -> tensor<1x8x6x16xf32>
+  %c = linalg.generic {indexing_maps = [affine_map<(n, h, w, f, c) -> (n, h, w, c)>, affine_map<(n, h, w, f, c) -> (f, c)>, affine_map<(n, h, w, f, c) -> (n, h, w, f)>],
+    iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction"]}
+    ins(%x, %w0 : tensor<1x8x6x8xf32>, tensor<16x8xf32>) outs(%f : tensor<1x8x6x16xf32>) {
+  ^bb0(%in: f32, %k: f32, %o: f32):
+    %m = arith.mulf %in, %k : f32
+    %a = arith.addf %o, %m : f32
+    linalg.yield %a : f32
+  } -> tensor<1x8x6x16xf32>
+  %p = tensor.pad %c low[0, 1, 1, 0] high[0, 1, 1, 0] {
+  ^bb0(%i0: index, %i1: index, %i2: index, %i3: index):
+    tensor.yield %zero : f32
+  } : tensor<1x8x6x16xf32> to tensor<1x10x8x16xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(n, h, w, c, i, j) -> (n, h + i, w + j, c)>, affine_map<(n, h, w, c, i, j) -> (c, i, j)>, affine_map<(n, h, w, c, i, j) -> (n, h, w, c)>],
+    iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]}
+    ins(%p, %w1 : tensor<1x10x8x16xf32>, tensor<16x3x3xf32>) outs(%f : tensor<1x8x6x16xf32>) {
+  ^bb0(%in: f32, %k: f32, %o: f32):
+    %m = arith.mulf %in, %k : f32
+    %a = arith.addf %o, %m : f32
+    linalg.yield %a : f32
+  } -> tensor<1x8x6x16xf32>
+  %z = linalg.generic {indexing_maps = [affine_map<(n, h, w, c, i, j) -> (n, h + i, w + j, c)>, affine_map<(n, h, w, c, i, j) -> (c, i, j)>, affine_map<(n, h, w, c, i, j) -> (n, h, w, c)>],
+    iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]}
+    ins(%p, %w2 : tensor<1x10x8x16xf32>, tensor<16x3x3xf32>) outs(%f : tensor<1x8x6x16xf32>) {
+  ^bb0(%in: f32, %k: f32, %o: f32):
+    %m = arith.mulf %in, %k : f32
+    %a = arith.addf %o, %m : f32
+    linalg.yield %a : f32
+  } -> tensor<1x8x6x16xf32>
+  return %y, %z : tensor<1x8x6x16xf32>, tensor<1x8x6x16xf32>
+}
+
+// -----
+
+// The sum of two depthwise convolutions is of one of the kernels only.
+// CHECK-LABEL: func.func @shared_epilogue
+// CHECK-COUNT-2: "flow.dispatch"
+// CHECK-NOT:     "flow.dispatch"
+func.func @shared_epilogue(%x: tensor<1x8x6x8xf32>, %x2: tensor<1x8x6x8xf32>) -> tensor<1x8x6x16xf32> {
+  %zero = arith.constant 0.0 : f32
+  %w0 = arith.constant dense<1.0> : tensor<16x8xf32>
+  %w1 = arith.constant dense<2.0> : tensor<16x3x3xf32>
+  %w2 = arith.constant dense<3.0> : tensor<16x3x3xf32>
+  %e = tensor.empty() : tensor<1x8x6x16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x8x6x16xf32>) -> tensor<1x8x6x16xf32>
+  %c = linalg.generic {indexing_maps = [affine_map<(n, h, w, f, c) -> (n, h, w, c)>, affine_map<(n, h, w, f, c) -> (f, c)>, affine_map<(n, h, w, f, c) -> (n, h, w, f)>],
+    iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction"]}
+    ins(%x, %w0 : tensor<1x8x6x8xf32>, tensor<16x8xf32>) outs(%f : tensor<1x8x6x16xf32>) {
+  ^bb0(%in: f32, %k: f32, %o: f32):
+    %m = arith.mulf %in, %k : f32
+    %a = arith.addf %o, %m : f32
+    linalg.yield %a : f32
+  } -> tensor<1x8x6x16xf32>
+  %p = tensor.pad %c low[0, 1, 1, 0] high[0, 1, 1, 0] {
+  ^bb0(%i0: index, %i1: index, %i2: index, %i3: index):
+    tensor.yield %zero : f32
+  } : tensor<1x8x6x16xf32> to tensor<1x10x8x16xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(n, h, w, c, i, j) -> (n, h + i, w + j, c)>, affine_map<(n, h, w, c, i, j) -> (c, i, j)>, affine_map<(n, h, w, c, i, j) -> (n, h, w, c)>],
+    iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]}
+    ins(%p, %w1 : tensor<1x10x8x16xf32>, tensor<16x3x3xf32>) outs(%f : tensor<1x8x6x16xf32>) {
+  ^bb0(%in: f32, %k: f32, %o: f32):
+    %m = arith.mulf %in, %k : f32
+    %a = arith.addf %o, %m : f32
+    linalg.yield %a : f32
+  } -> tensor<1x8x6x16xf32>
+  %c2 = linalg.generic {indexing_maps = [affine_map<(n, h, w, f, c) -> (n, h, w, c)>, affine_map<(n, h, w, f, c) -> (f, c)>, affine_map<(n, h, w, f, c) -> (n, h, w, f)>],
+    iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction"]}
+    ins(%x2, %w0 : tensor<1x8x6x8xf32>, tensor<16x8xf32>) outs(%f : tensor<1x8x6x16xf32>) {
+  ^bb0(%in: f32, %k: f32, %o: f32):
+    %m = arith.mulf %in, %k : f32
+    %a = arith.addf %o, %m : f32
+    linalg.yield %a : f32
+  } -> tensor<1x8x6x16xf32>
+  %p2 = tensor.pad %c2 low[0, 1, 1, 0] high[0, 1, 1, 0] {
+  ^bb0(%i0: index, %i1: index, %i2: index, %i3: index):
+    tensor.yield %zero : f32
+  } : tensor<1x8x6x16xf32> to tensor<1x10x8x16xf32>
+  %z = linalg.generic {indexing_maps = [affine_map<(n, h, w, c, i, j) -> (n, h + i, w + j, c)>, affine_map<(n, h, w, c, i, j) -> (c, i, j)>, affine_map<(n, h, w, c, i, j) -> (n, h, w, c)>],
+    iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]}
+    ins(%p2, %w2 : tensor<1x10x8x16xf32>, tensor<16x3x3xf32>) outs(%f : tensor<1x8x6x16xf32>) {
+  ^bb0(%in: f32, %k: f32, %o: f32):
+    %m = arith.mulf %in, %k : f32
+    %a = arith.addf %o, %m : f32
+    linalg.yield %a : f32
+  } -> tensor<1x8x6x16xf32>
+  %s = linalg.generic {indexing_maps = [affine_map<(n, h, w, c) -> (n, h, w, c)>, affine_map<(n, h, w, c) -> (n, h, w, c)>, affine_map<(n, h, w, c) -> (n, h, w, c)>], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+    ins(%y, %z : tensor<1x8x6x16xf32>, tensor<1x8x6x16xf32>) outs(%e : tensor<1x8x6x16xf32>) {
+  ^bb0(%in: f32, %k: f32, %o: f32):
+    %s = arith.addf %in, %k : f32
+    linalg.yield %s : f32
+  } -> tensor<1x8x6x16xf32>
+  return %s : tensor<1x8x6x16xf32>
+}
+
+// -----
+
+// What is computed once stays outside of the loop.
+// CHECK-LABEL: func.func @loop
+// CHECK:         "flow.dispatch"
+// CHECK:         scf.for
+// CHECK:           "flow.dispatch"
+func.func @loop(%x: tensor<1x8x6x8xf32>, %n: index) -> tensor<1x8x6x16xf32> {
+  %lo = arith.constant 0 : index
+  %st = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f32
+  %w0 = arith.constant dense<1.0> : tensor<16x8xf32>
+  %w1 = arith.constant dense<2.0> : tensor<16x3x3xf32>
+  %w2 = arith.constant dense<3.0> : tensor<16x3x3xf32>
+  %e = tensor.empty() : tensor<1x8x6x16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x8x6x16xf32>) -> tensor<1x8x6x16xf32>
+  %c = linalg.generic {indexing_maps = [affine_map<(n, h, w, f, c) -> (n, h, w, c)>, affine_map<(n, h, w, f, c) -> (f, c)>, affine_map<(n, h, w, f, c) -> (n, h, w, f)>],
+    iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction"]}
+    ins(%x, %w0 : tensor<1x8x6x8xf32>, tensor<16x8xf32>) outs(%f : tensor<1x8x6x16xf32>) {
+  ^bb0(%in: f32, %k: f32, %o: f32):
+    %m = arith.mulf %in, %k : f32
+    %a = arith.addf %o, %m : f32
+    linalg.yield %a : f32
+  } -> tensor<1x8x6x16xf32>
+  %res = scf.for %it = %lo to %n step %st iter_args(%acc = %f) -> (tensor<1x8x6x16xf32>) {
+  %p = tensor.pad %c low[0, 1, 1, 0] high[0, 1, 1, 0] {
+  ^bb0(%i0: index, %i1: index, %i2: index, %i3: index):
+    tensor.yield %zero : f32
+  } : tensor<1x8x6x16xf32> to tensor<1x10x8x16xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(n, h, w, c, i, j) -> (n, h + i, w + j, c)>, affine_map<(n, h, w, c, i, j) -> (c, i, j)>, affine_map<(n, h, w, c, i, j) -> (n, h, w, c)>],
+    iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]}
+    ins(%p, %w1 : tensor<1x10x8x16xf32>, tensor<16x3x3xf32>) outs(%f : tensor<1x8x6x16xf32>) {
+  ^bb0(%in: f32, %k: f32, %o: f32):
+    %m = arith.mulf %in, %k : f32
+    %a = arith.addf %o, %m : f32
+    linalg.yield %a : f32
+  } -> tensor<1x8x6x16xf32>
+  %s = linalg.generic {indexing_maps = [affine_map<(n, h, w, c) -> (n, h, w, c)>, affine_map<(n, h, w, c) -> (n, h, w, c)>, affine_map<(n, h, w, c) -> (n, h, w, c)>], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+    ins(%y, %acc : tensor<1x8x6x16xf32>, tensor<1x8x6x16xf32>) outs(%e : tensor<1x8x6x16xf32>) {
+  ^bb0(%in: f32, %k: f32, %o: f32):
+    %s = arith.addf %in, %k : f32
+    linalg.yield %s : f32
+  } -> tensor<1x8x6x16xf32>
+  scf.yield %s : tensor<1x8x6x16xf32>
+  }
+  return %res : tensor<1x8x6x16xf32>
 }
