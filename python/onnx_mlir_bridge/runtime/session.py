@@ -136,7 +136,8 @@ class InferenceSession:
         self._compiled = compiled  # owns the memory of the weights
         if isinstance(compiled, SpecializedModel):
             threads = self._describe(compiled.description, device, threads)
-            self._variants = _variants(compiled, device, threads)
+            signature = compiled.description.signature
+            self._variants = _variants(compiled, signature, device, threads)
         else:
             self._open(compiled.description, compiled.parts(), device, threads)
 
@@ -313,16 +314,15 @@ def load(
 
 
 def _variants(
-    model: SpecializedModel, device: devices.Device, threads: int
+    model: SpecializedModel, signature: Signature, device: devices.Device, threads: int
 ) -> Variants[_Variant | Variants]:
-    """What runs for each value of a specialized model's inputs."""
+    """What runs for each value of a specialized model's inputs; `signature`: the session's."""
     from onnx_mlir_bridge.compiler.specialized_model import SpecializedModel
 
     def make(values: Mapping[str, np.ndarray]) -> _Variant | Variants:
         compiled = model.compile(values)
         if isinstance(compiled, SpecializedModel):
-            return _variants(compiled, device, threads)
-        signature = compiled.description.signature
+            return _variants(compiled, signature, device, threads)
         return _Variant(_Plan.of(compiled.parts(), signature, device, threads), compiled)
 
     return Variants(model.inputs, make)
