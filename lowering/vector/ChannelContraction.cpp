@@ -2,9 +2,9 @@
 
 #include "lowering/vector/ChannelContraction.h"
 
+#include "lowering/vector/LoopFactors.h"
 #include "lowering/vector/RowStride.h"
 
-#include "mlir/Analysis/FlatLinearValueConstraints.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 
@@ -212,15 +212,14 @@ LogicalResult ChannelContraction::sumLastDimension() {
   auto linalgOp = op;
   AffineMap map = linalgOp.getMatchingIndexingMap(input);
   AffineExpr last = map.getResults().back();
-  SmallVector<int64_t> factors;
-  if (failed(getFlattenedAffineExpr(last, map.getNumDims(), 0, &factors)) ||
-      factors.size() != map.getNumDims() + 1)
+  auto factors = getLoopFactors(last, map.getNumDims());
+  if (!factors)
     return failure();
   unsigned *loop = nullptr;
   for (unsigned &each : reductions) {
-    if (factors[each] == 0)
+    if ((*factors)[each] == 0)
       continue;
-    if (loop || factors[each] != 1)
+    if (loop || (*factors)[each] != 1)
       return failure();
     loop = &each;
   }

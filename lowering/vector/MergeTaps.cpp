@@ -4,8 +4,8 @@
 
 #include "lowering/ConstantBytes.h"
 #include "lowering/vector/ChannelContraction.h"
+#include "lowering/vector/LoopFactors.h"
 
-#include "mlir/Analysis/FlatLinearValueConstraints.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
@@ -58,21 +58,20 @@ static FailureOr<Merged> matchMerged(const ChannelContraction &contraction) {
     }
     if (!expr.isFunctionOfDim(*column))
       continue;
-    SmallVector<int64_t> factors;
-    if (failed(getFlattenedAffineExpr(expr, op.getNumLoops(), 0, &factors)) ||
-        factors.size() != op.getNumLoops() + 1 || factors.back() != 0)
+    auto factors = getLoopFactors(expr, op.getNumLoops());
+    if (!factors || factors->back() != 0)
       return failure();
     for (unsigned other = 0; other < op.getNumLoops(); ++other) {
-      if (other == *column || factors[other] == 0)
+      if (other == *column || (*factors)[other] == 0)
         continue;
-      if (hasTaps || factors[other] != 1 ||
+      if (hasTaps || (*factors)[other] != 1 ||
           !llvm::is_contained(contraction.reductions, other))
         return failure();
       hasTaps = true;
       found.tap = other;
     }
     found.columnDim = dim;
-    found.stride = factors[*column];
+    found.stride = (*factors)[*column];
   }
   if (!hasChannels || !hasTaps || found.stride <= 0)
     return failure();

@@ -6,9 +6,9 @@
 #include "lowering/vector/ChannelPool.h"
 #include "lowering/vector/CodedPanels.h"
 #include "lowering/vector/EpilogueEmitter.h"
+#include "lowering/vector/LoopFactors.h"
 #include "lowering/vector/RowStride.h"
 
-#include "mlir/Analysis/FlatLinearValueConstraints.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/IR/Matchers.h"
@@ -195,12 +195,11 @@ static bool isReadInOrder(RankedTensorType input, ArrayRef<AffineExpr> exprs,
   if (exprs.size() != positions.size() + 1)
     return false;
   for (auto [dim, expr] : llvm::enumerate(exprs)) {
-    SmallVector<int64_t> factors;
-    if (failed(getFlattenedAffineExpr(expr, ranges.size(), 0, &factors)) ||
-        factors.size() != ranges.size() + 1)
+    auto factors = getLoopFactors(expr, ranges.size());
+    if (!factors)
       return false;
     for (auto [place, loop] : llvm::enumerate(positions))
-      if (factors[loop] != (place == dim))
+      if ((*factors)[loop] != (place == dim))
         return false;
     if (dim > 0 && dim < positions.size() &&
         (input.isDynamicDim(dim) ||
@@ -300,10 +299,10 @@ PackedContraction::getWindows(tensor::PadOp padding) const {
     int64_t low = padding.getStaticLow()[dim];
     if (low == 0 && padding.getStaticHigh()[dim] == 0)
       continue;
-    SmallVector<int64_t> factors;
-    if (failed(getFlattenedAffineExpr(expr, loops, 0, &factors)) ||
-        factors.size() != loops + 1 || factors.back() != 0)
+    auto found = getLoopFactors(expr, loops);
+    if (!found || found->back() != 0)
       continue;
+    ArrayRef<int64_t> factors = *found;
     SmallVector<unsigned> positions, taps;
     for (unsigned loop = 0; loop < loops; ++loop)
       if (factors[loop] != 0)

@@ -2,7 +2,7 @@
 
 #include "lowering/vector/RowStride.h"
 
-#include "mlir/Analysis/FlatLinearValueConstraints.h"
+#include "lowering/vector/LoopFactors.h"
 
 using namespace mlir;
 
@@ -12,11 +12,10 @@ bool omb::kernels::sharesCacheSet(RankedTensorType input,
   constexpr int64_t setBytes = 4096;
   int64_t size = input.getElementTypeBitWidth() / 8, stride = 0;
   for (size_t dim = exprs.size(); dim-- > 0;) {
-    SmallVector<int64_t> factors;
-    if (failed(getFlattenedAffineExpr(exprs[dim], loops, 0, &factors)) ||
-        factors.size() != loops + 1)
+    auto factors = getLoopFactors(exprs[dim], loops);
+    if (!factors)
       return false;
-    stride += factors[column] * size;
+    stride += (*factors)[column] * size;
     if (dim == 0 || stride != 0)
       break;
     if (input.isDynamicDim(dim))

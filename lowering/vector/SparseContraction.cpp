@@ -5,8 +5,8 @@
 #include "lowering/sparse/SparseWeights.h"
 #include "lowering/vector/ChannelContraction.h"
 #include "lowering/vector/EpilogueEmitter.h"
+#include "lowering/vector/LoopFactors.h"
 
-#include "mlir/Analysis/FlatLinearValueConstraints.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
@@ -76,12 +76,11 @@ SparseContraction::match(linalg::GenericOp product) {
 
 SmallVector<int64_t> SparseContraction::getSteps() const {
   auto op = product;
-  SmallVector<int64_t> factors;
-  [[maybe_unused]] LogicalResult found = getFlattenedAffineExpr(
-      op.getIndexingMapsArray()[0].getResult(1), op.getNumLoops(), 0, &factors);
-  assert(succeeded(found) && "matched as a sum of loops");
+  auto factors = getLoopFactors(op.getIndexingMapsArray()[0].getResult(1),
+                                op.getNumLoops());
+  assert(factors && "matched as a sum of loops");
   // Loops: batch, positions, channels, the sum's; and a constant.
-  return SmallVector<int64_t>(ArrayRef(factors).drop_front().drop_back(3));
+  return SmallVector<int64_t>(ArrayRef(*factors).drop_front().drop_back(3));
 }
 
 int64_t SparseContraction::getChunk() const {
@@ -174,12 +173,10 @@ int64_t ImagePlanes::getLow(unsigned dim) const {
 
 int64_t ImagePlanes::getStride(unsigned dim) const {
   auto op = copy;
-  SmallVector<int64_t> factors;
-  [[maybe_unused]] LogicalResult found =
-      getFlattenedAffineExpr(op.getIndexingMapsArray()[0].getResult(1 + dim),
-                             op.getNumLoops(), 0, &factors);
-  assert(succeeded(found) && "made as a sum of loops");
-  return factors[2 + getRank() + dim];
+  auto factors = getLoopFactors(op.getIndexingMapsArray()[0].getResult(1 + dim),
+                                op.getNumLoops());
+  assert(factors && "made as a sum of loops");
+  return (*factors)[2 + getRank() + dim];
 }
 
 bool omb::kernels::packsLanes(linalg::PackOp pack) {

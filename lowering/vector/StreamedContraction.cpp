@@ -2,9 +2,9 @@
 
 #include "lowering/vector/StreamedContraction.h"
 
+#include "lowering/vector/LoopFactors.h"
 #include "lowering/vector/Outliner.h"
 
-#include "mlir/Analysis/FlatLinearValueConstraints.h"
 #include "llvm/Support/MathExtras.h"
 #include <numeric>
 
@@ -31,19 +31,18 @@ static FailureOr<PackedContraction> matchProducer(Value image) {
 /// they don't.
 static std::optional<SlidingWindow>
 getWindow(linalg::GenericOp product, AffineExpr expr, unsigned position) {
-  SmallVector<int64_t> factors, ranges = product.getStaticLoopRanges();
-  unsigned loops = product.getNumLoops();
-  if (failed(getFlattenedAffineExpr(expr, loops, 0, &factors)) ||
-      factors.size() != loops + 1 || factors.back() != 0)
+  SmallVector<int64_t> ranges = product.getStaticLoopRanges();
+  auto factors = getLoopFactors(expr, ranges.size());
+  if (!factors || factors->back() != 0)
     return std::nullopt;
-  SlidingWindow window{factors[position], 1, 1, 0};
-  for (unsigned loop = 0; loop < loops; ++loop) {
-    if (loop == position || factors[loop] == 0)
+  SlidingWindow window{(*factors)[position], 1, 1, 0};
+  for (unsigned loop = 0; loop < ranges.size(); ++loop) {
+    if (loop == position || (*factors)[loop] == 0)
       continue;
     if (window.taps != 1 || ShapedType::isDynamic(ranges[loop]))
       return std::nullopt;
     window.taps = ranges[loop];
-    window.dilation = factors[loop];
+    window.dilation = (*factors)[loop];
   }
   bool isForward = window.stride > 0 && window.dilation > 0 && window.taps > 0;
   return isForward ? std::optional(window) : std::nullopt;
