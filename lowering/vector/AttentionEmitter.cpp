@@ -19,7 +19,7 @@ AttentionEmitter::AttentionEmitter(OpBuilder &builder,
                                    const Attention &attention,
                                    const AttentionTile &tile,
                                    const AttentionMemory &memory)
-    : builder(builder), loc(attention.getRoot().getLoc()), attention(attention),
+    : IndexWriter(builder, attention.getRoot().getLoc()), attention(attention),
       tile(tile), memory(memory),
       type(VectorType::get(tile.lanes, attention.getElementType())) {
   OpFoldResult keys = attention.getKeyCount();
@@ -48,10 +48,6 @@ AttentionEmitter::AttentionEmitter(OpBuilder &builder,
 //===----------------------------------------------------------------------===//
 // Operations
 //===----------------------------------------------------------------------===//
-
-Value AttentionEmitter::constant(int64_t value) {
-  return arith::ConstantIndexOp::create(builder, loc, value);
-}
 
 Value AttentionEmitter::add(Value lhs, Value rhs) {
   return builder.createOrFold<arith::AddIOp>(loc, lhs, rhs);

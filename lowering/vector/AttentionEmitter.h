@@ -4,6 +4,7 @@
 #define OMB_LOWERING_VECTOR_ATTENTIONEMITTER_H
 
 #include "lowering/vector/AttentionTile.h"
+#include "lowering/vector/IndexWriter.h"
 
 #include "llvm/ADT/DenseMap.h"
 
@@ -21,7 +22,7 @@ struct AttentionMemory {
 /// Writes the code that computes the result of tiles of queries. The softmax is
 /// computed while going through the keys: where a chunk has a larger score than
 /// those before it, what was summed is scaled to that.
-class AttentionEmitter {
+class AttentionEmitter : IndexWriter {
 public:
   /// To be made outside of loops over tiles: makes memory for one.
   AttentionEmitter(mlir::OpBuilder &builder, const Attention &attention,
@@ -101,14 +102,11 @@ private:
   mlir::Value broadcast(mlir::Value scalar);
   mlir::Value splat(double number);
   mlir::Value getMask(mlir::Value lanes);
-  mlir::Value constant(int64_t value);
   mlir::Value add(mlir::Value lhs, mlir::Value rhs);
   mlir::Value getLane(unsigned vector);
   /// The query at a lane, or the last one where there are no more.
   mlir::Value getQuery(mlir::Value lane);
 
-  mlir::OpBuilder &builder;
-  mlir::Location loc;
   const Attention &attention;
   const AttentionTile &tile;
   const AttentionMemory &memory;

@@ -3,12 +3,13 @@
 #ifndef OMB_LOWERING_VECTOR_EXECUTABLEWRITER_H
 #define OMB_LOWERING_VECTOR_EXECUTABLEWRITER_H
 
+#include "lowering/vector/IndexWriter.h"
 #include "lowering/vector/KernelSignature.h"
 
 namespace omb::kernels {
 
 /// Makes an executable of one kernel; of which kind, the derived class knows.
-class ExecutableWriter {
+class ExecutableWriter : protected IndexWriter {
 public:
   virtual ~ExecutableWriter() = default;
 
@@ -16,7 +17,7 @@ public:
 
 protected:
   ExecutableWriter(mlir::OpBuilder &builder, mlir::func::FuncOp kernel)
-      : builder(builder), loc(kernel.getLoc()), signature(kernel) {}
+      : IndexWriter(builder, kernel.getLoc()), signature(kernel) {}
 
   /// Writes the number of workgroups, or what one of them does, at the end of
   /// the block.
@@ -26,16 +27,7 @@ protected:
   llvm::SmallVector<mlir::OpFoldResult> getResultSizes(mlir::Block *block) {
     return signature.getSizes(builder, block, /*tensor=*/nullptr);
   }
-  /// The `block`-th range of `step` below `size`.
-  std::pair<mlir::Value, mlir::Value>
-  getRange(mlir::Value block, mlir::Value step, mlir::Value size);
-  /// 1 of no sizes.
-  mlir::Value getProduct(llvm::ArrayRef<mlir::OpFoldResult> sizes);
-  mlir::Value asValue(mlir::OpFoldResult size);
-  mlir::Value constant(int64_t value);
 
-  mlir::OpBuilder &builder;
-  mlir::Location loc;
   KernelSignature signature;
 };
 

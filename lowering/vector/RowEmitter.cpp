@@ -14,7 +14,7 @@ namespace vec = mlir::vector;
 
 RowEmitter::RowEmitter(OpBuilder &builder, const RowKernel &kernel,
                        unsigned lanes, const RowMemory &memory)
-    : builder(builder), loc(kernel.getRoot()->getLoc()), kernel(kernel),
+    : IndexWriter(builder, kernel.getRoot()->getLoc()), kernel(kernel),
       sweeps(kernel), lanes(lanes), memory(memory) {
   std::optional<int64_t> length = getConstantIntValue(memory.length);
   if (length && *length % lanes == 0)
@@ -24,10 +24,6 @@ RowEmitter::RowEmitter(OpBuilder &builder, const RowKernel &kernel,
       builder, loc, size % lanes, {memory.length});
   tailMask = vec::CreateMaskOp::create(
       builder, loc, VectorType::get(lanes, builder.getI1Type()), asValue(left));
-}
-
-Value RowEmitter::asValue(OpFoldResult index) {
-  return getValueOrCreateConstantIndexOp(builder, loc, index);
 }
 
 OpFoldResult RowEmitter::getFloor(unsigned step) {
@@ -203,7 +199,7 @@ RowEmitter::Values RowEmitter::combine(Values sums) {
     for (size_t at = 0; at < sums.size(); at += 2 * count)
       for (size_t each = 0; each < count; ++each)
         next.push_back(reductions[each].create(builder, sums[at + each],
-                                                      sums[at + count + each]));
+                                               sums[at + count + each]));
     sums = next;
   }
   return sums;

@@ -4,6 +4,7 @@
 #define OMB_LOWERING_VECTOR_ROWEMITTER_H
 
 #include "lowering/vector/Elementwise.h"
+#include "lowering/vector/IndexWriter.h"
 #include "lowering/vector/RowSweeps.h"
 
 namespace omb::kernels {
@@ -19,7 +20,7 @@ struct RowMemory {
 
 /// Writes the code that computes a row: sweeps through its elements, vector by
 /// vector, of which each computes what the reductions of the next ones need.
-class RowEmitter {
+class RowEmitter : IndexWriter {
 public:
   /// To be made outside of loops over rows: makes what all rows need.
   RowEmitter(mlir::OpBuilder &builder, const RowKernel &kernel, unsigned lanes,
@@ -63,12 +64,9 @@ private:
   mlir::Value load(mlir::Value memory, mlir::ValueRange at,
                    const Position &position);
   void store(mlir::Value value, const Position &position);
-  mlir::Value asValue(mlir::OpFoldResult index);
   /// The multiple of `step` vectors that isn't above the length.
   mlir::OpFoldResult getFloor(unsigned step);
 
-  mlir::OpBuilder &builder;
-  mlir::Location loc;
   const RowKernel &kernel;
   RowSweeps sweeps;
   unsigned lanes;

@@ -20,7 +20,7 @@ namespace vec = mlir::vector;
 TileEmitter::TileEmitter(OpBuilder &builder,
                          const PackedContraction &contraction,
                          const KernelSpace &space, const KernelMemory &memory)
-    : builder(builder), loc(contraction.getResult().getLoc()),
+    : IndexWriter(builder, contraction.getResult().getLoc()),
       contraction(contraction), space(space), memory(memory),
       type(VectorType::get(space.lanes, contraction.getSumType())),
       finish(builder, loc, contraction.epilogue,
@@ -48,10 +48,6 @@ TileEmitter::create(OpBuilder &builder, const PackedContraction &contraction,
                                               memory);
   return std::make_unique<VectorTileEmitter>(builder, contraction, space,
                                              memory);
-}
-
-Value TileEmitter::constant(int64_t value) {
-  return arith::ConstantIndexOp::create(builder, loc, value);
 }
 
 Value TileEmitter::apply(AffineExpr expr, ArrayRef<OpFoldResult> operands) {

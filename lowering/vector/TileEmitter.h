@@ -4,6 +4,7 @@
 #define OMB_LOWERING_VECTOR_TILEEMITTER_H
 
 #include "lowering/vector/EpilogueEmitter.h"
+#include "lowering/vector/IndexWriter.h"
 #include "lowering/vector/KernelSpace.h"
 #include "lowering/vector/RowRing.h"
 
@@ -36,7 +37,7 @@ struct TileColumns {
 
 /// Writes the code that computes tiles of a packed product: the loops of the
 /// sums and what is done to these. The sums themselves are the derived class's.
-class TileEmitter {
+class TileEmitter : protected IndexWriter {
 public:
   /// Writes with vector registers, or with the matrix unit if `space` says so.
   static std::unique_ptr<TileEmitter>
@@ -93,13 +94,10 @@ protected:
   /// The vector's lanes that are channels; null where all are.
   mlir::Value getMask(mlir::Value channel);
 
-  mlir::Value constant(int64_t value);
   /// An index computed from others.
   mlir::Value apply(mlir::AffineExpr expr,
                     llvm::ArrayRef<mlir::OpFoldResult> operands);
 
-  mlir::OpBuilder &builder;
-  mlir::Location loc;
   PackedContraction contraction;
   const KernelSpace &space;
   const KernelMemory &memory;

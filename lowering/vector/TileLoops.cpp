@@ -85,24 +85,9 @@ omb::kernels::getPanelsInMemory(const PackedContraction &contraction) {
 
 TileLoops::TileLoops(OpBuilder &builder, const PackedContraction &contraction,
                      const KernelSpace &space, const KernelMemory &memory)
-    : builder(builder), loc(contraction.getResult().getLoc()),
+    : IndexWriter(builder, contraction.getResult().getLoc()),
       contraction(contraction), space(space), memory(memory),
       tiles(TileEmitter::create(builder, contraction, space, memory)) {}
-
-Value TileLoops::asValue(OpFoldResult size) {
-  return getValueOrCreateConstantIndexOp(builder, loc, size);
-}
-
-Value TileLoops::constant(int64_t value) {
-  return arith::ConstantIndexOp::create(builder, loc, value);
-}
-
-std::pair<Value, Value> TileLoops::getRange(Value block, int64_t step,
-                                            Value size) {
-  Value begin = arith::MulIOp::create(builder, loc, block, constant(step));
-  Value end = arith::AddIOp::create(builder, loc, begin, constant(step));
-  return {begin, arith::MinUIOp::create(builder, loc, end, size)};
-}
 
 void TileLoops::emitBlock(Value block, Value panel) {
   tiles->setPanel(panel);
@@ -113,13 +98,11 @@ void TileLoops::emitBlock(Value block, Value panel) {
   if (rows.empty()) {
     Value columns = asValue(
         getColumnSize(builder, loc, contraction, space, memory.resultSizes));
-    auto [begin, end] = getRange(block, space.block * space.tileRows, columns);
+    auto [begin, end] =
+        getRange(block, constant(space.block * space.tileRows), columns);
     return emitColumns({}, begin, end);
   }
-  Value all = asValue(rows[0]);
-  for (OpFoldResult size : ArrayRef(rows).drop_front())
-    all = arith::MulIOp::create(builder, loc, all, asValue(size));
-  auto [begin, end] = getRange(block, space.block, all);
+  auto [begin, end] = getRange(block, constant(space.block), getProduct(rows));
   auto loop = scf::ForOp::create(builder, loc, begin, end, constant(1));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());

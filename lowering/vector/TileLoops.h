@@ -36,7 +36,7 @@ getPanelSizes(const KernelSignature &signature, mlir::OpBuilder &builder,
 mlir::RankedTensorType getPanelsInMemory(const PackedContraction &contraction);
 
 /// Writes loops over tiles of a product.
-class TileLoops {
+class TileLoops : IndexWriter {
 public:
   TileLoops(mlir::OpBuilder &builder, const PackedContraction &contraction,
             const KernelSpace &space, const KernelMemory &memory);
@@ -56,14 +56,7 @@ private:
   llvm::SmallVector<mlir::Value> getPosition(mlir::ValueRange row,
                                              mlir::Value column);
   std::optional<PaddedWindow> getColumnWindow() const;
-  /// The range that a block has of `size`.
-  std::pair<mlir::Value, mlir::Value> getRange(mlir::Value block, int64_t step,
-                                               mlir::Value size);
-  mlir::Value asValue(mlir::OpFoldResult size);
-  mlir::Value constant(int64_t value);
 
-  mlir::OpBuilder &builder;
-  mlir::Location loc;
   PackedContraction contraction;
   const KernelSpace &space;
   const KernelMemory &memory;
