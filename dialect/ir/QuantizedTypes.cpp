@@ -140,6 +140,16 @@ QuantizedType QuantizationParameters::getType(IntegerType storage,
       dims, sizes, least, most);
 }
 
+ZeroPoints::ZeroPoints(RankedTensorType type) {
+  auto parameters = *QuantizationParameters::get(getQuantized(type));
+  points = parameters.zeroPoints;
+  if (!parameters.axis)
+    return;
+  size = type.getDimSize(*parameters.axis);
+  stride = ShapedType::getNumElements(
+      type.getShape().drop_front(*parameters.axis + 1));
+}
+
 std::string omb::onnx::findQuantizationObstacle(Type tensor) {
   QuantizedType type = getQuantized(tensor);
   if (!type)

@@ -52,6 +52,22 @@ struct QuantizationParameters {
                                      mlir::FloatType expressed) const;
 };
 
+/// The integers that are stored for the number zero by the elements of a tensor
+/// without blocks.
+class ZeroPoints {
+public:
+  explicit ZeroPoints(mlir::RankedTensorType type);
+
+  /// `position` counts the elements in their order.
+  int64_t at(int64_t position) const {
+    return points[position / stride % size];
+  }
+
+private:
+  llvm::SmallVector<int64_t> points;
+  int64_t size = 1, stride = 1;
+};
+
 /// Why a tensor can't have its quantized element type; empty if it can, and for
 /// any other type.
 std::string findQuantizationObstacle(mlir::Type tensor);

@@ -113,15 +113,10 @@ ElementsAttr omb::onnx::makeDense(SparseElementsAttr elements,
                                   RankedTensorType type) {
   auto stored = cast<RankedTensorType>(getStored(type));
   int64_t width = getWidth(stored.getElementType());
-  auto parameters = *QuantizationParameters::get(getQuantized(type));
-  int64_t size = parameters.axis ? type.getDimSize(*parameters.axis) : 1;
-  int64_t stride = parameters.axis
-                       ? ShapedType::getNumElements(
-                             type.getShape().drop_front(*parameters.axis + 1))
-                       : type.getNumElements();
+  ZeroPoints zeros(type);
   return ::makeDense(elements, stored, width, [&](MutableArrayRef<char> bytes) {
     for (int64_t at = 0; at < type.getNumElements(); ++at) {
-      uint64_t zero = parameters.zeroPoints[at / stride % size];
+      uint64_t zero = zeros.at(at);
       for (int64_t byte = 0; byte < width; ++byte)
         bytes[at * width + byte] = char(zero >> (8 * byte));
     }

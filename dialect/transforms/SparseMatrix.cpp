@@ -12,33 +12,6 @@ using namespace mlir;
 using namespace omb::onnx;
 using mlir::quant::QuantizedType;
 
-namespace {
-
-/// The integers that are stored for zeros of a quantized tensor, by the
-/// position of an element.
-class ZeroPoints {
-public:
-  explicit ZeroPoints(RankedTensorType type)
-      : points(QuantizationParameters::get(getQuantized(type))->zeroPoints),
-        axis(QuantizationParameters::get(getQuantized(type))->axis) {
-    if (!axis)
-      return;
-    size = type.getDimSize(*axis);
-    stride = ShapedType::getNumElements(type.getShape().drop_front(*axis + 1));
-  }
-
-  int64_t at(int64_t position) const {
-    return axis ? points[position / stride % size] : points[0];
-  }
-
-private:
-  SmallVector<int64_t> points;
-  std::optional<int64_t> axis;
-  int64_t size = 1, stride = 1;
-};
-
-} // namespace
-
 /// The elements of a dense constant, without a copy; empty where they aren't
 /// known one by one.
 template <typename T>

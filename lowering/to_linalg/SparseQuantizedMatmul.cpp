@@ -34,15 +34,14 @@ static Value createDifferences(OpBuilder &builder, ConstantOp constant,
                                Value converted) {
   auto type = cast<RankedTensorType>(constant.getType());
   auto elements = cast<SparseElementsAttr>(constant.getSparseValueAttr());
-  auto parameters = *QuantizationParameters::get(getQuantized(type));
+  ZeroPoints zeros(type);
   SmallVector<int64_t> numbers;
   [[maybe_unused]] bool isRead = readIntegers(elements.getValues(), numbers);
   assert(isRead && "integers are stored for a quantized type");
   auto at = elements.getIndices().value_begin<uint64_t>();
   for (int64_t &number : numbers) {
-    int64_t place[] = {int64_t(*at++), int64_t(*at++)};
-    number -=
-        parameters.zeroPoints[parameters.axis ? place[*parameters.axis] : 0];
+    int64_t row = *at++, column = *at++;
+    number -= zeros.at(row * type.getDimSize(1) + column);
   }
   bool areBytes = llvm::all_of(
       numbers, [](int64_t number) { return number >= -128 && number <= 127; });
