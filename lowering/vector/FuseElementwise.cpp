@@ -226,9 +226,8 @@ private:
 };
 
 /// One op of two, of which one reads a product, or both read what has become of
-/// one. (Upstream's patterns for this
-/// also take constants into all ops; of an op without inputs that two sums
-/// read, IREE 3.13 then makes wrong numbers.)
+/// one. (Upstream's patterns for this also take constants into all ops; of an
+/// op without inputs that two sums read, IREE 3.13 then makes wrong numbers.)
 struct FuseAroundProduct : OpRewritePattern<linalg::GenericOp> {
   using OpRewritePattern::OpRewritePattern;
 
