@@ -75,13 +75,19 @@ static void expandRounding(GenericOp generic) {
   }
 }
 
-/// Gives each use of a constant one of its own, in front of what uses it.
-static void splitConstants(func::FuncOp kernel) {
+/// Gives each use of a constant one of its own: in front of what uses it in the
+/// bodies of `ops`, and of the whole op elsewhere.
+static void splitConstants(func::FuncOp kernel, ArrayRef<GenericOp> ops) {
+  auto getPlace = [&](Operation *user) {
+    Operation *whole = kernel.front().findAncestorOpInBlock(*user);
+    return llvm::is_contained(ops, whole) ? user : whole;
+  };
   SmallVector<arith::ConstantOp> constants;
   kernel.walk([&](arith::ConstantOp op) { constants.push_back(op); });
   for (arith::ConstantOp constant : constants) {
     for (OpOperand &use : llvm::make_early_inc_range(constant->getUses()))
-      use.set(OpBuilder(use.getOwner()).clone(*constant)->getResult(0));
+      use.set(
+          OpBuilder(getPlace(use.getOwner())).clone(*constant)->getResult(0));
     constant.erase();
   }
 }
@@ -103,7 +109,7 @@ struct Form {
     form->function = cast<func::FuncOp>(kernel->clone());
     SmallVector<GenericOp> ops = getElementwise(*form->function);
     llvm::for_each(ops, expandRounding);
-    splitConstants(*form->function);
+    splitConstants(*form->function, ops);
     for (GenericOp op : ops)
       op.getBody()->walk([&](arith::ConstantOp constant) {
         if (isVectorElement(constant.getType()))
