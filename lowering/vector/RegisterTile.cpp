@@ -4,6 +4,7 @@
 
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/Support/MathExtras.h"
+#include <map>
 
 using namespace mlir;
 using namespace omb::kernels;
@@ -81,6 +82,24 @@ omb::kernels::selectMatrixTile(const TileDemand &demand, int64_t groups) {
   int64_t count = llvm::divideCeil(rows, tile.tiles * mostRows);
   tile.rows = llvm::divideCeil(rows, count * tile.tiles);
   return tile;
+}
+
+bool omb::kernels::fitMatrixUnit(ArrayRef<MatrixTile> tiles) {
+  constexpr unsigned registers = 8, channels = 16;
+  // How many of each size: of rows, and of numbers of 32 bits in a row.
+  std::map<std::pair<unsigned, unsigned>, unsigned> counts;
+  for (const MatrixTile &tile : tiles) {
+    std::map<std::pair<unsigned, unsigned>, unsigned> own;
+    own[{tile.rows, channels}] += tile.tiles * tile.vectors; // sums
+    own[{tile.rows, tile.groups}] += 1;                      // the input
+    own[{tile.groups, channels}] += tile.vectors;            // weights
+    for (auto [size, count] : own)
+      counts[size] = std::max(counts[size], count);
+  }
+  unsigned all = 0;
+  for (auto [size, count] : counts)
+    all += count;
+  return all <= registers;
 }
 
 unsigned omb::kernels::selectVectors(const VectorUnit &unit, unsigned lanes,

@@ -3,6 +3,7 @@
 #ifndef OMB_LOWERING_VECTOR_REGISTERTILE_H
 #define OMB_LOWERING_VECTOR_REGISTERTILE_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
 #include <algorithm>
 #include <cstdint>
@@ -69,6 +70,10 @@ struct MatrixTile {
 /// most of the time.
 std::optional<MatrixTile> selectMatrixTile(const TileDemand &demand,
                                            int64_t groups);
+
+/// Whether a matrix unit has registers for all of these, of which each has
+/// matrices of one size.
+bool fitMatrixUnit(llvm::ArrayRef<MatrixTile> tiles);
 
 /// How many vectors of channels a tile has: what takes the fewest cycles by a
 /// model of two multiplications and two loads a cycle.

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/Support/MathExtras.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace omb::kernels;
@@ -24,6 +25,8 @@ public:
         parts(contraction.getParts()), channels(contraction.getChannels()) {
     for (const PackedContraction &part : parts)
       spaces.push_back(KernelSpace::getTiles(part, unit, {}));
+    if (contraction.last)
+      shareMatrices(unit);
     block = selectRows(unit);
   }
 
@@ -35,6 +38,29 @@ private:
   int64_t getGroupCount() const {
     return llvm::divideCeil(contraction.getImageType().getShape().back(),
                             channels);
+  }
+
+  /// Has the first product and the last one share the registers of a matrix
+  /// unit, each of which has matrices of one size in all of a kernel. Where
+  /// they can't, the last one's vectors are multiplied.
+  void shareMatrices(const VectorUnit &unit) {
+    std::optional<MatrixTile> &first = spaces.front().matrix;
+    std::optional<MatrixTile> &last = spaces.back().matrix;
+    if (!first || !last || fitMatrixUnit({*first, *last}))
+      return;
+    unsigned common = std::gcd(first->groups, last->groups);
+    bool isMuch = 2 * common >= std::min(first->groups, last->groups);
+    MatrixTile narrower = *first, wider = *last;
+    narrower.groups = wider.groups = common;
+    if (isMuch && fitMatrixUnit({narrower, wider})) {
+      first = narrower;
+      last = wider;
+      return;
+    }
+    VectorUnit vectors = unit;
+    vectors.multipliesByteMatrices = vectors.multipliesBFloatMatrices = false;
+    spaces.back() =
+        KernelSpace::getTiles(contraction.getLast(), vectors, /*basis=*/{});
   }
 
   /// How many panels of a part a workgroup has.

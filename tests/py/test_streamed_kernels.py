@@ -24,6 +24,7 @@ from onnx import TensorProto, helper, numpy_helper
 pytestmark = needs_kernels
 
 Layer = tuple[str, dict[str, Any]]
+Feed = dict[str, np.ndarray]
 
 
 def conv(features: int, size: int = 1, stride: int = 1, **attributes: Any) -> Layer:
@@ -70,12 +71,14 @@ def _model(case: str, batch: int | str | None = None) -> onnx.ModelProto:
 
 
 def _build(
-    shape: tuple[int, ...], layers: list[Layer], batch: int | str | None = None
+    shape: tuple[int, ...], layers: list[Layer], batch: int | str | None = None, times: int = 1
 ) -> onnx.ModelProto:
+    """``times`` adds as many blocks of the layers, each to what it is given."""
     random = np.random.default_rng(list(shape))
     nodes, weights, name, channels = [], [], "x", shape[1]
     limits = [numpy_helper.from_array(np.float32(v), f"limit{v}") for v in (-1, 2)]
-    for number, (operator, settings) in enumerate(layers):
+    given = name
+    for number, (operator, settings) in enumerate(layers * times):
         size, stride = settings["size"], settings["stride"]
         attributes = {k: v for k, v in settings.items() if k in ("pads", "dilations")}
         attributes |= {"kernel_shape": [size, size], "strides": [stride, stride]}
@@ -93,9 +96,10 @@ def _build(
         nodes.append(helper.make_node(operator, inputs, [f"c{number}"], **attributes))
         nodes.append(helper.make_node("Clip", [f"c{number}", "limit-1", "limit2"], [f"a{number}"]))
         name = f"a{number}"
-    if channels == shape[1] and all(layer["stride"] == 1 for _, layer in layers):
-        nodes.append(helper.make_node("Add", [name, "x"], ["sum"]))
-        name = "sum"
+        is_last = (number + 1) % len(layers) == 0
+        if is_last and channels == shape[1] and all(own["stride"] == 1 for _, own in layers):
+            nodes.append(helper.make_node("Add", [name, given], [f"sum{number}"]))
+            name = given = f"sum{number}"
     nodes[-1].output[0] = "y"
     dims = [shape[0] if batch is None else batch, *shape[1:]]
     graph = helper.make_graph(
@@ -236,17 +240,17 @@ def test_branches(threads: int) -> None:
     _check(models, [{"x": x}] * len(models), threads=threads, fallback="error")
 
 
-def _quantized(case: str, tmp_path: Any) -> onnx.ModelProto:
+def _quantized(model: onnx.ModelProto, feed: Feed, tmp_path: Any) -> onnx.ModelProto:
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):
         def __init__(self) -> None:
-            self.feeds = iter([_feed(case)])
+            self.feeds = iter([feed])
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             return next(self.feeds, None)
 
-    onnx.save(_model(case), tmp_path / "model.onnx")
+    onnx.save(model, tmp_path / "model.onnx")
     quantize_static(
         tmp_path / "model.onnx",
         tmp_path / "quantized.onnx",
@@ -258,11 +262,25 @@ def _quantized(case: str, tmp_path: Any) -> onnx.ModelProto:
     return onnx.load(tmp_path / "quantized.onnx")
 
 
-@pytest.mark.parametrize("case", ["inverted residual", "strides", "maximum"])
+# the image's shape, layers, how often, threads
+QUANTIZED = {
+    **{name: (*CASES[name], 1, 2) for name in ("inverted residual", "strides", "maximum")},
+    # They share a kernel. A matrix unit has too few registers for the matrices of both products,
+    # unless these have one size.
+    "residuals": ((1, 24, 56, 56), [conv(144), depthwise(), conv(24)], 3, 2),
+    # They can't have.
+    "other rows": ((1, 24, 50, 50), [conv(192), depthwise(stride=3), conv(64)], 1, 1),
+}
+
+
+@pytest.mark.parametrize("case", QUANTIZED)
 def test_quantized(case: str, tmp_path: Any) -> None:
-    model = _quantized(case, tmp_path)
-    (expected,) = reference.onnxruntime_outputs(model, _feed(case))
-    (actual,) = omb.InferenceSession(model, threads=2).run(None, _feed(case))
+    shape, layers, times, threads = QUANTIZED[case]
+    feed = {"x": np.random.default_rng(list(shape)).standard_normal(shape).astype(np.float32)}
+    model = _quantized(_build(shape, layers, times=times), feed, tmp_path)
+    (expected,) = reference.onnxruntime_outputs(model, feed)
+    session = omb.InferenceSession(model, threads=threads, fallback="error")
+    (actual,) = session.run(None, feed)
     step = max(
         float(numpy_helper.to_array(each))
         for each in model.graph.initializer
