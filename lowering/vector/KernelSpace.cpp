@@ -12,6 +12,9 @@ using namespace omb::kernels;
 /// Multiplications and additions that a thread does in a microsecond.
 static constexpr double kWorkPerMicrosecond = 50'000;
 
+/// What of a second cache is there for an operand.
+static constexpr double kCacheBytes = 1 << 20;
+
 /// How much faster a matrix unit is than vectors of groups, and how much slower
 /// depthwise convolutions are, which load a vector for each multiplication.
 static constexpr double kMatrixSpeed = 4, kDepthwiseSpeed = 1. / 3;
@@ -25,55 +28,70 @@ static int64_t getUnitCount(ArrayRef<int64_t> rows, int64_t columns,
                       : llvm::product_of(rows);
 }
 
-/// How long a kernel takes: the time until the last thread has ended, in
-/// microseconds. There are `blocks` workgroups for each of `panels` panels, all
-/// of `work` microseconds but for the last of a panel with `lastWork`. IREE has
-/// its threads take workgroups one by one, or eight at a time if there are that
-/// many for each. Threads start one after the other, and some are slower.
-static double getMakespan(int64_t blocks, int64_t panels, double work,
-                          double lastWork, int threads) {
-  constexpr double start = 15, perWorkgroup = 0.5, slower = 0.03;
+/// How many workgroups IREE has its threads take at a time: one, or eight if
+/// there are that many for each.
+static int64_t getWorkgroupsAtOnce(int64_t count, unsigned threads) {
   constexpr int64_t most = 8;
-  int64_t count = blocks * panels;
-  int64_t atOnce = count < threads * most ? 1 : most;
+  return count < threads * most ? 1 : most;
+}
+
+namespace {
+/// What a kernel does; times are in microseconds.
+struct KernelWork {
+  /// For each of so many panels there are so many units.
+  int64_t units, panels;
+  double unitTime;
+  /// What each block takes besides, and each panel for every thread that comes
+  /// to it.
+  double blockTime = 0, panelTime = 0;
+};
+
+/// The number of units of a block, and how long the kernel takes with it.
+struct TimedBlock {
+  int64_t block;
+  double time;
+};
+} // namespace
+
+/// The time until the last thread has ended. Threads start one after the other,
+/// and some are slower.
+static double getMakespan(const KernelWork &work, int64_t block, int threads) {
+  constexpr double start = 15, perWorkgroup = 0.5, slower = 0.03;
+  int64_t blocks = llvm::divideCeil(work.units, block);
+  double whole = block * work.unitTime;
+  double last = (work.units - (blocks - 1) * block) * work.unitTime;
+  int64_t count = blocks * work.panels;
+  int64_t atOnce = getWorkgroupsAtOnce(count, threads);
   SmallVector<double> free(threads);
   for (int thread = 0; thread < threads; ++thread)
     free[thread] = start * thread / threads;
   for (int64_t next = 0; next < count; next += atOnce) {
     auto *thread = llvm::min_element(free);
-    double took = 0;
-    for (int64_t each = next; each < std::min(next + atOnce, count); ++each)
-      took += perWorkgroup + (each % blocks + 1 == blocks ? lastWork : work);
+    int64_t end = std::min(next + atOnce, count);
+    double took = ((end - 1) / blocks - next / blocks + 1) * work.panelTime;
+    for (int64_t each = next; each < end; ++each)
+      took += perWorkgroup + work.blockTime +
+              (each % blocks + 1 == blocks ? last : whole);
     *thread += took * (1 + slower * (thread - free.begin()) / threads);
   }
   return *llvm::max_element(free);
 }
 
-/// Units of a block, and how long the kernel takes with them.
-struct TimedBlock {
-  int64_t block;
-  double time;
-};
-
-static TimedBlock findBlock(int64_t units, int64_t panels, double unitWork,
-                            double blockWork = 0, unsigned threads = 0) {
+static TimedBlock findBlock(const KernelWork &work, unsigned threads) {
   constexpr int64_t mostBlocks = 64;
   constexpr unsigned usualThreads[] = {2, 4, 8, 16};
   ArrayRef<unsigned> counts =
       threads ? ArrayRef(threads) : ArrayRef(usualThreads);
   SmallVector<TimedBlock> candidates;
   int64_t previous = 0;
-  for (int64_t most = std::min(units, mostBlocks); most > 0; --most) {
-    int64_t block = llvm::divideCeil(units, most);
+  for (int64_t most = std::min(work.units, mostBlocks); most > 0; --most) {
+    int64_t block = llvm::divideCeil(work.units, most);
     if (block == previous)
       continue;
     previous = block;
-    int64_t blocks = llvm::divideCeil(units, block);
-    double work = block * unitWork + blockWork;
-    double last = (units - (blocks - 1) * block) * unitWork + blockWork;
     double time = 0;
     for (unsigned count : counts)
-      time += count * getMakespan(blocks, panels, work, last, count);
+      time += count * getMakespan(work, block, count);
     candidates.push_back({block, time});
   }
   if (candidates.empty())
@@ -94,7 +112,7 @@ static TimedBlock findBlock(int64_t units, int64_t panels, double unitWork,
 int64_t omb::kernels::selectBlock(int64_t units, int64_t panels,
                                   double unitWork, double blockWork,
                                   unsigned threads) {
-  return findBlock(units, panels, unitWork, blockWork, threads).block;
+  return findBlock({units, panels, unitWork, blockWork}, threads).block;
 }
 
 /// The size of a tensor in memory; none where it isn't known.
@@ -116,9 +134,8 @@ getWeightBytes(const PackedContraction &contraction) {
 /// other, read the same `part`: as often, unless that stays in the second
 /// caches, each of which gets it.
 static double getTraffic(double bytes, double part, int64_t passes) {
-  constexpr double cache = 1 << 20;
   constexpr int64_t caches = 2;
-  return bytes * (part <= cache ? std::min(passes, caches) : passes);
+  return bytes * (part <= kCacheBytes ? std::min(passes, caches) : passes);
 }
 
 /// Whether less is read from beyond the second caches if workgroups next to
@@ -171,11 +188,43 @@ double KernelSpace::getWork(const PackedContraction &contraction,
          (kWorkPerMicrosecond * contraction.getGroup() * speed);
 }
 
-/// The microseconds that reading all weights takes, which no cache has: more
-/// than multiplying them with one tile.
+/// The microseconds that reading all weights takes where no cache has them:
+/// more than multiplying them with one tile.
 static double getReadingTime(const PackedContraction &contraction) {
   constexpr double bytesPerMicrosecond = 10'000;
   return getWeightBytes(contraction).value_or(0) / bytesPerMicrosecond;
+}
+
+/// How many groups are summed at a time if the sums of a block are made in
+/// parts: as many as leave space in a second cache for what else a block reads.
+/// 0 if all are.
+static int64_t selectSumBlock(const PackedContraction &contraction,
+                              const KernelSpace &space) {
+  constexpr int64_t partBytes = 160 << 10;
+  bool isProduct = !contraction.pack && !contraction.decode &&
+                   !contraction.isPool() && contraction.getWindows().empty();
+  if (space.matrix || !isProduct || contraction.getReductions().size() != 1)
+    return 0;
+  RankedTensorType panels = contraction.getPanelsType();
+  int64_t groups = panels.getDimSize(contraction.getFirstSumDim());
+  if (ShapedType::isDynamic(groups))
+    return 0;
+  int64_t channels = contraction.getPanelChannels();
+  int64_t bytes = groups * channels * contraction.getGroup() *
+                  panels.getElementTypeBitWidth() / 8;
+  int64_t parts = llvm::divideCeil(bytes, partBytes);
+  return parts == 1 ? 0 : llvm::divideCeil(groups, parts);
+}
+
+/// Whether a block has enough tiles for its sums to be made in parts, and not
+/// so many that these aren't in a first or second cache meanwhile.
+static bool sumsInParts(const PackedContraction &contraction,
+                        const KernelSpace &space) {
+  constexpr int64_t fewestTiles = 4, mostBytes = 96 << 10;
+  int64_t bytes = space.block * space.tileRows *
+                  contraction.getPanelChannels() *
+                  contraction.getSumType().getIntOrFloatBitWidth() / 8;
+  return space.block >= fewestTiles && bytes <= mostBytes;
 }
 
 KernelSpace KernelSpace::get(const PackedContraction &contraction,
@@ -196,16 +245,41 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
     space.sharesRows = bool(contraction.pack);
     return space;
   }
-  double panelWork = units == 1 ? getReadingTime(contraction) / count : 0;
-  TimedBlock one = findBlock(units, count, unitWork, panelWork);
+  double panelTime = getReadingTime(contraction) / std::max<int64_t>(count, 1);
+  space.sumBlock = rows.empty() ? selectSumBlock(contraction, space) : 0;
+  KernelWork work{units, count, unitWork};
+  // A long panel isn't in the cache anymore when the next block needs it.
+  (space.sumBlock == 0 ? work.panelTime : work.blockTime) = panelTime;
+  TimedBlock one = findBlock(work, unit.threads);
   space.block = one.block;
   space.sharesRows = readsLessBySharingRows(
       contraction, llvm::divideCeil(units, space.block), count);
-  TimedBlock all = findBlock(units, 1, unitWork * count, panelWork * count);
+  // Blocks of all panels find what isn't too much in the cache.
+  double allTime = getWeightBytes(contraction).value_or(0) <= kCacheBytes
+                       ? 0
+                       : panelTime * count;
+  TimedBlock all =
+      findBlock({units, 1, unitWork * count, allTime}, unit.threads);
   space.hasAllPanels = space.sharesRows && all.time <= one.time;
   if (space.hasAllPanels)
     space.block = all.block;
+  if (!sumsInParts(contraction, space))
+    space.sumBlock = 0;
+  space.setVisits(units, rows.empty() ? space.tileRows : columns, count,
+                  unit.threads);
   return space;
+}
+
+void KernelSpace::setVisits(int64_t units, int64_t positions, int64_t panels,
+                            unsigned threads) {
+  visited = (visitsBlocks() ? block : units) * positions;
+  if (sharesRows || threads < 2)
+    return;
+  int64_t blocks = std::max<int64_t>(llvm::divideCeil(units, block), 1);
+  int64_t atOnce = getWorkgroupsAtOnce(blocks * panels, threads);
+  panelsAtOnce = std::max<int64_t>(atOnce / blocks, 1);
+  if (atOnce >= blocks)
+    panelsOfOthers = panelsAtOnce * (threads - 1);
 }
 
 Value KernelSpace::getBlockCount(OpBuilder &builder, Location loc,

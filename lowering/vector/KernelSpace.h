@@ -37,6 +37,15 @@ struct KernelSpace {
   bool sharesRows;
   /// Whether a workgroup has all panels.
   bool hasAllPanels = false;
+  /// How many groups are summed for all tiles of a block before others are, so
+  /// that the second cache has what this reads; 0: all.
+  int64_t sumBlock = 0;
+  /// The positions for which a thread has a panel, or this part of it, before
+  /// it has the next; 0 where nobody knows.
+  int64_t visited = 0;
+  /// Of how many panels in a row a thread has all blocks, and how many panels
+  /// other threads have before its next ones.
+  int64_t panelsAtOnce = 1, panelsOfOthers = 0;
   /// Whether an instruction rounds such vectors of sums to bf16.
   bool convertsBFloats;
   /// The tile of a matrix unit; none where vectors are multiplied.
@@ -54,6 +63,11 @@ struct KernelSpace {
                               const VectorUnit &unit,
                               llvm::ArrayRef<int64_t> basis);
 
+  /// Whether the positions that a thread visits are those of a block.
+  bool visitsBlocks() const { return sharesRows || sumBlock != 0; }
+  /// Which panels a thread has, where there are `units` of `positions` each.
+  void setVisits(int64_t units, int64_t positions, int64_t panels,
+                 unsigned threads);
   /// The microseconds that this number of positions of a panel takes.
   double getWork(const PackedContraction &contraction, int64_t positions) const;
 

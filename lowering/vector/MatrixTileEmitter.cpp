@@ -2,8 +2,6 @@
 
 #include "lowering/vector/MatrixTileEmitter.h"
 
-#include "lowering/vector/Prefetch.h"
-
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -114,10 +112,8 @@ MatrixTileEmitter::Values MatrixTileEmitter::emitStep(const Sum &sum,
                                                       Values sums) {
   bool isOfBytes = type.getElementType().isInteger();
   Values weights;
-  createPrefetch(builder, loc, memory.operands.at(contraction.getPanels()),
-                 getPanelIndices(sum),
-                 matrix.groups * space.vectors * space.lanes *
-                     contraction.getGroup());
+  fetch.emit(memory.operands.at(contraction.getPanels()), getPanelIndices(sum),
+             matrix.groups);
   for (unsigned vector = 0; vector < space.vectors; ++vector)
     weights.push_back(loadPanel(sum, vector));
   Value rows = half(matrix.rows), columns = half(kRowBytes),

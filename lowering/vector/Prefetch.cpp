@@ -8,19 +8,17 @@
 
 using namespace mlir;
 
-/// How far ahead. A CPU fetches ahead by itself, but only up to the end of a
-/// page, and what a loop goes through has few pages.
-static constexpr int64_t kAheadBytes = 4096;
 static constexpr int64_t kLineBytes = 64;
 
 void omb::kernels::createPrefetch(OpBuilder &builder, Location loc,
-                                  Value memory, ValueRange at, int64_t count) {
+                                  Value memory, ValueRange at, int64_t count,
+                                  int64_t aheadBytes) {
   int64_t bytes = getElementTypeOrSelf(memory).getIntOrFloatBitWidth() / 8;
   AffineExpr first = builder.getAffineDimExpr(0);
   for (int64_t offset = 0; offset < count * bytes; offset += kLineBytes) {
     OpFoldResult ahead = affine::makeComposedFoldedAffineApply(
         builder, loc,
-        AffineMap::get(1, 0, first + (kAheadBytes + offset) / bytes),
+        AffineMap::get(1, 0, first + (aheadBytes + offset) / bytes),
         {OpFoldResult(at.back())});
     SmallVector<Value> indices(at);
     indices.back() = getValueOrCreateConstantIndexOp(builder, loc, ahead);

@@ -7,10 +7,14 @@
 
 namespace omb::kernels {
 
-/// Fetches what a later step of a loop through `memory` will read: as far ahead
-/// as pays off, `count` elements, which this step reads from `at` on.
+/// How many bytes ahead a loop fetches. A CPU fetches ahead by itself, but only
+/// up to the end of a page, and what a loop goes through has few pages.
+constexpr int64_t kAheadBytes = 4096;
+
+/// Fetches `count` elements of `memory` that are so many bytes after `at`.
 void createPrefetch(mlir::OpBuilder &builder, mlir::Location loc,
-                    mlir::Value memory, mlir::ValueRange at, int64_t count);
+                    mlir::Value memory, mlir::ValueRange at, int64_t count,
+                    int64_t aheadBytes = kAheadBytes);
 
 } // namespace omb::kernels
 

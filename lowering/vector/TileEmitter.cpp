@@ -26,12 +26,19 @@ TileEmitter::TileEmitter(OpBuilder &builder,
       finish(builder, loc, contraction.epilogue,
              this->contraction.unpack->getResult(0), memory.operands,
              space.lanes, space.convertsBFloats, memory.resultRing),
-      windows(contraction.getWindows()) {}
+      fetch(builder, contraction, space), windows(contraction.getWindows()) {}
 
 void TileEmitter::setPanel(Value number) {
   panel = number;
   channel = arith::MulIOp::create(builder, loc, panel,
                                   constant(space.vectors * space.lanes));
+  if (!contraction.isPool())
+    fetch.setPanel(panel, memory.panelSizes[contraction.getPanelDim()]);
+}
+
+void TileEmitter::setPart(const SumPart &part) {
+  this->part = part;
+  fetch.setPart(part.begin, part.isLast);
 }
 
 std::unique_ptr<TileEmitter>
@@ -74,6 +81,7 @@ void TileEmitter::emit(ArrayRef<Value> position, const TileColumns &columns) {
           columns.count};
   for (auto [loop, index] : llvm::zip(contraction.getPositions(), position))
     sum.indices[loop] = index;
+  fetch.setTile(columns.before);
   emitResults(
       position, columns,
       emitSumLoops(contraction.getReductions(), sum, createZeros(columns)));
@@ -112,6 +120,8 @@ TileEmitter::Values TileEmitter::emitSumLoops(ArrayRef<unsigned> loops,
   Value begin = constant(0);
   Value end =
       getValueOrCreateConstantIndexOp(builder, loc, memory.panelSizes[dim]);
+  if (part)
+    std::tie(begin, end) = std::pair(part->begin, part->end);
   if (isPadded)
     std::tie(begin, end) = getTaps(*window, sum, end);
   int64_t step = loops.size() == 1 ? getStepGroups() : 1;

@@ -6,6 +6,7 @@
 #include "lowering/vector/EpilogueEmitter.h"
 #include "lowering/vector/IndexWriter.h"
 #include "lowering/vector/KernelSpace.h"
+#include "lowering/vector/PanelFetch.h"
 #include "lowering/vector/RowRing.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -33,6 +34,18 @@ struct TileColumns {
   /// The first column's number where the tile has columns in the input's
   /// padding, which are skipped.
   std::optional<int64_t> first = std::nullopt;
+  /// How many positions a thread visits before them; null where nobody knows.
+  mlir::Value before = nullptr;
+};
+
+/// What is summed of a block's tiles; the sums are in memory meanwhile.
+struct SumPart {
+  /// The groups.
+  mlir::Value begin, end;
+  /// Of positions and channels.
+  mlir::Value sums;
+  /// Whether they are complete then.
+  bool isLast;
 };
 
 /// Writes the code that computes tiles of a packed product: the loops of the
@@ -47,6 +60,9 @@ public:
 
   /// Tiles that follow are of the panel of this number.
   void setPanel(mlir::Value number);
+
+  /// Tiles that follow add only this.
+  void setPart(const SumPart &part);
 
   /// The tile of `columns` from this position on.
   void emit(llvm::ArrayRef<mlir::Value> position, const TileColumns &columns);
@@ -103,9 +119,11 @@ protected:
   const KernelMemory &memory;
   /// The panel's number and its first channel.
   mlir::Value panel, channel;
+  std::optional<SumPart> part;
   /// A vector of the sums.
   mlir::VectorType type;
   EpilogueEmitter finish;
+  PanelFetch fetch;
 
 private:
   /// The taps one by one, each for the columns that aren't in the padding.

@@ -6,10 +6,14 @@
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace omb::kernels;
+namespace vec = mlir::vector;
 
 SmallVector<OpFoldResult>
 omb::kernels::getRowSizes(const PackedContraction &contraction,
@@ -87,7 +91,15 @@ TileLoops::TileLoops(OpBuilder &builder, const PackedContraction &contraction,
                      const KernelSpace &space, const KernelMemory &memory)
     : IndexWriter(builder, contraction.getResult().getLoc()),
       contraction(contraction), space(space), memory(memory),
-      tiles(TileEmitter::create(builder, contraction, space, memory)) {}
+      tiles(TileEmitter::create(builder, contraction, space, memory)) {
+  if (space.sumBlock == 0)
+    return;
+  auto type = MemRefType::get(
+      {space.block * space.tileRows, contraction.getPanelChannels()},
+      contraction.getSumType());
+  sums = memref::AllocaOp::create(builder, loc, type,
+                                  builder.getI64IntegerAttr(64));
+}
 
 void TileLoops::emitBlock(Value block, Value panel) {
   tiles->setPanel(panel);
@@ -100,18 +112,63 @@ void TileLoops::emitBlock(Value block, Value panel) {
         getColumnSize(builder, loc, contraction, space, memory.resultSizes));
     auto [begin, end] =
         getRange(block, constant(space.block * space.tileRows), columns);
-    return emitColumns({}, begin, end);
+    Value zero = constant(0);
+    before = space.visitsBlocks()
+                 ? arith::SubIOp::create(builder, loc, zero, begin).getResult()
+                 : zero;
+    return sums ? emitParts(begin, end) : emitColumns({}, begin, end);
   }
   auto [begin, end] = getRange(block, constant(space.block), getProduct(rows));
   auto loop = scf::ForOp::create(builder, loc, begin, end, constant(1));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
+  Value rowsBefore = loop.getInductionVar();
+  if (space.sharesRows)
+    rowsBefore = arith::SubIOp::create(builder, loc, rowsBefore, begin);
+  Value columns = asValue(
+      getColumnSize(builder, loc, contraction, space, memory.resultSizes));
+  before = arith::MulIOp::create(builder, loc, rowsBefore, columns);
   auto row = affine::AffineDelinearizeIndexOp::create(
       builder, loc, loop.getInductionVar(), rows);
   emitColumnsOf(row.getResults());
 }
 
+void TileLoops::clearSums() {
+  auto shape = cast<MemRefType>(sums.getType()).getShape();
+  auto type = VectorType::get(space.lanes, contraction.getSumType());
+  Value zeros =
+      arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
+  auto loop = scf::ForOp::create(builder, loc, constant(0), constant(shape[0]),
+                                 constant(1));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  for (int64_t channel = 0; channel < shape[1]; channel += space.lanes)
+    vec::StoreOp::create(builder, loc, zeros, sums,
+                         ValueRange{loop.getInductionVar(), constant(channel)});
+}
+
+void TileLoops::emitParts(Value begin, Value end) {
+  clearSums();
+  unsigned dim = contraction.getFirstSumDim();
+  int64_t groups = contraction.getPanelsType().getDimSize(dim);
+  int64_t last = llvm::alignDown(groups - 1, space.sumBlock);
+  {
+    auto loop = scf::ForOp::create(builder, loc, constant(0), constant(last),
+                                   constant(space.sumBlock));
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    Value first = loop.getInductionVar();
+    Value after =
+        arith::AddIOp::create(builder, loc, first, constant(space.sumBlock));
+    tiles->setPart({first, after, sums, /*isLast=*/false});
+    emitColumns({}, begin, end);
+  }
+  tiles->setPart({constant(last), constant(groups), sums, /*isLast=*/true});
+  emitColumns({}, begin, end);
+}
+
 void TileLoops::emitRow(ValueRange row, Value panel) {
+  before = nullptr;
   tiles->setPanel(panel);
   emitColumnsOf(row);
 }
@@ -134,6 +191,12 @@ SmallVector<Value> TileLoops::getPosition(ValueRange row, Value column) {
   for (auto [dim, index] : llvm::zip(contraction.getRowDims(), row))
     position[dim] = index;
   return position;
+}
+
+Value TileLoops::getBefore(Value column) {
+  if (!before)
+    return nullptr;
+  return arith::AddIOp::create(builder, loc, before, column);
 }
 
 std::optional<PaddedWindow> TileLoops::getColumnWindow() const {
@@ -163,8 +226,10 @@ void TileLoops::emitPaddedColumns(ValueRange row, const PaddedWindow &window) {
     while (isInside(last))
       last += step;
     if (last == first) {
-      tiles->emit(getPosition(row, constant(first)),
-                  {unsigned(std::min(step, columns - first)), nullptr, first});
+      Value column = constant(first);
+      tiles->emit(getPosition(row, column),
+                  {unsigned(std::min(step, columns - first)), nullptr, first,
+                   getBefore(column)});
       first += step;
       continue;
     }
@@ -172,7 +237,9 @@ void TileLoops::emitPaddedColumns(ValueRange row, const PaddedWindow &window) {
                                    constant(last), constant(step));
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
-    tiles->emit(getPosition(row, loop.getInductionVar()), {unsigned(step)});
+    Value column = loop.getInductionVar();
+    tiles->emit(getPosition(row, column),
+                {unsigned(step), nullptr, std::nullopt, getBefore(column)});
     first = last;
   }
 }
@@ -180,14 +247,16 @@ void TileLoops::emitPaddedColumns(ValueRange row, const PaddedWindow &window) {
 void TileLoops::emitColumns(ValueRange row, Value begin, Value end) {
   int64_t size = contraction.getTileDemand(space.basis).rows;
   auto emit = [&](Value first, int64_t count) {
-    tiles->emit(getPosition(row, first), {unsigned(count)});
+    tiles->emit(getPosition(row, first),
+                {unsigned(count), nullptr, std::nullopt, getBefore(first)});
   };
   if (!space.matrix || !ShapedType::isDynamic(size))
     return emitTiles(builder, loc, begin, end, size, space.tileRows, emit);
   // What is left is one tile with some of its columns.
-  emitTilesAndRest(builder, loc, begin, end, space.tileRows, emit,
-                   [&](Value first, Value left) {
-                     tiles->emit(getPosition(row, first),
-                                 {space.tileRows, left});
-                   });
+  emitTilesAndRest(
+      builder, loc, begin, end, space.tileRows, emit,
+      [&](Value first, Value left) {
+        tiles->emit(getPosition(row, first),
+                    {space.tileRows, left, std::nullopt, getBefore(first)});
+      });
 }

@@ -49,6 +49,9 @@ public:
 private:
   void emitColumnsOf(mlir::ValueRange row);
   void emitPaddedColumns(mlir::ValueRange row, const PaddedWindow &window);
+  void clearSums();
+  /// The same with the sums in parts, all tiles of one before the next.
+  void emitParts(mlir::Value begin, mlir::Value end);
   /// The tiles of the columns from `begin` to `end`.
   void emitColumns(mlir::ValueRange row, mlir::Value begin, mlir::Value end);
   /// The position of a row and a column in the order of the result's
@@ -56,11 +59,19 @@ private:
   llvm::SmallVector<mlir::Value> getPosition(mlir::ValueRange row,
                                              mlir::Value column);
   std::optional<PaddedWindow> getColumnWindow() const;
+  /// How many positions a thread visits before this column.
+  mlir::Value getBefore(mlir::Value column);
 
   PackedContraction contraction;
   const KernelSpace &space;
   const KernelMemory &memory;
   std::unique_ptr<TileEmitter> tiles;
+  /// How many positions a thread visits before a row's first column; null where
+  /// nobody knows.
+  mlir::Value before;
+  /// Memory for the sums of a block between their parts; null where there are
+  /// none.
+  mlir::Value sums;
 };
 
 } // namespace omb::kernels

@@ -3,7 +3,6 @@
 #include "lowering/vector/VectorTileEmitter.h"
 
 #include "lowering/vector/Elementwise.h"
-#include "lowering/vector/Prefetch.h"
 #include "lowering/vector/ProductTile.h"
 #include "lowering/vector/StoredFloats.h"
 
@@ -33,6 +32,8 @@ VectorTileEmitter::VectorTileEmitter(OpBuilder &builder,
 
 VectorTileEmitter::Values
 VectorTileEmitter::createZeros(const TileColumns &columns) {
+  if (part)
+    return readSums(columns);
   Value zero =
       arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
   return Values(columns.count * space.vectors, zero);
@@ -40,6 +41,8 @@ VectorTileEmitter::createZeros(const TileColumns &columns) {
 
 void VectorTileEmitter::emitResults(ArrayRef<Value> position,
                                     const TileColumns &columns, Values sums) {
+  if (part && !part->isLast)
+    return writeSums(columns, sums);
   if (buffer)
     return emitEpilogueLoop(position, sums);
   for (auto [number, sum] : llvm::enumerate(sums)) {
@@ -50,13 +53,36 @@ void VectorTileEmitter::emitResults(ArrayRef<Value> position,
   }
 }
 
+VectorTileEmitter::Values
+VectorTileEmitter::getSumIndices(const TileColumns &columns, unsigned number) {
+  Value column = apply(builder.getAffineDimExpr(0) + number / space.vectors,
+                       {columns.before});
+  return {column, constant(number % space.vectors * space.lanes)};
+}
+
+VectorTileEmitter::Values
+VectorTileEmitter::readSums(const TileColumns &columns) {
+  Values sums;
+  for (unsigned number = 0; number < columns.count * space.vectors; ++number)
+    sums.push_back(vec::LoadOp::create(builder, loc, type, part->sums,
+                                       getSumIndices(columns, number)));
+  return sums;
+}
+
+void VectorTileEmitter::writeSums(const TileColumns &columns,
+                                  ArrayRef<Value> sums) {
+  for (auto [number, sum] : llvm::enumerate(sums))
+    vec::StoreOp::create(builder, loc, sum, part->sums,
+                         getSumIndices(columns, number));
+}
+
 VectorTileEmitter::Values VectorTileEmitter::readWeights(const Sum &sum) {
   Values at = getPanelIndices(sum);
   Values weights;
   int64_t count = space.lanes * contraction.getGroup();
   Value panels = memory.operands.at(contraction.getPanels());
   auto lanes = VectorType::get(count, getElementTypeOrSelf(panels));
-  createPrefetch(builder, loc, panels, at, count * space.vectors);
+  fetch.emit(panels, at, 1);
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
     at.back() = constant(vector * count);
     Value read = vec::LoadOp::create(builder, loc, lanes, panels, at);

@@ -28,6 +28,10 @@ private:
   void emitResults(llvm::ArrayRef<mlir::Value> position,
                    const TileColumns &columns, Values sums) override;
 
+  /// Where in memory the `number`-th of a tile's sums is between its parts.
+  Values getSumIndices(const TileColumns &columns, unsigned number);
+  Values readSums(const TileColumns &columns);
+  void writeSums(const TileColumns &columns, llvm::ArrayRef<mlir::Value> sums);
   /// Has the epilogue done to the sums one after the other, in a loop: code for
   /// each would be long, where it is long for one.
   void emitEpilogueLoop(llvm::ArrayRef<mlir::Value> position,

@@ -64,6 +64,32 @@ def test_products(rows: int, inner: int, channels: int, is_dynamic: bool, is_wid
     assert "vector.fma" in text or channels <= 4  # too few to fill a vector
 
 
+LONG_SUMS = examples(4)
+
+
+@LONG_SUMS
+@given(
+    st.sampled_from([28, 49, 57, 128, 200]),
+    st.integers(1300, 4200),
+    st.sampled_from([32, 48, 50, 97, 192]),
+    st.integers(0, 3),
+    st.booleans(),
+)
+def test_long_sums(rows: int, inner: int, channels: int, threads: int, is_wide: bool) -> None:
+    """Sums in parts, which are in memory meanwhile."""
+    model = small_models.product((rows, inner), channels)
+    cpu = "host" if is_wide else "x86-64-v3"
+    # Four thousand products, of which each sum rounds.
+    _agree(model, {"x": _random(rows, inner)}, tolerance=3e-5, cpu=cpu, threads=threads or None)
+
+
+def test_long_sums_are_made_in_parts() -> None:
+    x = _random(64, 3072)
+    text = _agree(small_models.product((64, 3072), 192), {"x": x}, tolerance=3e-5, threads=2)
+    sums = "memref.alloca() {alignment = 64 : i64} : memref<"
+    assert text.count(sums) == 1
+
+
 def test_a_session_takes_any_number_of_rows() -> None:
     model = small_models.product(("m", "n", 20), 50)
     sizes = [(0, 3), (1, 1), (2, 7), (3, 14), (1, 29), (5, 0)]
