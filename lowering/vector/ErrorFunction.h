@@ -7,7 +7,7 @@
 
 namespace omb::kernels {
 
-/// erf(x) of a vector of f32, off by at most 6 units of the last place.
+/// erf(x) of a vector of f32, off by at most 3 units of the last place.
 mlir::Value buildErf(mlir::OpBuilder &builder, mlir::Location loc,
                      mlir::Value x);
 
