@@ -231,8 +231,7 @@ class VectorUnitOptions {
   ];
   Option threads =
     Option<"threads", "threads", "unsigned", /*default=*/"0",
-           "Among how many threads kernels of several convolutions are "
-           "divided; 0: nobody knows">;
+           "Among how many threads kernels are divided; 0: nobody knows">;
 }
 
 def ConvertLayout : Pass<"omb-convert-layout", "::mlir::ModuleOp"> {

@@ -213,7 +213,7 @@ static int64_t selectSumBlock(const PackedContraction &contraction,
   int64_t bytes = groups * channels * contraction.getGroup() *
                   panels.getElementTypeBitWidth() / 8;
   int64_t parts = llvm::divideCeil(bytes, partBytes);
-  return parts == 1 ? 0 : llvm::divideCeil(groups, parts);
+  return parts <= 1 ? 0 : llvm::divideCeil(groups, parts);
 }
 
 /// Whether a block has enough tiles for its sums to be made in parts, and not
@@ -273,12 +273,15 @@ KernelSpace KernelSpace::get(const PackedContraction &contraction,
 void KernelSpace::setVisits(int64_t units, int64_t positions, int64_t panels,
                             unsigned threads) {
   visited = (visitsBlocks() ? block : units) * positions;
-  if (sharesRows || threads < 2)
+  if (hasAllPanels || threads < 2)
     return;
   int64_t blocks = std::max<int64_t>(llvm::divideCeil(units, block), 1);
   int64_t atOnce = getWorkgroupsAtOnce(blocks * panels, threads);
-  panelsAtOnce = std::max<int64_t>(atOnce / blocks, 1);
-  if (atOnce >= blocks)
+  if (blocks * panels <= threads)
+    visited = 0; // there is no next one
+  int64_t ofPanel = sharesRows ? 1 : blocks;
+  panelsAtOnce = std::max<int64_t>(atOnce / ofPanel, 1);
+  if (atOnce >= ofPanel)
     panelsOfOthers = panelsAtOnce * (threads - 1);
 }
 

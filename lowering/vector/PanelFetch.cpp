@@ -40,13 +40,10 @@ void PanelFetch::setPanel(Value panel, OpFoldResult count) {
   if (share == 0)
     return;
   AffineExpr number = builder.getAffineDimExpr(0);
-  AffineExpr after = number + 1;
-  if (space.panelsAtOnce > 1)
-    after = after + (after.floorDiv(space.panelsAtOnce) -
-                     number.floorDiv(space.panelsAtOnce)) *
-                        space.panelsOfOthers;
-  else
-    after = after + space.panelsOfOthers;
+  AffineExpr after = number + 1 +
+                     ((number + 1).floorDiv(space.panelsAtOnce) -
+                      number.floorDiv(space.panelsAtOnce)) *
+                         space.panelsOfOthers;
   Value expected = asValue(affine::makeComposedFoldedAffineApply(
       builder, loc, AffineMap::get(1, 0, after), {OpFoldResult(panel)}));
   Value last = arith::SubIOp::create(builder, loc, asValue(count), constant(1));

@@ -60,13 +60,13 @@ std::optional<MatrixTile>
 omb::kernels::selectMatrixTile(const TileDemand &demand, int64_t groups) {
   // A register has 16 rows of 64 bytes: 16 groups or sums. Of the 8 registers,
   // 4 are sums, 2 weights and 1 the input.
-  constexpr int64_t mostRows = 16, mostGroups = 16, leastGroups = 6;
+  constexpr int64_t mostRows = 16, mostGroups = 16;
   if (demand.isDepthwise || ShapedType::isDynamic(groups))
     return std::nullopt;
   int64_t step = std::min(groups, mostGroups);
   while (step > 1 && groups % step != 0)
     --step;
-  if (step < leastGroups)
+  if (step < kLeastGroups)
     return std::nullopt;
   MatrixTile tile;
   tile.groups = step;

@@ -34,8 +34,7 @@ struct VectorUnit {
   /// Whether there is a matrix unit (AMX) for products of bytes, of bf16.
   bool multipliesByteMatrices = false;
   bool multipliesBFloatMatrices = false;
-  /// Among how many rows of several convolutions are divided; 0 where nobody
-  /// knows.
+  /// Among how many the work is divided; 0 where nobody knows.
   unsigned threads = 0;
 
   /// Whether there is a matrix unit for products of bytes, or of bf16. Its rows
@@ -65,6 +64,9 @@ struct VectorUnit {
 struct MatrixTile {
   unsigned rows, tiles, vectors, groups;
 };
+
+/// With fewer groups at a time, a matrix unit would idle most of the time.
+constexpr unsigned kLeastGroups = 6;
 
 /// The tile for sums of so many groups; none where a matrix unit would idle
 /// most of the time.

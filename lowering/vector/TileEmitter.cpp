@@ -37,6 +37,7 @@ void TileEmitter::setPanel(Value number) {
 }
 
 void TileEmitter::setPart(const SumPart &part) {
+  assert(!space.matrix && !contraction.isPool());
   this->part = part;
   fetch.setPart(part.begin, part.isLast);
 }

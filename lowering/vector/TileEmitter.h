@@ -61,7 +61,7 @@ public:
   /// Tiles that follow are of the panel of this number.
   void setPanel(mlir::Value number);
 
-  /// Tiles that follow add only this.
+  /// Tiles that follow add only this; for sums in vector registers.
   void setPart(const SumPart &part);
 
   /// The tile of `columns` from this position on.
@@ -82,7 +82,7 @@ protected:
   TileEmitter(mlir::OpBuilder &builder, const PackedContraction &contraction,
               const KernelSpace &space, const KernelMemory &memory);
 
-  /// The sums before anything is added.
+  /// The sums before anything is added, or what they are before a part.
   virtual Values createZeros(const TileColumns &columns) = 0;
   /// How many groups of the innermost loop a step takes.
   virtual int64_t getStepGroups() const { return 1; }

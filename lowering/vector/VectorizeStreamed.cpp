@@ -49,10 +49,9 @@ private:
     if (!first || !last || fitMatrixUnit({*first, *last}))
       return;
     unsigned common = std::gcd(first->groups, last->groups);
-    bool isMuch = 2 * common >= std::min(first->groups, last->groups);
     MatrixTile narrower = *first, wider = *last;
     narrower.groups = wider.groups = common;
-    if (isMuch && fitMatrixUnit({narrower, wider})) {
+    if (common >= kLeastGroups && fitMatrixUnit({narrower, wider})) {
       first = narrower;
       last = wider;
       return;

@@ -5,6 +5,7 @@
 #out = affine_map<(m, j, k, v) -> (m, j, v)>
 
 // CHECK-DAG: #[[NEXT:.*]] = affine_map<()[s0] -> (s0 + ((s0 + 1) floordiv 2) * 2 - (s0 floordiv 2) * 2 + 1)>
+// CHECK-DAG: #[[SECOND:.*]] = affine_map<()[s0] -> (s0 + 2)>
 // CHECK-DAG: #[[PART:.*]] = affine_map<(d0, d1) -> (d0 + d1 * 2)>
 // CHECK-DAG: #[[AFTER:.*]] = affine_map<(d0, d1, d2) -> (d0 + d1 * 3 + d2 * 45 + 36864)>
 // CHECK-DAG: #[[FROM_LAST:.*]] = affine_map<(d0, d1) -> (d0 + d1 * 3 - 6912)>
@@ -92,4 +93,45 @@ func.func private @no_rows(%x: tensor<0x768xf32>, %w: tensor<96x768x32xf32>) -> 
   } -> tensor<0x96x32xf32>
   %u = linalg.unpack %p inner_dims_pos = [1] inner_tiles = [32] into %o : tensor<0x96x32xf32> -> tensor<0x3072xf32>
   return %u : tensor<0x3072xf32>
+}
+
+// Nothing to be summed.
+// CHECK-LABEL: func.func @no_sums
+// CHECK-NOT:     memref.alloca
+func.func private @no_sums(%x: tensor<256x0xf32>, %w: tensor<96x0x32xf32>) -> tensor<256x3072xf32> attributes {omb.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<256x96x32xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<256x96x32xf32>) -> tensor<256x96x32xf32>
+  %o = tensor.empty() : tensor<256x3072xf32>
+  %p = linalg.generic {indexing_maps = [#in, #w, #out], iterator_types = ["parallel", "parallel", "reduction", "parallel"]}
+    ins(%x, %w : tensor<256x0xf32>, tensor<96x0x32xf32>) outs(%f : tensor<256x96x32xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %c, %0 : f32
+    linalg.yield %1 : f32
+  } -> tensor<256x96x32xf32>
+  %u = linalg.unpack %p inner_dims_pos = [1] inner_tiles = [32] into %o : tensor<256x96x32xf32> -> tensor<256x3072xf32>
+  return %u : tensor<256x3072xf32>
+}
+
+// Few rows are one block, and a thread takes one of 12 panels at a time: the other one has the next.
+// CHECK-LABEL: func.func @few_rows
+// CHECK:         %[[PANEL:.*]] = "stream.dispatch.workgroup.id"() {dimension = 0 : index}
+// CHECK:         %[[EXPECTED:.*]] = affine.apply #[[SECOND]]()[%[[PANEL]]]
+// CHECK:         %[[FOLLOWING:.*]] = arith.minsi %[[EXPECTED]], %c11
+// CHECK:         memref.prefetch %{{.*}}[%[[FOLLOWING]], %c0, %{{.*}}]
+func.func private @few_rows(%x: tensor<49x512xf32>, %w: tensor<12x512x48xf32>) -> tensor<49x576xf32> attributes {omb.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<49x12x48xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<49x12x48xf32>) -> tensor<49x12x48xf32>
+  %o = tensor.empty() : tensor<49x576xf32>
+  %p = linalg.generic {indexing_maps = [#in, #w, #out], iterator_types = ["parallel", "parallel", "reduction", "parallel"]}
+    ins(%x, %w : tensor<49x512xf32>, tensor<12x512x48xf32>) outs(%f : tensor<49x12x48xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %c, %0 : f32
+    linalg.yield %1 : f32
+  } -> tensor<49x12x48xf32>
+  %u = linalg.unpack %p inner_dims_pos = [1] inner_tiles = [48] into %o : tensor<49x12x48xf32> -> tensor<49x576xf32>
+  return %u : tensor<49x576xf32>
 }
