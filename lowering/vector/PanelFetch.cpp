@@ -49,13 +49,6 @@ void PanelFetch::setPanel(Value panel, OpFoldResult count) {
   Value last = arith::SubIOp::create(builder, loc, asValue(count), constant(1));
   current = panel;
   following = arith::MinSIOp::create(builder, loc, expected, last);
-  part = nullptr;
-  isLast = true;
-}
-
-void PanelFetch::setPart(Value begin, bool isLast) {
-  part = begin;
-  this->isLast = isLast;
 }
 
 void PanelFetch::setTile(Value before) {
@@ -65,7 +58,8 @@ void PanelFetch::setTile(Value before) {
         arith::MulIOp::create(builder, loc, before, constant(positionShare));
 }
 
-void PanelFetch::emit(Value panels, ValueRange at, int64_t groups) {
+void PanelFetch::emit(Value panels, ValueRange at, int64_t groups,
+                      const std::optional<SumPart> &part) {
   if (!first)
     return createPrefetch(builder, loc, panels, at, groups * groupSize);
   SmallVector<OpFoldResult> operands;
@@ -79,13 +73,14 @@ void PanelFetch::emit(Value panels, ValueRange at, int64_t groups) {
        llvm::zip(at.drop_front().drop_back(), computeStrides(sumSizes)))
     add(index, stride * share);
   if (part)
-    add(part, -share);
-  if (!isLast) {
-    add(part, groupSize);
+    add(part->begin, -share);
+  bool isInPanel = part && !part->isLast;
+  if (isInPanel) {
+    add(part->begin, groupSize);
     offset = offset + space.sumBlock * groupSize;
   }
   SmallVector<Value> there(at.size(), constant(0));
-  there.front() = isLast ? following : current;
+  there.front() = isInPanel ? current : following;
   there.back() = asValue(affine::makeComposedFoldedAffineApply(
       builder, loc, AffineMap::get(operands.size(), 0, offset), operands));
   createPrefetch(builder, loc, panels, there, groups * share, /*aheadBytes=*/0);

@@ -8,6 +8,16 @@
 
 namespace omb::kernels {
 
+/// What is summed of a block's tiles; the sums are in memory meanwhile.
+struct SumPart {
+  /// The groups.
+  mlir::Value begin, end;
+  /// Of positions and channels.
+  mlir::Value sums;
+  /// Whether they are complete then.
+  bool isLast;
+};
+
 /// Writes what fetches weights while tiles are computed.
 ///
 /// The tiles of a panel read it from the second cache, all but the first, which
@@ -21,14 +31,13 @@ public:
 
   /// Tiles that follow are of this one of `count` panels.
   void setPanel(mlir::Value panel, mlir::OpFoldResult count);
-  /// Steps that follow are of the part of the sums that begins here.
-  void setPart(mlir::Value begin, bool isLast);
   /// Steps that follow are of a tile before which a thread visits so many
   /// positions; null where nobody knows.
   void setTile(mlir::Value before);
   /// What a step fetches that reads `groups` of `panels`, the first of which is
-  /// `at`.
-  void emit(mlir::Value panels, mlir::ValueRange at, int64_t groups);
+  /// `at`, and which adds this part of the sums if there are parts.
+  void emit(mlir::Value panels, mlir::ValueRange at, int64_t groups,
+            const std::optional<SumPart> &part = std::nullopt);
 
 private:
   const KernelSpace &space;
@@ -42,10 +51,6 @@ private:
   int64_t positionShare = 0;
   /// This panel and the next one.
   mlir::Value current, following;
-  /// The part of the sums that tiles are of: where it begins, null if they have
-  /// all, and whether it is the panel's last.
-  mlir::Value part;
-  bool isLast = true;
   /// The elements that tiles before this one fetch.
   mlir::Value first;
 };

@@ -39,7 +39,6 @@ void TileEmitter::setPanel(Value number) {
 void TileEmitter::setPart(const SumPart &part) {
   assert(!space.matrix && !contraction.isPool());
   this->part = part;
-  fetch.setPart(part.begin, part.isLast);
 }
 
 std::unique_ptr<TileEmitter>
@@ -121,8 +120,10 @@ TileEmitter::Values TileEmitter::emitSumLoops(ArrayRef<unsigned> loops,
   Value begin = constant(0);
   Value end =
       getValueOrCreateConstantIndexOp(builder, loc, memory.panelSizes[dim]);
-  if (part)
-    std::tie(begin, end) = std::pair(part->begin, part->end);
+  if (part) {
+    begin = part->begin;
+    end = part->end;
+  }
   if (isPadded)
     std::tie(begin, end) = getTaps(*window, sum, end);
   int64_t step = loops.size() == 1 ? getStepGroups() : 1;

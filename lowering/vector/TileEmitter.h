@@ -38,16 +38,6 @@ struct TileColumns {
   mlir::Value before = nullptr;
 };
 
-/// What is summed of a block's tiles; the sums are in memory meanwhile.
-struct SumPart {
-  /// The groups.
-  mlir::Value begin, end;
-  /// Of positions and channels.
-  mlir::Value sums;
-  /// Whether they are complete then.
-  bool isLast;
-};
-
 /// Writes the code that computes tiles of a packed product: the loops of the
 /// sums and what is done to these. The sums themselves are the derived class's.
 class TileEmitter : protected IndexWriter {

@@ -123,7 +123,7 @@ void TileLoops::emitBlock(Value block, Value panel) {
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
   Value rowsBefore = loop.getInductionVar();
-  if (space.sharesRows)
+  if (space.visitsBlocks())
     rowsBefore = arith::SubIOp::create(builder, loc, rowsBefore, begin);
   Value columns = asValue(
       getColumnSize(builder, loc, contraction, space, memory.resultSizes));
@@ -193,10 +193,11 @@ SmallVector<Value> TileLoops::getPosition(ValueRange row, Value column) {
   return position;
 }
 
-Value TileLoops::getBefore(Value column) {
-  if (!before)
-    return nullptr;
-  return arith::AddIOp::create(builder, loc, before, column);
+void TileLoops::emitTile(ValueRange row, Value column, TileColumns columns) {
+  SmallVector<Value> position = getPosition(row, column);
+  if (before)
+    columns.before = arith::AddIOp::create(builder, loc, before, column);
+  tiles->emit(position, columns);
 }
 
 std::optional<PaddedWindow> TileLoops::getColumnWindow() const {
@@ -226,10 +227,8 @@ void TileLoops::emitPaddedColumns(ValueRange row, const PaddedWindow &window) {
     while (isInside(last))
       last += step;
     if (last == first) {
-      Value column = constant(first);
-      tiles->emit(getPosition(row, column),
-                  {unsigned(std::min(step, columns - first)), nullptr, first,
-                   getBefore(column)});
+      emitTile(row, constant(first),
+               {unsigned(std::min(step, columns - first)), nullptr, first});
       first += step;
       continue;
     }
@@ -237,9 +236,7 @@ void TileLoops::emitPaddedColumns(ValueRange row, const PaddedWindow &window) {
                                    constant(last), constant(step));
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
-    Value column = loop.getInductionVar();
-    tiles->emit(getPosition(row, column),
-                {unsigned(step), nullptr, std::nullopt, getBefore(column)});
+    emitTile(row, loop.getInductionVar(), {unsigned(step)});
     first = last;
   }
 }
@@ -247,16 +244,13 @@ void TileLoops::emitPaddedColumns(ValueRange row, const PaddedWindow &window) {
 void TileLoops::emitColumns(ValueRange row, Value begin, Value end) {
   int64_t size = contraction.getTileDemand(space.basis).rows;
   auto emit = [&](Value first, int64_t count) {
-    tiles->emit(getPosition(row, first),
-                {unsigned(count), nullptr, std::nullopt, getBefore(first)});
+    emitTile(row, first, {unsigned(count)});
   };
   if (!space.matrix || !ShapedType::isDynamic(size))
     return emitTiles(builder, loc, begin, end, size, space.tileRows, emit);
   // What is left is one tile with some of its columns.
-  emitTilesAndRest(
-      builder, loc, begin, end, space.tileRows, emit,
-      [&](Value first, Value left) {
-        tiles->emit(getPosition(row, first),
-                    {space.tileRows, left, std::nullopt, getBefore(first)});
-      });
+  emitTilesAndRest(builder, loc, begin, end, space.tileRows, emit,
+                   [&](Value first, Value left) {
+                     emitTile(row, first, {space.tileRows, left});
+                   });
 }

@@ -59,8 +59,8 @@ private:
   llvm::SmallVector<mlir::Value> getPosition(mlir::ValueRange row,
                                              mlir::Value column);
   std::optional<PaddedWindow> getColumnWindow() const;
-  /// How many positions a thread visits before this column.
-  mlir::Value getBefore(mlir::Value column);
+  /// The tile of a row from this column on.
+  void emitTile(mlir::ValueRange row, mlir::Value column, TileColumns columns);
 
   PackedContraction contraction;
   const KernelSpace &space;

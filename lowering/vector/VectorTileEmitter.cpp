@@ -82,7 +82,7 @@ VectorTileEmitter::Values VectorTileEmitter::readWeights(const Sum &sum) {
   int64_t count = space.lanes * contraction.getGroup();
   Value panels = memory.operands.at(contraction.getPanels());
   auto lanes = VectorType::get(count, getElementTypeOrSelf(panels));
-  fetch.emit(panels, at, 1);
+  fetch.emit(panels, at, 1, part);
   for (unsigned vector = 0; vector < space.vectors; ++vector) {
     at.back() = constant(vector * count);
     Value read = vec::LoadOp::create(builder, loc, lanes, panels, at);

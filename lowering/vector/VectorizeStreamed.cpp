@@ -49,11 +49,11 @@ private:
     if (!first || !last || fitMatrixUnit({*first, *last}))
       return;
     unsigned common = std::gcd(first->groups, last->groups);
-    MatrixTile narrower = *first, wider = *last;
-    narrower.groups = wider.groups = common;
-    if (common >= kLeastGroups && fitMatrixUnit({narrower, wider})) {
-      first = narrower;
-      last = wider;
+    MatrixTile sharedFirst = *first, sharedLast = *last;
+    sharedFirst.groups = sharedLast.groups = common;
+    if (common >= kLeastGroups && fitMatrixUnit({sharedFirst, sharedLast})) {
+      first = sharedFirst;
+      last = sharedLast;
       return;
     }
     VectorUnit vectors = unit;

@@ -64,10 +64,7 @@ def test_products(rows: int, inner: int, channels: int, is_dynamic: bool, is_wid
     assert "vector.fma" in text or channels <= 4  # too few to fill a vector
 
 
-LONG_SUMS = examples(4)
-
-
-@LONG_SUMS
+@examples(4)
 @given(
     st.sampled_from([28, 49, 57, 128, 200]),
     st.integers(1300, 4200),

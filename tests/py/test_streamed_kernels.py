@@ -112,15 +112,18 @@ def _build(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
 
 
-def _feed(case: str, batch: int | None = None) -> dict[str, np.ndarray]:
-    shape = CASES[case][0]
-    shape = (shape[0] if batch is None else batch, *shape[1:])
+def _image(shape: tuple[int, ...]) -> Feed:
     return {"x": np.random.default_rng(list(shape)).standard_normal(shape).astype(np.float32)}
+
+
+def _feed(case: str, batch: int | None = None) -> Feed:
+    shape = CASES[case][0]
+    return _image((shape[0] if batch is None else batch, *shape[1:]))
 
 
 def _check(
     models: list[onnx.ModelProto],
-    feeds: list[dict[str, np.ndarray]],
+    feeds: list[Feed],
     tolerance: float = 1e-5,
     **options: Any,
 ) -> None:
@@ -276,7 +279,7 @@ QUANTIZED = {
 @pytest.mark.parametrize("case", QUANTIZED)
 def test_quantized(case: str, tmp_path: Any) -> None:
     shape, layers, times, threads = QUANTIZED[case]
-    feed = {"x": np.random.default_rng(list(shape)).standard_normal(shape).astype(np.float32)}
+    feed = _image(shape)
     model = _quantized(_build(shape, layers, times=times), feed, tmp_path)
     (expected,) = reference.onnxruntime_outputs(model, feed)
     session = omb.InferenceSession(model, threads=threads, fallback="error")
