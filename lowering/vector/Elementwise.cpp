@@ -2,7 +2,7 @@
 
 #include "lowering/vector/Elementwise.h"
 
-#include "lowering/vector/ErrorFunction.h"
+#include "lowering/vector/RationalFunctions.h"
 #include "lowering/vector/Rounding.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -102,12 +102,6 @@ Value LaneEmitter::roundToEven(Operation &op) {
       .getResult(0);
 }
 
-Value LaneEmitter::approximate(Operation &op) {
-  if (!isa<math::ErfOp>(op) || !op.getResult(0).getType().isF32())
-    return nullptr;
-  return buildErf(builder, op.getLoc(), toVector(get(op.getOperand(0))));
-}
-
 void LaneEmitter::emit(Operation &op) {
   if (Value number = getRoundTrip(op))
     return values.map(op.getResult(0), get(number));
@@ -119,10 +113,11 @@ void LaneEmitter::emit(Operation &op) {
     return values.map(op.getResult(0), converted);
   if (Value rounded = roundToEven(op))
     return values.map(op.getResult(0), rounded);
-  if (Value number = approximate(op))
-    return values.map(op.getResult(0), number);
   SmallVector<Value> operands = llvm::map_to_vector(
       op.getOperands(), [&](Value operand) { return get(operand); });
+  if (operands.size() == 1)
+    if (Value number = buildRational(builder, op, operands.front()))
+      return values.map(op.getResult(0), number);
   bool isVector = llvm::any_of(operands, [](Value operand) {
     return isa<VectorType>(operand.getType());
   });

@@ -51,8 +51,6 @@ private:
   mlir::Value convertToBFloats(mlir::Operation &op);
   /// The same for rounding, of which IREE 3.13 makes some 25 instructions.
   mlir::Value roundToEven(mlir::Operation &op);
-  /// The same for functions that MLIR has a slower formula of.
-  mlir::Value approximate(mlir::Operation &op);
 
   mlir::OpBuilder &builder;
   int64_t lanes;

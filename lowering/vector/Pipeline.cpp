@@ -58,5 +58,6 @@ void omb::buildToVectorPipeline(OpPassManager &passes,
   vectorize.matrixBFloats = options.matrixBFloats;
   vectorize.threads = options.threads;
   passes.addPass(createVectorizeKernels(vectorize));
+  passes.addPass(createExpandFunctions());
   passes.addPass(createCSEPass());
 }
