@@ -2,7 +2,6 @@
 
 #include "lowering/vector/Elementwise.h"
 
-#include "lowering/vector/RationalFunctions.h"
 #include "lowering/vector/Rounding.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -102,6 +101,20 @@ Value LaneEmitter::roundToEven(Operation &op) {
       .getResult(0);
 }
 
+Value LaneEmitter::multiplyByReciprocal(Operation &op) {
+  if (!multipliesByReciprocals || !isa<arith::DivFOp>(op))
+    return nullptr;
+  Value dividend = get(op.getOperand(0)), divisor = get(op.getOperand(1));
+  if (!isa<VectorType>(dividend.getType()) ||
+      isa<VectorType>(divisor.getType()))
+    return nullptr;
+  Value one = arith::ConstantOp::create(
+      builder, op.getLoc(), builder.getFloatAttr(divisor.getType(), 1));
+  Value reciprocal = arith::DivFOp::create(builder, op.getLoc(), one, divisor);
+  return arith::MulFOp::create(builder, op.getLoc(), dividend,
+                               toVector(reciprocal));
+}
+
 void LaneEmitter::emit(Operation &op) {
   if (Value number = getRoundTrip(op))
     return values.map(op.getResult(0), get(number));
@@ -113,11 +126,10 @@ void LaneEmitter::emit(Operation &op) {
     return values.map(op.getResult(0), converted);
   if (Value rounded = roundToEven(op))
     return values.map(op.getResult(0), rounded);
+  if (Value product = multiplyByReciprocal(op))
+    return values.map(op.getResult(0), product);
   SmallVector<Value> operands = llvm::map_to_vector(
       op.getOperands(), [&](Value operand) { return get(operand); });
-  if (operands.size() == 1)
-    if (Value number = buildRational(builder, op, operands.front()))
-      return values.map(op.getResult(0), number);
   bool isVector = llvm::any_of(operands, [](Value operand) {
     return isa<VectorType>(operand.getType());
   });

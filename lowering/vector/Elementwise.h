@@ -29,11 +29,16 @@ bool callsFunctions(mlir::Block &body);
 /// vector, or once where no operand is a vector.
 class LaneEmitter {
 public:
-  /// `convertsBFloats`: whether the CPU has an instruction that rounds f32 to
-  /// bf16.
-  LaneEmitter(mlir::OpBuilder &builder, int64_t lanes,
-              bool convertsBFloats = false)
-      : builder(builder), lanes(lanes), convertsBFloats(convertsBFloats) {}
+  LaneEmitter(mlir::OpBuilder &builder, int64_t lanes)
+      : builder(builder), lanes(lanes) {}
+
+  /// Whether the CPU has an instruction that rounds f32 to bf16.
+  void setConvertsBFloats(bool enable) { convertsBFloats = enable; }
+  /// Whether what is divided by the same number in all lanes is multiplied by
+  /// one divided by that, which may differ in the last place.
+  void setMultipliesByReciprocals(bool enable) {
+    multipliesByReciprocals = enable;
+  }
 
   /// What a value of the body becomes.
   void map(mlir::Value from, mlir::Value to) { values.map(from, to); }
@@ -51,10 +56,13 @@ private:
   mlir::Value convertToBFloats(mlir::Operation &op);
   /// The same for rounding, of which IREE 3.13 makes some 25 instructions.
   mlir::Value roundToEven(mlir::Operation &op);
+  /// The product that is in the place of a quotient.
+  mlir::Value multiplyByReciprocal(mlir::Operation &op);
 
   mlir::OpBuilder &builder;
   int64_t lanes;
-  bool convertsBFloats;
+  bool convertsBFloats = false;
+  bool multipliesByReciprocals = false;
   mlir::IRMapping values;
 };
 

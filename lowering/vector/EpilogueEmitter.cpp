@@ -91,7 +91,8 @@ Value EpilogueEmitter::readOperand(OpOperand &operand, ArrayRef<Value> at,
 Value EpilogueEmitter::apply(Value values, ArrayRef<Value> at, Value mask) {
   if (!epilogue)
     return values;
-  LaneEmitter emitter(builder, lanes, convertsBFloats);
+  LaneEmitter emitter(builder, lanes);
+  emitter.setConvertsBFloats(convertsBFloats);
   for (OpOperand *operand : epilogue.getDpsInputOperands())
     emitter.map(epilogue.getMatchingBlockArgument(operand),
                 operand->get() == product ? values

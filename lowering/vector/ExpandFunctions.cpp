@@ -1,10 +1,10 @@
 //===- ExpandFunctions.cpp - omb-expand-functions -------------------------===//
 
 #include "lowering/Passes.h"
-#include "lowering/vector/RationalFunctions.h"
+#include "lowering/vector/Functions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
 
@@ -17,12 +17,12 @@ namespace omb {
 
 namespace {
 
-template <typename Op> struct ExpandRational : OpRewritePattern<Op> {
+template <typename Op> struct ExpandFunction : OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
 
   LogicalResult matchAndRewrite(Op op,
                                 PatternRewriter &rewriter) const override {
-    Value result = omb::kernels::buildRational(rewriter, *op, op.getOperand());
+    Value result = omb::kernels::buildFunction(rewriter, *op, op.getOperand());
     if (!result)
       return rewriter.notifyMatchFailure(op, "is not of f32");
     rewriter.replaceOp(op, result);
@@ -33,11 +33,9 @@ template <typename Op> struct ExpandRational : OpRewritePattern<Op> {
 struct ExpandFunctions : omb::impl::ExpandFunctionsBase<ExpandFunctions> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandRational<math::ErfOp>, ExpandRational<math::TanhOp>>(
-        &getContext());
-    FrozenRewritePatternSet frozen(std::move(patterns));
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      walkAndApplyPatterns(function, frozen);
+    patterns.add<ExpandFunction<math::ErfOp>, ExpandFunction<math::ExpOp>,
+                 ExpandFunction<math::TanhOp>>(&getContext());
+    walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
 };
 

@@ -58,6 +58,5 @@ void omb::buildToVectorPipeline(OpPassManager &passes,
   vectorize.matrixBFloats = options.matrixBFloats;
   vectorize.threads = options.threads;
   passes.addPass(createVectorizeKernels(vectorize));
-  passes.addPass(createExpandFunctions());
   passes.addPass(createCSEPass());
 }

@@ -2,6 +2,8 @@
 
 #include "lowering/vector/RowEmitter.h"
 
+#include "lowering/vector/SoftmaxRows.h"
+
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -15,7 +17,8 @@ namespace vec = mlir::vector;
 RowEmitter::RowEmitter(OpBuilder &builder, const RowKernel &kernel,
                        unsigned lanes, const RowMemory &memory)
     : IndexWriter(builder, kernel.getRoot()->getLoc()), kernel(kernel),
-      sweeps(kernel), lanes(lanes), memory(memory) {
+      sweeps(kernel), lanes(lanes), memory(memory),
+      isSoftmax(succeeded(SoftmaxRows::match(kernel.getRoot()))) {
   std::optional<int64_t> length = getConstantIntValue(memory.length);
   if (length && *length % lanes == 0)
     return;
@@ -79,6 +82,8 @@ RowEmitter::Values RowEmitter::getIndices(OpOperand &operand, Value column) {
 
 LaneEmitter RowEmitter::createLanes() const {
   LaneEmitter emitter(builder, lanes);
+  // A sum of exponentials is at least 1.
+  emitter.setMultipliesByReciprocals(isSoftmax);
   for (auto [index, value] : memory.indices)
     emitter.map(index, value);
   return emitter;

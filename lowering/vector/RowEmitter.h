@@ -71,6 +71,7 @@ private:
   RowSweeps sweeps;
   unsigned lanes;
   const RowMemory &memory;
+  bool isSoftmax;
   /// The lanes of what is left after the last full vector.
   mlir::Value tailMask;
 

@@ -21,15 +21,6 @@ static ArrayRef<int64_t> getShape(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape();
 }
 
-/// Fewer rows than this, longer than that, are better shared by threads.
-static bool hasLongRows(RankedTensorType type) {
-  constexpr int64_t fewRows = 4, longRow = 16384;
-  int64_t length = type.getShape().back();
-  ArrayRef<int64_t> rows = type.getShape().drop_back();
-  return !ShapedType::isDynamicShape(rows) && !ShapedType::isDynamic(length) &&
-         llvm::product_of(rows) < fewRows && length > longRow;
-}
-
 FailureOr<RowKernel> RowKernel::match(linalg::GenericOp root,
                                       function_ref<void(const Twine &)> why) {
   auto type = root->getNumResults() == 1
@@ -57,7 +48,7 @@ FailureOr<RowKernel> RowKernel::match(linalg::GenericOp root,
       return refuse("depends on reductions of different types");
   if (!kernel.hasOneLength())
     return refuse("has rows of another length than what is reduced, perhaps");
-  if (hasLongRows(type))
+  if (hasLongRows(type.getShape()))
     return refuse("has too few rows, which are long");
   kernel.setSweeps();
   return kernel;

@@ -79,3 +79,10 @@ Value RowReduction::createScalar(OpBuilder &builder, Value lanes) const {
   Value first = arith::ConstantOp::create(builder, loc, cast<TypedAttr>(start));
   return create(builder, first, all);
 }
+
+bool omb::kernels::hasLongRows(ArrayRef<int64_t> shape) {
+  constexpr int64_t fewRows = 4, longRow = 16384;
+  return !ShapedType::isDynamicShape(shape) &&
+         llvm::product_of(shape.drop_back()) < fewRows &&
+         shape.back() > longRow;
+}

@@ -30,6 +30,10 @@ struct RowReduction : Combiner {
   mlir::Value createScalar(mlir::OpBuilder &builder, mlir::Value lanes) const;
 };
 
+/// Whether there are so few rows, which are so long, that threads do better
+/// with parts of them: of loops, or a tensor, whose last dimension is a row.
+bool hasLongRows(llvm::ArrayRef<int64_t> shape);
+
 } // namespace omb::kernels
 
 #endif // OMB_LOWERING_VECTOR_ROWREDUCTION_H

@@ -3,7 +3,7 @@
 #include "lowering/Passes.h"
 #include "lowering/vector/CollapseRows.h"
 #include "lowering/vector/Kernels.h"
-#include "lowering/vector/SplitColumns.h"
+#include "lowering/vector/SplitReductions.h"
 #include "lowering/vector/Winograd.h"
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -33,30 +33,38 @@ struct ShapeReductions : omb::impl::ShapeReductionsBase<ShapeReductions> {
   using ShapeReductionsBase::ShapeReductionsBase;
 
   void runOnOperation() override {
-    VectorUnit unit{vectorBytes, vectorRegisters};
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function->hasAttr(kKernelAttrName))
         continue;
       IRRewriter rewriter(function.getContext());
       collapseRows(rewriter, function);
-      SmallVector<linalg::GenericOp> reductions;
+      SmallVector<linalg::GenericOp> columns;
+      SmallVector<RowReduction> rows;
       function.walk([&](linalg::GenericOp op) {
         if (succeeded(ColumnReduction::match(op, ignore)))
-          reductions.push_back(op);
+          columns.push_back(op);
+        else if (FailureOr<RowReduction> row = RowReduction::match(op, ignore);
+                 succeeded(row))
+          rows.push_back(*row);
       });
-      for (linalg::GenericOp op : reductions) {
-        op = fuseProducers(rewriter, op);
-        FailureOr<ColumnReduction> reduction =
-            ColumnReduction::match(op, ignore);
-        if (failed(reduction))
-          continue;
-        if (int64_t parts = selectParts(*reduction, unit); parts > 1)
-          splitColumns(rewriter, *reduction, parts);
-      }
+      for (linalg::GenericOp op : columns)
+        splitColumns(rewriter, fuseProducers(rewriter, op));
+      for (const RowReduction &row : rows)
+        if (SplitReduction split(row); split.parts > 1)
+          split.apply(rewriter);
     }
   }
 
 private:
+  void splitColumns(RewriterBase &rewriter, linalg::GenericOp op) const {
+    FailureOr<ColumnReduction> reduction = ColumnReduction::match(op, ignore);
+    if (failed(reduction))
+      return;
+    VectorUnit unit{vectorBytes, vectorRegisters};
+    if (SplitReduction split(*reduction, unit); split.parts > 1)
+      split.apply(rewriter);
+  }
+
   /// One op of a reduction and what is done to each element that it alone
   /// reads, as far as that is still a reduction for a kernel.
   static linalg::GenericOp fuseProducers(RewriterBase &rewriter,

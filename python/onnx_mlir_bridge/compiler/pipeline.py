@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SIMPLIFY = "omb-simplify"
 TO_LINALG = "omb-to-linalg"
 TO_VECTOR = "omb-to-vector"
+EXPAND_FUNCTIONS = "omb-expand-functions"
 LOWER_SPARSE = "omb-lower-sparse-contractions"
 CHANNELS_LAST = "omb-convert-layout{named=true}"
 TO_IREE = "omb-to-iree"
@@ -136,7 +137,7 @@ def to_vector(linalg: ir.Operation, target: Target, options: CompileOptions) -> 
             f"matrix-bfloats={str(unit.matrix_bfloats).lower()}"
             f" winograd={str(options.winograd).lower()} threads={options.kernel_threads}"
             + ("" if options.precision == "f32" else f" narrow={options.precision}")
-            + "}",
+            + f"}},{EXPAND_FUNCTIONS}",
         )
     return linalg
 

@@ -1,6 +1,6 @@
-//===- SplitColumns.cpp - Reductions in parts -----------------------------===//
+//===- SplitReductions.cpp - Reductions in parts --------------------------===//
 
-#include "lowering/vector/SplitColumns.h"
+#include "lowering/vector/SplitReductions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -10,10 +10,12 @@
 using namespace mlir;
 using namespace omb::kernels;
 
+static constexpr int64_t kWorkgroups = 16; // that are enough for some threads
+static constexpr double kLeastMicroseconds = 5; // of a part
+
 /// Whether what starts each part may start all of them.
-static bool startsParts(const ColumnReduction &reduction) {
-  auto fill = reduction.fill;
-  switch (reduction.combiner.kind) {
+static bool startsParts(linalg::FillOp fill, const Combiner &combiner) {
+  switch (combiner.kind) {
   case vector::CombiningKind::ADD:
     return matchPattern(fill.value(), m_AnyZeroFloat()) ||
            matchPattern(fill.value(), m_Zero());
@@ -32,31 +34,46 @@ static bool hasPlainLoop(AffineMap map, unsigned loop) {
   });
 }
 
-int64_t omb::kernels::selectParts(const ColumnReduction &reduction,
-                                  const VectorUnit &unit) {
-  constexpr int64_t workgroups = 16;      // that are enough for some threads
-  constexpr double leastMicroseconds = 5; // of a part
-  auto op = reduction.op;
-  SmallVector<int64_t> ranges = op.getStaticLoopRanges();
-  unsigned loop = reduction.reductions.front();
-  if (ShapedType::isDynamicShape(ranges) || llvm::is_contained(ranges, 0) ||
-      !startsParts(reduction) ||
-      !llvm::all_of(op.getIndexingMapsArray(),
-                    [&](AffineMap map) { return hasPlainLoop(map, loop); }))
-    return 1;
+bool SplitReduction::isSplittable() const {
+  auto generic = op;
+  SmallVector<int64_t> ranges = generic.getStaticLoopRanges();
+  return !ShapedType::isDynamicShape(ranges) &&
+         !llvm::is_contained(ranges, 0) && !generic.hasIndexSemantics() &&
+         startsParts(fill, combiner) &&
+         llvm::all_of(generic.getIndexingMapsArray(),
+                      [&](AffineMap map) { return hasPlainLoop(map, loop); });
+}
+
+int64_t SplitReduction::countParts(int64_t wanted) const {
+  auto generic = op;
+  int64_t size = generic.getStaticLoopRanges()[loop], best = 1;
+  for (int64_t parts = 2; parts < size && best < wanted; ++parts)
+    if (size % parts == 0)
+      best = parts;
+  return wanted > 1 ? best : 1;
+}
+
+SplitReduction::SplitReduction(const ColumnReduction &reduction,
+                               const VectorUnit &unit)
+    : op(reduction.op), fill(reduction.fill), combiner(reduction.combiner),
+      loop(reduction.reductions.front()), parts(1) {
+  if (!isSplittable())
+    return;
   int64_t units = llvm::divideCeil(reduction.getSize(reduction.channel),
                                    int64_t(reduction.getLanes(unit)) *
                                        reduction.getVectors(unit));
   for (unsigned position : reduction.positions)
-    units *= ranges[position];
+    units *= reduction.getSize(position);
   double work = reduction.getMicroseconds(unit, 1);
-  int64_t wanted = std::min<int64_t>(llvm::divideCeil(workgroups, units),
-                                     work / leastMicroseconds);
-  int64_t best = 1;
-  for (int64_t parts = 2; parts < ranges[loop] && best < wanted; ++parts)
-    if (ranges[loop] % parts == 0)
-      best = parts;
-  return wanted > 1 ? best : 1;
+  parts = countParts(std::min<int64_t>(llvm::divideCeil(kWorkgroups, units),
+                                       work / kLeastMicroseconds));
+}
+
+SplitReduction::SplitReduction(const RowReduction &reduction)
+    : op(reduction.op), fill(reduction.fill), combiner(reduction),
+      loop(op.getNumLoops() - 1), parts(1) {
+  if (isSplittable() && hasLongRows(op.getStaticLoopRanges()))
+    parts = countParts(kWorkgroups);
 }
 
 /// `tensor` with each dimension that `map` has `loop` for in two, and its map,
@@ -92,40 +109,38 @@ static std::pair<Value, AffineMap> splitOperand(OpBuilder &builder,
   return {expanded, split};
 }
 
-void omb::kernels::splitColumns(RewriterBase &rewriter,
-                                const ColumnReduction &reduction,
-                                int64_t parts) {
-  auto op = reduction.op;
-  auto fill = reduction.fill;
-  Location loc = op.getLoc();
+void SplitReduction::apply(RewriterBase &rewriter) const {
+  auto whole = op;
+  auto start = fill;
+  Location loc = whole.getLoc();
   OpBuilder::InsertionGuard guard(rewriter);
-  rewriter.setInsertionPoint(op);
-  unsigned loop = reduction.reductions.front(), loops = op.getNumLoops();
+  rewriter.setInsertionPoint(whole);
+  unsigned loops = whole.getNumLoops();
   SmallVector<Value> inputs;
   SmallVector<AffineMap> maps;
-  for (OpOperand *operand : op.getDpsInputOperands()) {
+  for (OpOperand *operand : whole.getDpsInputOperands()) {
     auto [input, map] =
         splitOperand(rewriter, loc, operand->get(),
-                     op.getMatchingIndexingMap(operand), loop, parts);
+                     whole.getMatchingIndexingMap(operand), loop, parts);
     inputs.push_back(input);
     maps.push_back(map);
   }
-  AffineMap output = op.getIndexingMapsArray().back();
+  AffineMap output = whole.getIndexingMapsArray().back();
   SmallVector<AffineExpr> results(output.getResults());
   results.insert(results.begin(), rewriter.getAffineDimExpr(loops));
   maps.push_back(AffineMap::get(loops + 1, 0, results, rewriter.getContext()));
-  SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
+  SmallVector<utils::IteratorType> iterators = whole.getIteratorTypesArray();
   iterators.push_back(utils::IteratorType::parallel);
-  auto type = cast<RankedTensorType>(op.getResult(0).getType());
+  auto type = cast<RankedTensorType>(whole.getResult(0).getType());
   SmallVector<int64_t> shape(type.getShape());
   shape.insert(shape.begin(), parts);
   Value empty =
       tensor::EmptyOp::create(rewriter, loc, shape, type.getElementType());
   Value starts =
-      linalg::FillOp::create(rewriter, loc, fill.value(), empty).getResult(0);
+      linalg::FillOp::create(rewriter, loc, start.value(), empty).getResult(0);
   auto partial = linalg::GenericOp::create(rewriter, loc, starts.getType(),
                                            inputs, starts, maps, iterators);
-  rewriter.cloneRegionBefore(op.getRegion(), partial.getRegion(),
+  rewriter.cloneRegionBefore(whole.getRegion(), partial.getRegion(),
                              partial.getRegion().begin());
 
   unsigned rank = shape.size();
@@ -133,10 +148,10 @@ void omb::kernels::splitColumns(RewriterBase &rewriter,
   SmallVector<utils::IteratorType> last(rank, utils::IteratorType::parallel);
   last.front() = utils::IteratorType::reduction;
   rewriter.replaceOpWithNewOp<linalg::GenericOp>(
-      op, type, partial.getResult(0), fill.result(),
+      whole, type, partial.getResult(0), start.result(),
       ArrayRef{all, all.dropResult(0)}, last,
       [&](OpBuilder &builder, Location at, ValueRange args) {
-        Value combined = reduction.combiner.create(builder, args[1], args[0]);
+        Value combined = combiner.create(builder, args[1], args[0]);
         linalg::YieldOp::create(builder, at, combined);
       });
 }
