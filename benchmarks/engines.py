@@ -2,7 +2,8 @@
 
 ``load`` is all that an engine does before the first answer: for onnx-mlir-bridge compiling and
 loading, for the others making a session. The returned function runs the model once. All get the
-precision of products, "f32" or "bf16"; ONNX Runtime computes in f32 for both, having no choice.
+same options, of which some have no choice: ONNX Runtime computes in f32 only, and zeros among the
+weights are nothing special to the others.
 """
 
 from __future__ import annotations
@@ -21,14 +22,22 @@ Run = Callable[[Inputs], list[np.ndarray]]
 
 
 @dataclass(frozen=True)
+class Options:
+    """precision: of products, "f32" or "bf16". sparse: whether zeros are left out, as in omb."""
+
+    precision: str = "f32"
+    sparse: str = "auto"
+
+
+@dataclass(frozen=True)
 class Engine:
-    """An engine: ``load(model file, threads, precision)``, and of compilers its two halves."""
+    """An engine: ``load(model file, threads, options)``, and of compilers its two halves."""
 
     title: str
     distribution: str
     module: str
-    load: Callable[[Path, int, str], Run]
-    compile: Callable[[Path, Path, int, str], None] | None = None
+    load: Callable[[Path, int, Options], Run]
+    compile: Callable[[Path, Path, int, Options], None] | None = None
     """Compile the first file to the second. None: the engine does that whenever it loads."""
     open: Callable[[Path, int], Run] | None = None
     """Load what ``compile`` wrote."""
@@ -48,17 +57,29 @@ def _session_run(session: Any) -> Run:  # noqa: ANN401 - two classes with the sa
     return lambda inputs: session.run(None, dict(inputs))
 
 
-def _load_bridge(model: Path, threads: int, precision: str) -> Run:
+def _load_bridge(model: Path, threads: int, options: Options) -> Run:
     import onnx_mlir_bridge as omb
 
-    options = {"threads": threads, "precision": precision}
-    return _session_run(omb.InferenceSession(model, providers=["cpu"], **options))
+    session = omb.InferenceSession(
+        model,
+        providers=["cpu"],
+        threads=threads,
+        precision=options.precision,
+        sparse=options.sparse,
+    )
+    return _session_run(session)
 
 
-def _compile_bridge(model: Path, compiled: Path, threads: int, precision: str) -> None:
+def _compile_bridge(model: Path, compiled: Path, threads: int, options: Options) -> None:
     import onnx_mlir_bridge as omb
 
-    omb.compile(model, target="cpu", threads=threads, precision=precision).save(compiled)
+    omb.compile(
+        model,
+        target="cpu",
+        threads=threads,
+        precision=options.precision,
+        sparse=options.sparse,
+    ).save(compiled)
 
 
 def _open_bridge(compiled: Path, threads: int) -> Run:
@@ -67,25 +88,25 @@ def _open_bridge(compiled: Path, threads: int) -> Run:
     return _session_run(omb.load(compiled, device="cpu", threads=threads))
 
 
-def _load_onnxruntime(model: Path, threads: int, _precision: str) -> Run:
+def _load_onnxruntime(model: Path, threads: int, _options: Options) -> Run:
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(3)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
+    of_session = onnxruntime.SessionOptions()
+    of_session.intra_op_num_threads = threads
+    of_session.inter_op_num_threads = 1
     return _session_run(
-        onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        onnxruntime.InferenceSession(str(model), of_session, providers=["CPUExecutionProvider"])
     )
 
 
-def _load_openvino(model: Path, threads: int, precision: str) -> Run:
+def _load_openvino(model: Path, threads: int, options: Options) -> Run:
     import openvino
 
     core = openvino.Core()
     config = {
         "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": precision,  # by default bf16 where the CPU has it
+        "INFERENCE_PRECISION_HINT": options.precision,  # by default bf16 where the CPU has it
         "PERFORMANCE_HINT": "LATENCY",
     }
     request = core.compile_model(core.read_model(model), "CPU", config).create_infer_request()

@@ -15,13 +15,13 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
-from engines import ENGINES, REFERENCE, Engine, Inputs, Run
+from engines import ENGINES, REFERENCE, Engine, Inputs, Options, Run
 
 WARM_UP = 3
 ROUNDS = 30
@@ -40,7 +40,7 @@ class Entrant:
     engine: str
     model: str
     compiled: str
-    precision: str = "f32"
+    options: Options = field(default_factory=Options)
 
     @property
     def its_engine(self) -> Engine:
@@ -49,7 +49,7 @@ class Entrant:
 
     def load(self, threads: int) -> Run:
         """From the ONNX file."""
-        return self.its_engine.load(Path(self.model), threads, self.precision)
+        return self.its_engine.load(Path(self.model), threads, self.options)
 
     def open(self, threads: int) -> Run:
         """From the compiled file, where the engine compiles ahead."""
@@ -61,14 +61,29 @@ class Entrant:
         """Compile, or load, for engines that do not compile ahead."""
         if self.its_engine.compile:
             paths = Path(self.model), Path(self.compiled)
-            self.its_engine.compile(*paths, threads, self.precision)
+            self.its_engine.compile(*paths, threads, self.options)
         else:
             self.load(threads)
+
+    @property
+    def file_mib(self) -> float:
+        """Of what is loaded."""
+        path = Path(self.compiled if self.its_engine.compile else self.model)
+        return path.stat().st_size / 2**20
 
 
 def pack(entrants: Mapping[str, Entrant]) -> str:
     """The argument ENTRANTS."""
     return json.dumps({name: asdict(entrant) for name, entrant in entrants.items()})
+
+
+def unpack(packed: str) -> dict[str, Entrant]:
+    """What pack() packed."""
+    entrants = json.loads(packed)
+    return {
+        name: Entrant(**{**fields, "options": Options(**fields["options"])})
+        for name, fields in entrants.items()
+    }
 
 
 def _peak_mib() -> float:
@@ -129,6 +144,7 @@ def race(entrants: Mapping[str, Entrant], threads: int, inputs: Path) -> dict[st
             "median_ms": 1000 * median(seconds[name]),
             "best_ms": 1000 * min(seconds[name]),
             "rounds": len(seconds[name]),
+            "file_mib": entrants[name].file_mib,
             "difference": max(map(_relative_error, outputs[name], reference)),
         }
         for name in runs
@@ -151,7 +167,7 @@ def _relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
 def main() -> None:
     """Run one measurement and print its result."""
     kind, packed, threads, inputs = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
-    entrants = {name: Entrant(**fields) for name, fields in json.loads(packed).items()}
+    entrants = unpack(packed)
     result: dict[str, Any]
     if kind == "race":
         result = race(entrants, threads, inputs)

@@ -13,8 +13,7 @@ from typing import Any
 import settings
 from engines import ENGINES, REFERENCE
 from kernels import KERNELS
-from quantized import METHODS
-from settings import FLOAT_BRIDGE, Setting
+from settings import Setting
 
 Results = dict[str, Any]
 
@@ -116,22 +115,27 @@ def kernel_table(results: Results) -> str:
     return _join(f"{_setting(results)} {best}", rows)
 
 
-def narrow_table(results: Results, setting: Setting) -> str:
+def setting_table(results: Results, setting: Setting) -> str:
     """A Markdown table, a row for each model, of times only: medians, and the fastest runs."""
+    baseline = setting.baseline
     rivals = [engine for engine in results["engines"] if engine != "bridge"]
-    titles = [f"{ENGINES[engine].title}, ms" for engine in rivals]
-    header = ["model", "run, ms", *titles, "ours / the faster", "our f32, ms", "difference"]
     others = [engine for engine in rivals if engine != REFERENCE]
-    header += [f"{ENGINES[engine].title}'s" for engine in others]
+    faster = [*rivals, baseline.entrant] if baseline.is_rival else rivals
+    titles = [f"{ENGINES[engine].title}, ms" for engine in rivals]
+    header = ["model", "run, ms", *titles, "ours / the faster", f"{baseline.title}, ms"]
+    header += ["compiled, MiB", f"{baseline.title}"] if setting.has_sizes else []
+    header += ["difference", *(f"{ENGINES[engine].title}'s" for engine in others)]
     rows = [header, ["---"] + ["---:"] * (len(header) - 1)]
     for name, measured in results[setting.name].items():
-        title = f"{name}, {METHODS[name].title}" if setting.is_quantized else name
-        row = [title, *(_times(measured[engine]) for engine in ("bridge", *rivals))]
-        row += [_shares(measured, rivals), _times(measured[FLOAT_BRIDGE])]
+        row = [setting.titles[name], *(_times(measured[e]) for e in ("bridge", *rivals))]
+        row += [_shares(measured, faster), _times(measured[baseline.entrant])]
+        if setting.has_sizes:
+            row += [f"{measured[e]['file_mib']:.1f}" for e in ("bridge", baseline.entrant)]
         row += [f"{measured[engine]['difference']:.0e}" for engine in ("bridge", *others)]
         rows.append(row)
+    which = "fastest of the others" if baseline.is_rival else "faster one"
     explained = (
-        "Medians, in brackets the fastest runs; ours by the faster one's: under 1 means that "
+        f"Medians, in brackets the fastest runs; ours by the {which}'s: under 1 means that "
         f"onnx-mlir-bridge is faster. {_DIFFERENCE}"
     )
     return _join(f"{_setting(results, setting)} {explained}", rows)
@@ -163,16 +167,20 @@ def _setting(results: Results, setting: Setting = settings.FLOAT) -> str:
 
 WHOLE_MODELS = Kind("models", "results.json", "README.md", model_table)
 SINGLE_KERNELS = Kind("kernels", "kernels.json", "docs/performance.md", kernel_table)
-_DOCUMENTS = {"bf16": "docs/performance.md", "quantized": "docs/quantization.md"}
+_DOCUMENTS = {
+    "bf16": "docs/performance.md",
+    "quantized": "docs/quantization.md",
+    "sparse": "docs/sparsity.md",
+}
 
 
 def of_setting(setting: Setting) -> Kind:
     """The kind of measurement of whole models with ``setting``."""
-    if setting.is_float:
+    if setting.baseline is None:
         return WHOLE_MODELS
 
     def table(results: Results) -> str:
-        return narrow_table(results, setting)
+        return setting_table(results, setting)
 
     return Kind(setting.name, f"{setting.name}.json", _DOCUMENTS[setting.name], table)
 

@@ -6,6 +6,7 @@
     python benchmarks/run.py --kernels         # single products and convolutions instead
     python benchmarks/run.py --precision bf16  # the exported models with bfloat16 products
     python benchmarks/run.py --quantized       # quantized models
+    python benchmarks/run.py --sparse          # models with zeros among their weights
 
 Engines that are not installed, and exported models that are not there, are named and left out.
 Keep the machine idle meanwhile. See benchmarks/README.md.
@@ -76,14 +77,14 @@ def measure_model(
     name: str, setting: Setting, engines: list[str], threads: int
 ) -> dict[str, Any] | None:
     """Results of one model, by entrant; None if it is not exported."""
-    model = suite.find(name)
+    model = setting.export(name)
     if model is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         inputs = Path(folder) / "inputs.npz"
         np.savez(inputs, **suite.inputs(model))
         entrants = setting.entrants(model, engines, Path(folder))
-        return (measure_all if setting.is_float else measure_speed)(entrants, threads, inputs)
+        return (measure_speed if setting.baseline else measure_all)(entrants, threads, inputs)
 
 
 def measure_kernel(name: str, engines: list[str], threads: int) -> dict[str, Any]:
@@ -104,13 +105,16 @@ def _arguments() -> argparse.Namespace:
     kinds.add_argument("--kernels", action="store_true", help="single operators, not models")
     kinds.add_argument("--precision", choices=("f32", "bf16"), default="f32", help="of products")
     kinds.add_argument("--quantized", action="store_true", help="quantized models")
+    kinds.add_argument("--sparse", action="store_true", help="models with zeros in their weights")
     parser.add_argument("--readme", action="store_true", help="write the documents and the results")
     arguments = parser.parse_args()
     if arguments.quantized:
         arguments.setting = settings.QUANTIZED
+    elif arguments.sparse:
+        arguments.setting = settings.SPARSE
     else:
         arguments.setting = {"f32": settings.FLOAT, "bf16": settings.BF16}[arguments.precision]
-    known = tuple(KERNELS) if arguments.kernels else arguments.setting.names
+    known = tuple(KERNELS) if arguments.kernels else tuple(arguments.setting.titles)
     unknown = set(arguments.names) - set(known)
     if unknown:
         kind = "kernel" if arguments.kernels else "model"
