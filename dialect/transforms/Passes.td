@@ -150,6 +150,10 @@ def SparsifyConstants : Pass<"onnx-sparsify-constants", "::mlir::ModuleOp"> {
         (f, c, y, x) -> (f floordiv 16 : dense, c : compressed,
                          y : dense, x : dense, f mod 16 : dense)
 
+    Weights of f32 of a `MatMul` of [batch, k, n], one matrix for each of up to 64
+    images, become such constants each for itself, with a product of each, if all
+    of them gain from it.
+
     With the mode "on", a table of f32 of which `Gather` takes rows becomes one
     whose rows are stored each for itself,
 

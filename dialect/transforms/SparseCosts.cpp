@@ -97,12 +97,15 @@ int64_t ChosenForm::getBytes(const SparseMatrix &matrix,
 // Products
 //===----------------------------------------------------------------------===//
 
-/// The rows of the product `op`. An unknown number is a usual one.
+/// The rows of the product `op`: of a batch of weights, those of each. An
+/// unknown number is a usual one.
 static double getRows(Operation *op) {
   constexpr int64_t usualRows = 128;
   auto type = cast<RankedTensorType>(op->getOperand(0).getType());
+  auto weights = cast<RankedTensorType>(op->getOperand(1).getType());
   double rows = 1;
-  for (int64_t size : type.getShape().drop_back())
+  for (int64_t size :
+       type.getShape().drop_back().drop_front(weights.getRank() - 2))
     rows *= ShapedType::isDynamic(size) ? usualRows : size;
   return rows;
 }

@@ -9,6 +9,7 @@
 #include "dialect/ir/ops/Indexing.h"
 #include "dialect/ir/ops/Matmul.h"
 #include "dialect/transforms/Passes.h"
+#include "dialect/transforms/SparseBatches.h"
 #include "dialect/transforms/SparseConstants.h"
 #include "dialect/transforms/SparseCosts.h"
 #include "dialect/transforms/SparseMatrix.h"
@@ -66,6 +67,28 @@ Type transposeElement(Type element) {
                              cast<FloatType>(quantized.getExpressedType()));
 }
 
+/// The elements of `matrix` as a constant of `type`. `read`: the same as a
+/// kernel reads them.
+EncodedSparse encode(const SparseMatrix &matrix, const SparseMatrix &read,
+                     ChosenForm chosen, RankedTensorType type) {
+  int64_t elementBytes = getQuantized(type) ? 1 : sizeof(float);
+  return {matrix.createElements(type), type,
+          chosen.getBytes(read, elementBytes), chosen.storedDensity};
+}
+
+/// The second factor of a product, in the format that is expected to be the
+/// fastest.
+EncodedSparse encodeFactor(const SparseMatrix &matrix, Type element,
+                           const SparseCosts &costs) {
+  MLIRContext *context = element.getContext();
+  auto chosen = ChosenForm::get(matrix, costs, /*mayBeOfBlocks=*/true);
+  Attribute encoding = chosen.isOfBlocks ? getBlockEncoding(context)
+                                         : getChannelEncoding(context);
+  auto type =
+      RankedTensorType::get({matrix.rows, matrix.columns}, element, encoding);
+  return encode(matrix, matrix, chosen, type);
+}
+
 /// What `source` becomes, in the format that is expected to be the fastest;
 /// null where its elements aren't known.
 EncodedSparse encode(const SparseSource &source, Form form,
@@ -75,36 +98,25 @@ EncodedSparse encode(const SparseSource &source, Form form,
     return {};
   MLIRContext *context = source.type.getContext();
   Type element = source.type.getElementType();
-  int64_t elementBytes = getQuantized(source.type) ? 1 : sizeof(float);
-  EncodedSparse encoded;
-  auto finish = [&](const SparseMatrix &weights, ChosenForm chosen,
-                    ArrayRef<int64_t> shape, Attribute encoding) {
-    encoded.type = RankedTensorType::get(shape, element, encoding);
-    encoded.bytes = chosen.getBytes(weights, elementBytes);
-    encoded.storedDensity = chosen.storedDensity;
-    encoded.value = matrix->createElements(encoded.type);
-    return encoded;
+  if (form == Form::Matrix)
+    return encodeFactor(*matrix, element, costs);
+  if (form == Form::Transposed)
+    return encodeFactor(matrix->getTransposed(), transposeElement(element),
+                        costs);
+  auto withEncoding = [&](Attribute encoding) {
+    return RankedTensorType::get(source.type.getShape(), element, encoding);
   };
-  if (form == Form::Transposed) {
-    matrix = matrix->getTransposed();
-    element = transposeElement(element);
-  }
-  if (form == Form::Matrix || form == Form::Transposed) {
-    auto chosen = ChosenForm::get(*matrix, costs, /*mayBeOfBlocks=*/true);
-    return finish(*matrix, chosen, {matrix->rows, matrix->columns},
-                  chosen.isOfBlocks ? getBlockEncoding(context)
-                                    : getChannelEncoding(context));
-  }
   if (form == Form::Table)
-    return finish(*matrix, {false, matrix->getDensity()},
-                  source.type.getShape(), getTableEncoding(context));
+    return encode(*matrix, *matrix, {false, matrix->getDensity()},
+                  withEncoding(getTableEncoding(context)));
   // Blocks of filters with several taps have no kernel.
   SparseMatrix turned = matrix->getTransposed();
   auto chosen = ChosenForm::get(turned, costs, form == Form::PointFilters);
   int64_t rank = source.type.getRank();
-  return finish(turned, chosen, source.type.getShape(),
-                chosen.isOfBlocks ? getFilterBlockEncoding(context, rank)
-                                  : getFilterEncoding(context, rank));
+  return encode(*matrix, turned, chosen,
+                withEncoding(chosen.isOfBlocks
+                                 ? getFilterBlockEncoding(context, rank)
+                                 : getFilterEncoding(context, rank)));
 }
 
 //===----------------------------------------------------------------------===//
@@ -137,6 +149,10 @@ struct SparsifyConstants
     }
     if (mode == "off")
       return;
+    getOperation().walk([&](MatMulOp op) {
+      if (std::optional<SparseBatch> batch = SparseBatch::match(op))
+        sparsifyBatch(*batch);
+    });
     getOperation().walk([&](Operation *op) {
       if (isa<MatMulOp, GemmOp, ConvOp>(op) && mayBeSparse(op->getOpOperand(1)))
         sparsify(op);
@@ -230,6 +246,30 @@ private:
     op->setOperand(1, sparse);
     if (auto gemm = dyn_cast<GemmOp>(op))
       gemm.setTransB(0);
+  }
+
+  /// A product of each matrix, if all of them gain from it.
+  void sparsifyBatch(const SparseBatch &batch) {
+    bool mustBe = mode == "on" && batch.weights.isSparse();
+    if (!mustBe && batch.weights.getZeroShare() < threshold)
+      return;
+    auto whole = batch.op;
+    SmallVector<EncodedSparse> encoded;
+    for (const SparseMatrix &matrix : batch.getMatrices()) {
+      encoded.push_back(
+          encodeFactor(matrix, batch.weights.type.getElementType(), *costs));
+      if (mode != "on" && !isWorthIt(whole, encoded.back(), *costs, threshold))
+        return;
+    }
+    IRRewriter rewriter(whole);
+    SmallVector<Value> factors;
+    for (const EncodedSparse &each : encoded)
+      factors.push_back(createSparseConstant(rewriter, whole.getLoc(),
+                                             each.value, each.type));
+    SmallVector<MatMulOp> products = batch.split(rewriter, factors);
+    if (annotate)
+      for (auto [product, each] : llvm::zip_equal(products, encoded))
+        describe(product, each, /*isTaken=*/true);
   }
 
   void sparsifyTable(OpOperand &table) {

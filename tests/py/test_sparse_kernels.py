@@ -163,6 +163,24 @@ def test_batches(block: int):
     check(("b", "s"), w, ("Bias", "Residual"), ({"b": 2, "s": 7}, {"b": 1, "s": 1}))
 
 
+@pytest.mark.parametrize("images", [3, 1, "b"])
+@BLOCKS
+def test_batches_of_weights(images: int | str, block: int):
+    """Each matrix is sparse for itself; of an unknown number of images, they stay dense."""
+    w = np.stack([weights(40, 32, zeros, block, seed=3) for zeros in (0.8, 1.0, 0.6)])
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["p"]), helper.make_node("Relu", ["p"], ["y"])]
+    shapes = [tensor("x", FLOAT, (images, 7, 40))], [tensor("y", FLOAT, (None, 7, 32))]
+    model = small_models.model(nodes, *shapes, {"w": w})
+    compiled = omb.compile(model, sparse="on", fallback="error")
+    assert compiled.emit("onnx").count("onnx.MatMul") == 1
+    assert ("<positions" in compiled.emit("vector")) == (images != "b")
+    x = np.random.default_rng(5).standard_normal((3 if images == "b" else images, 7, 40))
+    x = x.astype(np.float32)
+    (y,) = omb.InferenceSession(compiled).run(None, {"x": x})
+    wanted = np.maximum(x.astype(np.float64) @ w.astype(np.float64), 0)
+    np.testing.assert_allclose(y, wanted, atol=BOUND * np.abs(wanted).max())
+
+
 @pytest.mark.parametrize("rows", [1, 20])
 def test_channels(rows: int):
     channels = (1, 3, 15, 16, 17, 31, 50)
