@@ -349,6 +349,10 @@ def LowerSparseContractions
     must be 32 or an unknown number, so that the threads of a GPU that run as
     one read neighbors in memory; rows are transposed for that. Of blocks of
     channels, neighbors are channels in any case.
+
+    Convolutions are loops over each feature's values; the coordinate of one says
+    where in an image it is multiplied, counted from the first element of a
+    window. Neighbors are positions.
   }];
   let options = [
     Option<"threads", "threads", "bool", /*default=*/"false",

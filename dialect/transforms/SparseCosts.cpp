@@ -44,7 +44,8 @@ static constexpr SparseCosts kCosts[] = {
      kNever,
      3,
      3,
-     4e6},
+     4e6,
+     /*convolutions=*/SparseCost{0.05, 3.5}},
     {"threads",
      {{0.05, 20}, kNever, kNever},
      {{0.05, 14}, kNever, kNever},
@@ -52,7 +53,8 @@ static constexpr SparseCosts kCosts[] = {
      kNever,
      31,
      31,
-     5e7},
+     5e7,
+     kNever},
 };
 
 /// A sparse product must be expected to take less than this: estimates are off
@@ -207,6 +209,8 @@ private:
     return getPositions() * double(ShapedType::getNumElements(filters));
   }
   double getDense() const {
+    if (costs.convolutions)
+      return getProducts();
     return getProducts() * (usesWinograd() ? kWinograd : 1) +
            kOfDenseElement * getElements();
   }
@@ -250,6 +254,8 @@ private:
   }
 
   double getSparse() const {
+    if (costs.convolutions)
+      return getProducts() * costs.convolutions->get(encoded.storedDensity);
     const SparseCost &cost = isPointwise() ? kPointCost : kWindowCost;
     double share = encoded.isBlocked()
                        ? costs.blocks.many.get(encoded.storedDensity)

@@ -7,6 +7,8 @@
 
 #include "mlir/IR/Operation.h"
 
+#include <optional>
+
 namespace omb::onnx {
 
 /// How long a product takes in a format, as a share of the dense one.
@@ -33,6 +35,8 @@ struct SparseCosts {
   /// The multiplications that must be saved: what prepares the rows takes some
   /// microseconds more, as many as it takes to do these.
   double fewestSaved;
+  /// The share of a dense convolution's time, where there are no kernels.
+  std::optional<SparseCost> convolutions = std::nullopt;
 
   /// Null of a name that isn't kernels, matrix, loops or threads.
   static const SparseCosts *get(llvm::StringRef name);

@@ -207,9 +207,6 @@ private:
   }
 
   void sparsify(Operation *op) {
-    // Loops and threads are of products.
-    if (isa<ConvOp>(op) && costs->name != "kernels" && costs->name != "matrix")
-      return;
     Source source = getSource(op);
     ElementsAttr elements;
     if (!source.constant || !hasChannelScales(source) ||

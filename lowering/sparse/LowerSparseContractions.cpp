@@ -1,6 +1,8 @@
 //===- LowerSparseContractions.cpp - omb-lower-sparse-contractions --------===//
 
+#include "dialect/transforms/SparseConstants.h"
 #include "lowering/Passes.h"
+#include "lowering/sparse/SparseConvolution.h"
 #include "lowering/sparse/SparseProduct.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -20,6 +22,15 @@ namespace omb {
 /// Rows that threads next to each other are for. Fewer would leave most of a
 /// GPU's lanes without work.
 static constexpr int64_t kFewestLanes = 32;
+
+/// Chooses how weights are stored.
+static void prepare(SparseWeights &weights, bool threads) {
+  // Not all GPUs read numbers of fewer bits.
+  if (threads)
+    weights.coordinateBits = 32;
+  else
+    weights.chooseStorage(/*narrow=*/{});
+}
 
 namespace {
 
@@ -97,11 +108,7 @@ struct LowerSparseContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
       return rewriter.notifyMatchFailure(op, "has weights in chunks");
     Location loc = op.getLoc();
     auto &weights = found->weights;
-    // Not all GPUs read numbers of fewer bits.
-    if (threads)
-      weights.coordinateBits = 32;
-    else
-      weights.chooseStorage(/*narrow=*/{});
+    prepare(weights, threads);
     Value rows = found->getRows();
     int64_t count = cast<RankedTensorType>(rows.getType()).getDimSize(0);
     bool hasRowLanes = threads && weights.block == 1 &&
@@ -153,6 +160,121 @@ private:
   bool threads;
 };
 
+/// Makes of a convolution a loop over each feature's values in the body of a
+/// `linalg.generic` over the elements of the result, whose neighbors are
+/// positions.
+struct LowerSparseConvolution : OpInterfaceRewritePattern<linalg::LinalgOp> {
+  LowerSparseConvolution(MLIRContext *context, bool threads)
+      : OpInterfaceRewritePattern(context), threads(threads) {}
+
+  LogicalResult matchAndRewrite(linalg::LinalgOp op,
+                                PatternRewriter &rewriter) const override {
+    FailureOr<SparseConvolution> found =
+        SparseConvolution::match(op, [&](const Twine &why) {
+          (void)rewriter.notifyMatchFailure(op, why);
+        });
+    if (failed(found))
+      return failure();
+    auto images = cast<RankedTensorType>(found->getImages().getType());
+    FailureOr<SparseWeights> weights = getWeights(*found, images);
+    if (failed(weights))
+      return rewriter.notifyMatchFailure(op, "has images that are too large");
+    prepare(*weights, threads);
+    Location loc = op.getLoc();
+    auto buffers = weights->createBuffers(rewriter, loc);
+    Value source = found->isPointwise()
+                       ? found->getImages()
+                       : flatten(rewriter, loc, found->getImages());
+    Value out = tensor::EmptyOp::create(
+        rewriter, loc,
+        tensor::getMixedSizes(rewriter, loc, op.getDpsInits()[0]),
+        rewriter.getF32Type());
+    unsigned rank = images.getRank();
+    rewriter.replaceOpWithNewOp<linalg::GenericOp>(
+        op, out.getType(), ValueRange{}, out,
+        rewriter.getMultiDimIdentityMap(rank),
+        SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
+        [&](OpBuilder &builder, Location loc, ValueRange) {
+          SmallVector<Value> at;
+          for (unsigned dim = 0; dim < rank; ++dim)
+            at.push_back(linalg::IndexOp::create(builder, loc, dim));
+          SumEmitter sum(builder, loc, buffers, weights->block);
+          Value first = found->isPointwise()
+                            ? Value()
+                            : getFirst(builder, loc, *found, images, at);
+          Value result = sum.emit(at[1], [&](Value coordinate) -> Value {
+            SmallVector<Value> place(at);
+            if (first)
+              place = {at[0],
+                       arith::AddIOp::create(builder, loc, first, coordinate)};
+            else
+              place[1] = coordinate;
+            return tensor::ExtractOp::create(builder, loc, source, place);
+          });
+          if (found->bias)
+            result = arith::AddFOp::create(
+                builder, loc, result,
+                tensor::ExtractOp::create(builder, loc, found->bias, at[1]));
+          linalg::YieldOp::create(builder, loc, result);
+        });
+    return success();
+  }
+
+private:
+  /// The coordinate of a filter's element is its channel, or, of windows, where
+  /// in an image it is multiplied, from the first element of a window on.
+  static FailureOr<SparseWeights>
+  getWeights(const SparseConvolution &convolution, RankedTensorType images) {
+    MLIRContext *context = images.getContext();
+    if (convolution.isPointwise())
+      return SparseWeights::get(convolution.getMatrix(
+          images.getDimSize(1),
+          convolution.hasBlocks() ? onnx::getBlockEncoding(context)
+                                  : onnx::getChannelEncoding(context),
+          [](ArrayRef<int64_t> at) { return at.front(); }));
+    ArrayRef<int64_t> sizes = images.getShape().drop_front(2);
+    auto getPlace = [&](ArrayRef<int64_t> at) {
+      int64_t place = at.front();
+      for (auto [size, tap, dilation] :
+           llvm::zip(sizes, at.drop_front(), convolution.dilations))
+        place = place * size + tap * dilation;
+      return place;
+    };
+    int64_t inner = ShapedType::getNumElements(images.getShape().drop_front());
+    return SparseWeights::get(convolution.getMatrix(
+        inner, onnx::getChannelEncoding(context), getPlace));
+  }
+
+  /// All elements of an image as one dimension.
+  static Value flatten(OpBuilder &builder, Location loc, Value images) {
+    int64_t rank = cast<RankedTensorType>(images.getType()).getRank();
+    SmallVector<ReassociationIndices> groups{
+        {0}, llvm::to_vector<2>(llvm::seq<int64_t>(1, rank))};
+    return tensor::CollapseShapeOp::create(builder, loc, images, groups);
+  }
+
+  /// Where in a channel the window of a position begins.
+  static Value getFirst(OpBuilder &builder, Location loc,
+                        const SparseConvolution &convolution,
+                        RankedTensorType images, ArrayRef<Value> at) {
+    auto constant = [&](int64_t number) {
+      return arith::ConstantIndexOp::create(builder, loc, number);
+    };
+    Value first = constant(0);
+    for (auto [size, position, stride] :
+         llvm::zip(images.getShape().drop_front(2), at.drop_front(2),
+                   convolution.strides)) {
+      Value scaled = arith::MulIOp::create(builder, loc, first, constant(size));
+      Value own =
+          arith::MulIOp::create(builder, loc, position, constant(stride));
+      first = arith::AddIOp::create(builder, loc, scaled, own);
+    }
+    return first;
+  }
+
+  bool threads;
+};
+
 struct LowerSparseContractions
     : omb::impl::LowerSparseContractionsBase<LowerSparseContractions> {
   using LowerSparseContractionsBase::LowerSparseContractionsBase;
@@ -161,7 +283,8 @@ struct LowerSparseContractions
     if (explain)
       remarkOtherSparseSums(getOperation());
     RewritePatternSet patterns(&getContext());
-    patterns.add<LowerSparseContraction>(&getContext(), threads);
+    patterns.add<LowerSparseContraction, LowerSparseConvolution>(&getContext(),
+                                                                 threads);
     FrozenRewritePatternSet frozen(std::move(patterns));
     walkAndApplyPatterns(getOperation(), frozen);
   }

@@ -49,9 +49,7 @@ StringRef SparseConvolution::getObstacle() const {
   if (!type.getElementType().isF32() || !images.getElementType().isF32() ||
       !result.getElementType().isF32())
     return "isn't of f32";
-  bool isOfBlocks = type.getEncoding() ==
-                    onnx::getFilterBlockEncoding(context, type.getRank());
-  if (isOfBlocks
+  if (hasBlocks()
           ? !isPointwise() || type.getDimSize(0) % onnx::kBlockChannels != 0
           : type.getEncoding() !=
                 onnx::getFilterEncoding(context, type.getRank()))
@@ -108,6 +106,31 @@ SparseConvolution::match(linalg::LinalgOp op,
   return found;
 }
 
+bool SparseConvolution::hasBlocks() const {
+  auto type = cast<RankedTensorType>(filters.getType());
+  return type.getEncoding() ==
+         onnx::getFilterBlockEncoding(type.getContext(), type.getRank());
+}
+
+SparseElementsAttr SparseConvolution::getMatrix(
+    int64_t inner, sparse_tensor::SparseTensorEncodingAttr encoding,
+    function_ref<int64_t(ArrayRef<int64_t>)> getRow) const {
+  SparseElementsAttr stored = filters;
+  auto type = cast<RankedTensorType>(stored.getType());
+  auto matrix = RankedTensorType::get({inner, type.getDimSize(0)},
+                                      type.getElementType(), encoding);
+  int64_t count = stored.getValues().getNumElements();
+  SmallVector<int64_t> places, at(type.getRank());
+  places.reserve(2 * count);
+  auto next = stored.getIndices().value_begin<uint64_t>();
+  for (int64_t number = 0; number < count; ++number) {
+    for (int64_t &index : at)
+      index = *next++;
+    places.append({getRow(ArrayRef(at).drop_front()), at.front()});
+  }
+  return onnx::createSparseElements(matrix, places, stored.getValues());
+}
+
 //===----------------------------------------------------------------------===//
 // What both forms share
 //===----------------------------------------------------------------------===//
@@ -146,27 +169,6 @@ protected:
     Value empty =
         tensor::EmptyOp::create(builder, loc, sizes, builder.getF32Type());
     return linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
-  }
-
-  /// The filters as a matrix [inner, features], where the elements of a channel
-  /// and of taps are in the row that `getRow` says.
-  SparseElementsAttr
-  getMatrix(int64_t inner, sparse_tensor::SparseTensorEncodingAttr encoding,
-            function_ref<int64_t(ArrayRef<int64_t>)> getRow) {
-    SparseElementsAttr filters = convolution.filters;
-    auto type = cast<RankedTensorType>(filters.getType());
-    auto matrix = RankedTensorType::get({inner, type.getDimSize(0)},
-                                        type.getElementType(), encoding);
-    int64_t count = filters.getValues().getNumElements();
-    SmallVector<int64_t> places, at(type.getRank());
-    places.reserve(2 * count);
-    auto next = filters.getIndices().value_begin<uint64_t>();
-    for (int64_t number = 0; number < count; ++number) {
-      for (int64_t &index : at)
-        index = *next++;
-      places.append({getRow(ArrayRef(at).drop_front()), at.front()});
-    }
-    return onnx::createSparseElements(matrix, places, filters.getValues());
   }
 
   Value addBias(Value sum) {
@@ -236,15 +238,11 @@ private:
     int64_t channels = convolution.getFiltersType().getDimSize(1);
     int64_t features = convolution.getFiltersType().getDimSize(0);
     MLIRContext *context = builder.getContext();
-    bool isOfBlocks =
-        cast<RankedTensorType>(convolution.filters.getType()).getEncoding() ==
-        onnx::getFilterBlockEncoding(context, rank);
-    auto encoding = isOfBlocks ? onnx::getBlockEncoding(context)
-                               : onnx::getChannelEncoding(context);
-    Value weights = arith::ConstantOp::create(
-        builder, loc, getMatrix(channels, encoding, [](ArrayRef<int64_t> at) {
-          return at.front();
-        }));
+    auto encoding = convolution.hasBlocks() ? onnx::getBlockEncoding(context)
+                                            : onnx::getChannelEncoding(context);
+    SparseElementsAttr matrix = convolution.getMatrix(
+        channels, encoding, [](ArrayRef<int64_t> at) { return at.front(); });
+    Value weights = arith::ConstantOp::create(builder, loc, matrix);
     Value zeros = createZeros({tensor::getMixedSize(builder, loc, rows, 0),
                                builder.getIndexAttr(features)});
     Value sums =
@@ -358,9 +356,9 @@ private:
     auto type = cast<RankedTensorType>(source.getType());
     source = castTo(source, joinTypes(type, /*dims=*/1));
     Value images = createPlanes(pad(toChannelsLast(builder, loc, source)));
-    SparseElementsAttr matrix =
-        getMatrix(inner, getChunkEncoding(builder.getContext(), getChunk()),
-                  [&](ArrayRef<int64_t> at) { return getPlace(at); });
+    SparseElementsAttr matrix = convolution.getMatrix(
+        inner, getChunkEncoding(builder.getContext(), getChunk()),
+        [&](ArrayRef<int64_t> at) { return getPlace(at); });
     FailureOr<SparseWeights> weights = SparseWeights::get(matrix);
     weights->chooseStorage(narrow);
     return multiply(

@@ -4,6 +4,7 @@
 #define OMB_LOWERING_SPARSE_SPARSECONVOLUTION_H
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SparseTensor/IR/SparseTensor.h"
 #include "mlir/IR/PatternMatch.h"
 
 namespace omb {
@@ -29,6 +30,14 @@ struct SparseConvolution {
   mlir::ShapedType getFiltersType() const { return filters.getShapedType(); }
   /// Whether an element of the result is the sum of those at one position.
   bool isPointwise() const;
+  /// Whether filters are stored by blocks of features.
+  bool hasBlocks() const;
+  /// The filters as a matrix [inner, features], where the element of a channel
+  /// and of taps is in the row that `getRow` says.
+  mlir::SparseElementsAttr
+  getMatrix(int64_t inner,
+            mlir::sparse_tensor::SparseTensorEncodingAttr encoding,
+            llvm::function_ref<int64_t(llvm::ArrayRef<int64_t>)> getRow) const;
 
 private:
   /// Why there is no kernel; empty if there is one.

@@ -104,7 +104,7 @@ class Case:
 def check(cases: Sequence[Case], *sizes: dict[str, int], **options: object) -> None:
     """The cases, compiled as one, for each of these sizes."""
     models = [case.model() for case in cases]
-    session = Together(models, providers=["cpu"], **{"sparse": "on", **options})
+    session = Together(models, **{"providers": ["cpu"], "sparse": "on", **options})
     for each in sizes or ({},):
         feeds = [case.feed(**each) for case in cases]
         for case, feed, (got,) in zip(cases, feeds, session.run(feeds), strict=True):

@@ -13,6 +13,7 @@ from models.joined import Together, joined
 from models.targets import needs_vulkan
 from onnx import helper
 from onnx_mlir_bridge.compiler import emit
+from test_sparse_convolutions import Case, check, filters
 from test_sparse_kernels import close, expected, feed_of, product, weights
 
 GENERIC = {"providers": ["cpu"], "cpu": "generic"}
@@ -93,6 +94,54 @@ def test_reduction_of_a_product(device: dict[str, object]):
         value = np.exp(value - value.max(-1, keepdims=True))
         got = omb.InferenceSession(model, sparse="on", **device).run(None, feed)[0]
         close(got, value / value.sum(-1, keepdims=True))
+
+
+CONVOLUTIONS = [
+    Case((2, 20, 7, 9), filters(33, 20, 3, 3), {"pads": [1, 1, 1, 1]}),
+    Case((2, 6, 11, 9), filters(5, 6, 3, 2), {"pads": [1, 0, 2, 1], "strides": [2, 3]}),
+    Case((1, 3, 9, 12), filters(16, 3, 2, 4), {"dilations": [3, 2]}, bias=False),
+    Case((1, 5, 30), filters(3, 5, 4), {"pads": [1, 2], "dilations": [3], "strides": [2]}),
+    Case((1, 5, 8, 9, 10), filters(17, 5, 3, 2, 3), {"pads": [1] * 6}, after=()),
+    Case((3, 16, 5, 7), filters(48, 16, 1, 1), after=("Residual", "Relu")),
+    Case((3, 16, 5, 7), filters(48, 16, 1, 1, block=16), {"pads": [0, 1, 0, 0]}),
+    Case((1, 4, 3, 3), filters(8, 4, 3, 3, zeros=1.0)),
+    Case((1, 4, 3, 3), filters(8, 4, 1, 1, zeros=0.0), {"strides": [2, 2]}),
+]
+
+
+@DEVICES
+def test_convolutions(device: dict[str, object]):
+    check(CONVOLUTIONS, **device)
+
+
+@DEVICES
+def test_convolutions_of_unknown_sizes(device: dict[str, object]):
+    """Of one position, images may have any size; of several, there may be any number of images."""
+    cases = [
+        Case(("b", 16, "h", "w"), filters(48, 16, 1, 1)),
+        Case(("b", 16, "h", "w"), filters(48, 16, 1, 1, block=16), bias=False),
+    ]
+    check(cases, {"b": 1, "h": 3, "w": 5}, {"b": 3, "h": 2, "w": 1}, **device)
+    check([Case(("b", 4, 5, 6), filters(9, 4, 3, 3))], {"b": 2}, {"b": 1}, **device)
+
+
+def test_convolutions_are_sparse_where_that_is_asked_for():
+    model = joined([case.model() for case in CONVOLUTIONS])
+    for target in ("cpu", "cuda"):
+        options = {"target": target, "cpu": "generic"}
+        assert emit(model, "iree", sparse="on", **options).count("scf.for") == len(CONVOLUTIONS)
+        assert "scf.for" not in emit(model, "iree", sparse="auto", **options)
+    omb.compile(model, target="cuda", sparse="on")
+
+
+def test_modes_of_convolutions():
+    layer = {
+        zeros: Case((1, 64, 20, 20), filters(64, 64, 3, 3, zeros=zeros)).model()
+        for zeros in (0.7, 0.9)
+    }
+    assert _is_sparse(layer[0.9]) and not _is_sparse(layer[0.7])
+    assert not _is_sparse(layer[0.9], "vulkan") and not _is_sparse(layer[0.9], "cuda")
+    assert _is_sparse(layer[0.9], "vulkan", sparse="on")
 
 
 def _is_sparse(model: onnx.ModelProto, target: str = "cpu", **options: object) -> bool:

@@ -20,6 +20,7 @@ TO_LINALG = "omb-to-linalg"
 TO_VECTOR = "omb-to-vector"
 EXPAND_FUNCTIONS = "omb-expand-functions"
 LOWER_SPARSE = "omb-lower-sparse-contractions"
+DENSIFY = "omb-densify-constants"
 CHANNELS_LAST = "omb-convert-layout{named=true}"
 TO_IREE = "omb-to-iree"
 FOR_PROVIDER = {"vulkan": "omb-isolate-broadcasts", "cuda": "omb-isolate-gathers"}
@@ -123,7 +124,8 @@ def to_vector(linalg: ir.Operation, target: Target, options: CompileOptions) -> 
     if options.opt_level == 0:
         return linalg
     if target.vector_unit is None:
-        run_passes(linalg, f"{LOWER_SPARSE}{{threads={str(target.provider != 'cpu').lower()}}}")
+        threads = str(target.provider != "cpu").lower()
+        run_passes(linalg, f"{LOWER_SPARSE}{{threads={threads}}},{DENSIFY}")
     if target.provider == "vulkan":
         run_passes(linalg, CHANNELS_LAST)
     if target.vector_unit is not None:
