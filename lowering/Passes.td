@@ -191,6 +191,26 @@ def IsolateUpdates
   ];
 }
 
+def ExtendSigned : Pass<"omb-extend-signed", "::mlir::ModuleOp"> {
+  let summary = "Keep IREE from extending signed integers wrongly on Vulkan";
+  let description = [{
+    Extends signed integers of less than 32 bits as unsigned ones, whose first
+    bit is inverted and then subtracted. Those that are summed up, as factors of
+    products are, are extended before, in a dispatch of their own: a product of
+    `i8` is one of `i32`.
+
+    Where IREE 3.13 loads several of them as a number of 32 bits for SPIR-V, it
+    makes shifts of what takes that apart and extends it, and forgets the sign.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect",
+    "::omb::iree::FlowDialect",
+    "::omb::iree::UtilDialect"
+  ];
+}
+
 def IsolateBroadcasts : Pass<"omb-isolate-broadcasts", "::mlir::ModuleOp"> {
   let summary = "Keep IREE from broadcasting reductions wrongly on Vulkan";
   let description = [{

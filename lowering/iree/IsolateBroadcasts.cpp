@@ -16,13 +16,29 @@ namespace omb {
 #include "lowering/Passes.h.inc"
 } // namespace omb
 
+namespace {
+
+/// What IREE may compute in the dispatch that a value is computed in: each kind
+/// includes the ones before.
+enum class Reductions {
+  None,
+  /// Each element is a reduction's, or computed from one at the same place.
+  OfElement,
+  /// Elements share those of reductions.
+  Shared
+};
+
+} // namespace
+
 /// Whether each thread that computes an element of `op` reads the element of
 /// the operand that has its own place in the outer loops: the loops over the
-/// operand are the first ones, in order, or all of them. Loops of one iteration
-/// don't count, nor do constant positions.
-static bool isReadInPlace(linalg::LinalgOp op, OpOperand &operand) {
+/// operand are the first ones, in order, or, where no elements share what is
+/// read, all of them. Loops of one iteration don't count, nor do constant
+/// positions.
+static bool isReadInPlace(linalg::LinalgOp op, OpOperand &operand,
+                          Reductions reductions) {
   AffineMap map = op.getMatchingIndexingMap(&operand);
-  if (map.isPermutation())
+  if (map.isPermutation() && reductions == Reductions::OfElement)
     return true;
   SmallVector<int64_t> ranges = op.getStaticLoopRanges();
   unsigned next = 0;
@@ -72,9 +88,10 @@ struct IsolateBroadcasts : omb::impl::IsolateBroadcastsBase<IsolateBroadcasts> {
     llvm::SmallSetVector<OpOperand *, 8> exchanged;
     getOperation().walk([&](linalg::LinalgOp op) {
       for (OpOperand *operand : op.getDpsInputOperands())
-        if (isa<RankedTensorType>(operand->get().getType()) &&
-            !isReadInPlace(op, *operand) && hasReduction(operand->get()))
-          exchanged.insert(operand);
+        if (isa<RankedTensorType>(operand->get().getType()))
+          if (Reductions found = getReductions(operand->get());
+              found != Reductions::None && !isReadInPlace(op, *operand, found))
+            exchanged.insert(operand);
     });
     getOperation().walk([&](linalg::LinalgOp op) {
       if (isCloned(op))
@@ -99,24 +116,38 @@ struct IsolateBroadcasts : omb::impl::IsolateBroadcastsBase<IsolateBroadcasts> {
   }
 
 private:
-  /// Whether IREE may compute `value` in one dispatch with a reduction.
-  bool hasReduction(Value value) {
-    auto [known, isNew] = reductions.try_emplace(value, false);
+  Reductions getReductions(Value value) {
+    auto [known, isNew] = reductions.try_emplace(value, Reductions::None);
     if (!isNew)
       return known->second;
-    bool has = false;
+    Reductions found = Reductions::None;
     Operation *op = value.getDefiningOp();
     if (auto linalgOp = dyn_cast_or_null<linalg::LinalgOp>(op))
-      has = linalgOp.getNumReductionLoops() > 0 ||
-            llvm::any_of(linalgOp.getDpsInputs(),
-                         [&](Value input) { return hasReduction(input); });
+      found = getReductionsOf(linalgOp);
     else if (omb::isReshape(op) || isa_and_nonnull<tensor::PadOp>(op))
-      has = hasReduction(op->getOperand(0));
-    reductions[value] = has;
-    return has;
+      found = getReductions(op->getOperand(0));
+    reductions[value] = found;
+    return found;
   }
 
-  DenseMap<Value, bool> reductions;
+  Reductions getReductionsOf(linalg::LinalgOp op) {
+    // With these, a dispatch begins.
+    if (linalg::isaContractionOpInterface(op) ||
+        linalg::isaConvolutionOpInterface(op))
+      return Reductions::OfElement;
+    Reductions found = op.getNumReductionLoops() > 0 ? Reductions::OfElement
+                                                     : Reductions::None;
+    for (OpOperand *operand : op.getDpsInputOperands()) {
+      Reductions read = getReductions(operand->get());
+      if (read != Reductions::None &&
+          !op.getMatchingIndexingMap(operand).isPermutation())
+        read = Reductions::Shared;
+      found = std::max(found, read);
+    }
+    return found;
+  }
+
+  DenseMap<Value, Reductions> reductions;
 };
 
 } // namespace

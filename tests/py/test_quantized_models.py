@@ -15,9 +15,9 @@ import onnx
 import onnx_mlir_bridge as omb
 import pytest
 from models import quantized
-from models.joined import Together
+from models.joined import Together, joined
 from models.reference import relative_error
-from models.targets import needs_kernels
+from models.targets import needs_kernels, needs_vulkan
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx_mlir_bridge.compiler import emit
@@ -57,6 +57,32 @@ def test_agrees(name: str, family: tuple[str, ...], tmp_path: Path) -> None:
         loss = relative_error(expected, exact)
         assert 0 < loss < 0.1, f"{form}: the quantizer changed nothing, or everything"
         assert error <= (1e-6 if form.startswith("dynamic") else loss / 3), (form, error, loss)
+
+
+ON_DEVICES = ("qdq-u8-channel", "qdq-i8-channel", "qoperator-u8-channel", "dynamic-u8")
+
+
+@needs_vulkan
+@pytest.mark.parametrize("name", quantized.MODELS)
+def test_agrees_on_vulkan(name: str, tmp_path: Path) -> None:
+    """The same integers as on a CPU."""
+    model = quantized.MODELS[name]()
+    feeds = quantized.feeds(model, seed=77)
+    stored = [quantized.quantize(model, form, tmp_path) for form in ON_DEVICES]
+    results = Together(stored, providers=["vulkan"]).run([feeds] * len(stored))
+    for form, each, (actual,) in zip(ON_DEVICES, stored, results, strict=True):
+        (expected,) = _reference(each, feeds)
+        assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape), form
+        assert relative_error(actual, expected) <= 1e-6, form
+
+
+def test_compiles_for_cuda(tmp_path: Path) -> None:
+    models = [
+        quantized.quantize(make(), form, tmp_path)
+        for make in quantized.MODELS.values()
+        for form in ON_DEVICES
+    ]
+    omb.compile(joined(models), target="cuda")
 
 
 @pytest.mark.parametrize("form", ["qdq-u8-channel", "qdq-i8-channel", "qoperator-u8-channel"])

@@ -35,6 +35,8 @@ BROADCASTS = {
     "of a convolution": """(float[1,3,13,13] x, float[5,3,3,3] w, float[3,5,11,11] z)
         => (float[3,5,11,11] y) { c = Conv(x, w)  y = Add(c, z) }""",
     "softmax": "(float[3,4,5] x) => (float[3,4,5] y) { y = Softmax<axis=0>(x) }",
+    "softmax, transposed": """(float[5,9,33] x) => (float[9,33,5] y) {
+        s = Softmax(x)  y = Transpose<perm=[1,2,0]>(s) }""",
     "norm": "(float[7,33] x) => (float[7,33] y) { y = LpNormalization<axis=0>(x) }",
 }
 
@@ -145,3 +147,37 @@ def test_lost_device_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert after is not before
     lose()  # tells of the first device again, not of the second
     assert devices._opened["vulkan", 0] is after
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint8, np.uint16])
+def test_narrow_integers_are_extended(dtype: type) -> None:
+    """Several are loaded as a number of 32 bits; others alone, where sizes are odd."""
+    random = np.random.default_rng(4)
+    limits = np.iinfo(dtype)
+    name = np.dtype(dtype).name
+    for rows, inner, columns in ((6, 32, 32), (9, 16, 40), (3, 33, 7)):
+        x = random.integers(limits.min, limits.max, (rows, inner), dtype, endpoint=True)
+        w = random.integers(-9, 9, (inner, columns)).astype(np.int32)
+        (wide, product) = _run(
+            f"""({name}[{rows},{inner}] x, int32[{inner},{columns}] w)
+            => (int32[{rows},{inner}] wide, int32[{rows},{columns}] product)
+            {{ wide = Cast<to=6>(x)  product = MatMul(wide, w) }}""",
+            x=x,
+            w=w,
+        )
+        np.testing.assert_array_equal(wide, x)
+        np.testing.assert_array_equal(product, x.astype(np.int32) @ w)
+
+
+def test_products_of_bytes() -> None:
+    random = np.random.default_rng(5)
+    for rows, inner, columns in ((6, 32, 32), (9, 16, 40), (16, 32, 10), (1, 3, 5)):
+        x = random.integers(-128, 128, (rows, inner)).astype(np.int8)
+        w = random.integers(-128, 128, (inner, columns)).astype(np.int8)
+        (y,) = _run(
+            f"""(int8[{rows},{inner}] x, int8[{inner},{columns}] w)
+            => (int32[{rows},{columns}] y) {{ y = MatMulInteger(x, w) }}""",
+            x=x,
+            w=w,
+        )
+        np.testing.assert_array_equal(y, x.astype(np.int32) @ w.astype(np.int32))

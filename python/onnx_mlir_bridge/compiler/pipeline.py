@@ -23,7 +23,10 @@ LOWER_SPARSE = "omb-lower-sparse-contractions"
 DENSIFY = "omb-densify-constants"
 CHANNELS_LAST = "omb-convert-layout{named=true}"
 TO_IREE = "omb-to-iree"
-FOR_PROVIDER = {"vulkan": "omb-isolate-broadcasts", "cuda": "omb-isolate-gathers"}
+FOR_PROVIDER = {
+    "vulkan": "omb-extend-signed,omb-isolate-broadcasts",
+    "cuda": "omb-isolate-gathers",
+}
 """What keeps IREE from errors of its code generation for a kind of device."""
 
 _PARAMETERS = "omb.parameters"

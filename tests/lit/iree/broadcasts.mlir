@@ -97,3 +97,30 @@ func.func @in_place(%x: tensor<7x33xf32>, %w: tensor<33x9xf32>, %init: tensor<7x
   %plain = linalg.broadcast ins(%e : tensor<9xf32>) outs(%out : tensor<7x9xf32>) dimensions = [0]
   return %transposed, %unit, %lasts, %plain : tensor<9x7xf32>, tensor<1x7x9xf32>, tensor<7x9x5xf32>, tensor<7x9xf32>
 }
+
+// What shares elements of a reduction is read in another order; what a product
+// gives of its own is not shared, whatever its factors are.
+
+// CHECK-LABEL: func.func @transposed
+// CHECK: %[[SHARED:.*]] = linalg.generic {{.*}} ins(%arg0, %{{.*}} : tensor<7x33xf32>, tensor<7xf32>)
+// CHECK: %[[B:.*]] = "util.optimization_barrier"(%[[SHARED]])
+// CHECK: linalg.transpose ins(%[[B]] : tensor<7x33xf32>)
+// CHECK: %[[PRODUCT:.*]] = linalg.matmul
+// CHECK: linalg.transpose ins(%[[PRODUCT]] : tensor<7x5xf32>)
+func.func @transposed(%x: tensor<7x33xf32>, %sums: tensor<7xf32>, %out: tensor<7x33xf32>, %turned: tensor<33x7xf32>,
+                      %w: tensor<33x5xf32>, %p: tensor<7x5xf32>, %q: tensor<5x7xf32>) -> (tensor<33x7xf32>, tensor<5x7xf32>) {
+  %max = linalg.generic {indexing_maps = [#rows_columns, affine_map<(d0, d1) -> (d0)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<7x33xf32>) outs(%sums : tensor<7xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %m = arith.maximumf %a, %b : f32
+    linalg.yield %m : f32
+  } -> tensor<7xf32>
+  %y = linalg.generic {indexing_maps = [#rows_columns, affine_map<(d0, d1) -> (d0)>, #rows_columns], iterator_types = ["parallel", "parallel"]} ins(%x, %max : tensor<7x33xf32>, tensor<7xf32>) outs(%out : tensor<7x33xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %s = arith.subf %a, %b : f32
+    linalg.yield %s : f32
+  } -> tensor<7x33xf32>
+  %t = linalg.transpose ins(%y : tensor<7x33xf32>) outs(%turned : tensor<33x7xf32>) permutation = [1, 0]
+  %product = linalg.matmul ins(%y, %w : tensor<7x33xf32>, tensor<33x5xf32>) outs(%p : tensor<7x5xf32>) -> tensor<7x5xf32>
+  %u = linalg.transpose ins(%product : tensor<7x5xf32>) outs(%q : tensor<5x7xf32>) permutation = [1, 0]
+  return %t, %u : tensor<33x7xf32>, tensor<5x7xf32>
+}
