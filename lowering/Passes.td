@@ -696,9 +696,13 @@ def ExpandFunctions : Pass<"omb-expand-functions", "::mlir::ModuleOp"> {
   let description = [{
     Replaces `math.exp`, `math.erf` and `math.tanh` of f32 and of vectors, in
     kernels and elsewhere: polynomials, and quotients of them, off by at most 3
-    units of the last place. IREE's are off by 3.9, 4.3 and 4.9. The exponential
-    of 16 lanes is scaled by an instruction of AVX-512.
+    units of the last place. IREE's are off by 3.9, 4.3 and 4.9. With vectors of
+    64 bytes, the exponential of 16 lanes is scaled by an instruction of AVX-512.
   }];
+  let options = [
+    Option<"vectorBytes", "vector-bytes", "unsigned", /*default=*/"64",
+           "Bytes of a vector register">
+  ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect",
     "::mlir::LLVM::LLVMDialect",

@@ -102,7 +102,7 @@ Value LaneEmitter::roundToEven(Operation &op) {
 }
 
 Value LaneEmitter::multiplyByReciprocal(Operation &op) {
-  if (!multipliesByReciprocals || !isa<arith::DivFOp>(op))
+  if (&op != reciprocal)
     return nullptr;
   Value dividend = get(op.getOperand(0)), divisor = get(op.getOperand(1));
   if (!isa<VectorType>(dividend.getType()) ||

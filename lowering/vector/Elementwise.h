@@ -34,11 +34,9 @@ public:
 
   /// Whether the CPU has an instruction that rounds f32 to bf16.
   void setConvertsBFloats(bool enable) { convertsBFloats = enable; }
-  /// Whether what is divided by the same number in all lanes is multiplied by
-  /// one divided by that, which may differ in the last place.
-  void setMultipliesByReciprocals(bool enable) {
-    multipliesByReciprocals = enable;
-  }
+  /// A division by the same number in all lanes, which becomes a product with
+  /// one divided by that: this may differ in the last place.
+  void setReciprocal(mlir::Operation *division) { reciprocal = division; }
 
   /// What a value of the body becomes.
   void map(mlir::Value from, mlir::Value to) { values.map(from, to); }
@@ -62,7 +60,7 @@ private:
   mlir::OpBuilder &builder;
   int64_t lanes;
   bool convertsBFloats = false;
-  bool multipliesByReciprocals = false;
+  mlir::Operation *reciprocal = nullptr;
   mlir::IRMapping values;
 };
 

@@ -18,23 +18,31 @@ namespace omb {
 namespace {
 
 template <typename Op> struct ExpandFunction : OpRewritePattern<Op> {
-  using OpRewritePattern<Op>::OpRewritePattern;
+  ExpandFunction(MLIRContext *context, bool hasAVX512)
+      : OpRewritePattern<Op>(context), hasAVX512(hasAVX512) {}
 
   LogicalResult matchAndRewrite(Op op,
                                 PatternRewriter &rewriter) const override {
-    Value result = omb::kernels::buildFunction(rewriter, *op, op.getOperand());
+    Value result =
+        omb::kernels::buildFunction(rewriter, *op, op.getOperand(), hasAVX512);
     if (!result)
       return rewriter.notifyMatchFailure(op, "is not of f32");
     rewriter.replaceOp(op, result);
     return success();
   }
+
+  bool hasAVX512;
 };
 
 struct ExpandFunctions : omb::impl::ExpandFunctionsBase<ExpandFunctions> {
+  using ExpandFunctionsBase::ExpandFunctionsBase;
+
   void runOnOperation() override {
+    constexpr unsigned ofAVX512 = 64;
     RewritePatternSet patterns(&getContext());
     patterns.add<ExpandFunction<math::ErfOp>, ExpandFunction<math::ExpOp>,
-                 ExpandFunction<math::TanhOp>>(&getContext());
+                 ExpandFunction<math::TanhOp>>(&getContext(),
+                                               vectorBytes == ofAVX512);
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
 };

@@ -126,6 +126,7 @@ static constexpr int64_t kAVX512Lanes = 16;
 namespace {
 struct Exponential {
   Lanes lanes;
+  bool hasAVX512;
 
   /// x = n ln(2) + r. ln(2) is a sum, n times whose first part is exact.
   Value build(Value x) {
@@ -138,7 +139,7 @@ struct Exponential {
     rest = lanes.multiplyAdd(n, lanes.constant(2.12194440e-4f), rest);
     Value power = lanes.polynomial(rest, kExp);
     auto vector = dyn_cast<VectorType>(lanes.type);
-    return vector && vector.getNumElements() == kAVX512Lanes
+    return hasAVX512 && vector && vector.getNumElements() == kAVX512Lanes
                ? scaleWithInstruction(power, n)
                : scaleTwice(power, shifted);
   }
@@ -202,7 +203,8 @@ private:
 };
 } // namespace
 
-Value omb::kernels::buildFunction(OpBuilder &builder, Operation &op, Value x) {
+Value omb::kernels::buildFunction(OpBuilder &builder, Operation &op, Value x,
+                                  bool hasAVX512) {
   static constexpr RationalFunction erf{3.92f, 0.25f, kErfP, kErfQ};
   static constexpr RationalFunction tanh{9.02f, 0.125f, kTanhP, kTanhQ};
   if (!getElementTypeOrSelf(x.getType()).isF32())
@@ -212,5 +214,6 @@ Value omb::kernels::buildFunction(OpBuilder &builder, Operation &op, Value x) {
     return buildRational(lanes, erf, x);
   if (isa<math::TanhOp>(op))
     return buildRational(lanes, tanh, x);
-  return isa<math::ExpOp>(op) ? Exponential{lanes}.build(x) : Value();
+  return isa<math::ExpOp>(op) ? Exponential{lanes, hasAVX512}.build(x)
+                              : Value();
 }

@@ -9,9 +9,9 @@ namespace omb::kernels {
 
 /// What `math.exp`, `math.erf` or `math.tanh` of f32 gives for `x`, a number or
 /// a vector of them, off by at most 3 units of the last place (exp: 1). Null
-/// for other ops. For 16 lanes, an instruction of AVX-512 is used.
+/// for other ops. `hasAVX512`: whether its instructions may be used.
 mlir::Value buildFunction(mlir::OpBuilder &builder, mlir::Operation &op,
-                          mlir::Value x);
+                          mlir::Value x, bool hasAVX512);
 
 } // namespace omb::kernels
 

@@ -17,8 +17,9 @@ namespace vec = mlir::vector;
 RowEmitter::RowEmitter(OpBuilder &builder, const RowKernel &kernel,
                        unsigned lanes, const RowMemory &memory)
     : IndexWriter(builder, kernel.getRoot()->getLoc()), kernel(kernel),
-      sweeps(kernel), lanes(lanes), memory(memory),
-      isSoftmax(succeeded(SoftmaxRows::match(kernel.getRoot()))) {
+      sweeps(kernel), lanes(lanes), memory(memory) {
+  if (auto softmax = SoftmaxRows::match(kernel.getRoot()); succeeded(softmax))
+    quotient = softmax->quotient;
   std::optional<int64_t> length = getConstantIntValue(memory.length);
   if (length && *length % lanes == 0)
     return;
@@ -82,8 +83,7 @@ RowEmitter::Values RowEmitter::getIndices(OpOperand &operand, Value column) {
 
 LaneEmitter RowEmitter::createLanes() const {
   LaneEmitter emitter(builder, lanes);
-  // A sum of exponentials is at least 1.
-  emitter.setMultipliesByReciprocals(isSoftmax);
+  emitter.setReciprocal(quotient);
   for (auto [index, value] : memory.indices)
     emitter.map(index, value);
   return emitter;

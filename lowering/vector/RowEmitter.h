@@ -71,7 +71,8 @@ private:
   RowSweeps sweeps;
   unsigned lanes;
   const RowMemory &memory;
-  bool isSoftmax;
+  /// The division of a softmax; null of something else.
+  mlir::Operation *quotient = nullptr;
   /// The lanes of what is left after the last full vector.
   mlir::Value tailMask;
 

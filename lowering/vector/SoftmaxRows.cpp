@@ -103,6 +103,7 @@ public:
     auto start = sum->fill;
     SoftmaxRows found;
     found.zeroesNaN = zeroesNaN;
+    found.quotient = divide;
     if (!matchExponential(exponential, found) ||
         !matchPattern(start.value(), m_AnyZeroFloat()))
       return failure();

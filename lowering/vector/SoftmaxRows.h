@@ -14,6 +14,8 @@ struct SoftmaxRows {
   /// of it.
   mlir::linalg::GenericOp exponential;
   mlir::Value shifted, raised;
+  /// The division by the sum, which is at least 1 or no number.
+  mlir::Operation *quotient;
   /// Whether what isn't a number becomes zero then. Either all values of a row
   /// are numbers or none is.
   bool zeroesNaN = false;

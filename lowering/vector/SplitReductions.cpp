@@ -21,12 +21,12 @@ static bool startsParts(linalg::FillOp fill, const Combiner &combiner) {
            matchPattern(fill.value(), m_Zero());
   case vector::CombiningKind::MUL:
     return false;
-  default:
+  default: // the smaller or larger one, again
     return true;
   }
 }
 
-/// Whether `map` has the loop as dimensions of its own, if at all.
+/// Whether dimensions that `map` has the loop for have no other loop in them.
 static bool hasPlainLoop(AffineMap map, unsigned loop) {
   AffineExpr dim = getAffineDimExpr(loop, map.getContext());
   return llvm::all_of(map.getResults(), [&](AffineExpr expr) {
@@ -45,9 +45,11 @@ bool SplitReduction::isSplittable() const {
 }
 
 int64_t SplitReduction::countParts(int64_t wanted) const {
+  constexpr int64_t mostOfWanted = 4; // more would leave each with too little
   auto generic = op;
   int64_t size = generic.getStaticLoopRanges()[loop], best = 1;
-  for (int64_t parts = 2; parts < size && best < wanted; ++parts)
+  int64_t most = std::min(size - 1, mostOfWanted * wanted);
+  for (int64_t parts = 2; parts <= most && best < wanted; ++parts)
     if (size % parts == 0)
       best = parts;
   return wanted > 1 ? best : 1;

@@ -27,7 +27,8 @@ struct SplitReduction {
 
 private:
   bool isSplittable() const;
-  /// How many of about equal size, which are at least `wanted` if they can be.
+  /// How many of equal size, at least `wanted` and not many more if they can
+  /// be.
   int64_t countParts(int64_t wanted) const;
 };
 

@@ -67,8 +67,9 @@ def _units(found: np.ndarray, case: Case, x: np.ndarray) -> float:
 
 
 @needs_kernels
+@pytest.mark.parametrize("cpu", ["host", "x86-64-v3"])
 @pytest.mark.parametrize("operator", CASES)
-def test_units_of_the_last_place(operator: str) -> None:
+def test_units_of_the_last_place(operator: str, cpu: str) -> None:
     case = CASES[operator]
     model = small_models.model(
         [
@@ -85,7 +86,7 @@ def test_units_of_the_last_place(operator: str) -> None:
         {"w": np.ones((5, COLUMNS), np.float32)},
     )
     x = _points(case)
-    session = omb.InferenceSession(omb.compile(model, fallback="error"))
+    session = omb.InferenceSession(omb.compile(model, fallback="error", cpu=cpu))
     for found in session.run(None, {"x": x, "zero": np.zeros((ROWS, 5), np.float32)}):
         assert _units(found, case, x) <= BOUND
 

@@ -193,6 +193,48 @@ def test_masks_and_scales_before_softmax_and_a_residual_after() -> None:
         _check(session, {"x": x, "mask": mask}, [_softmax(z * (1 + erf(z / 2**0.5)) / 2) + x])
 
 
+def test_few_long_rows() -> None:
+    """In parts, where the length has divisors for that; one has none but 2 and 10007."""
+    for length in (20000, 20014, 50257):
+        model = small_models.model(
+            [
+                helper.make_node("Softmax", ["x"], ["p"], "softmax"),
+                helper.make_node("ReduceMax", ["x"], ["m"], "largest", keepdims=0),
+                helper.make_node("ReduceMean", ["x"], ["a"], "average", keepdims=0),
+            ],
+            [small_models.tensor("x", FLOAT, [2, length])],
+            [
+                small_models.tensor("p", FLOAT, [2, length]),
+                small_models.tensor("m", FLOAT, []),
+                small_models.tensor("a", FLOAT, []),
+            ],
+        )
+        x = _random(2, length) * 4
+        wide = x.astype(np.float64)
+        session = omb.InferenceSession(model, fallback="error")
+        _check(session, {"x": x}, [_softmax(wide), wide.max(), wide.mean()])
+        x[1, -1] = np.nan
+        p, m, _ = session.run(None, {"x": x})
+        assert np.isnan(p[1]).all() and np.isnan(m)
+        assert np.isfinite(p[0]).all()
+
+
+def test_a_division_before_softmax_is_none_by_its_reciprocal() -> None:
+    """One divided by 3e38 is no normal number."""
+    model = small_models.model(
+        [
+            helper.make_node("Div", ["x", "c"], ["scaled"], "divide"),
+            helper.make_node("Softmax", ["scaled"], ["y"], "softmax"),
+        ],
+        [small_models.tensor("x", FLOAT, [5, 37])],
+        [small_models.tensor("y", FLOAT, [5, 37])],
+        {"c": np.float32(3e38)},
+    )
+    x = np.clip(_random(5, 37), -1, 1) * np.float32(3e38)
+    session = _compile(model, 1)
+    _check(session, {"x": x}, [_softmax(x.astype(np.float64) / np.float64(np.float32(3e38)))])
+
+
 def _written_out(dims: list[int | str], size: int) -> onnx.ModelProto:
     """A layer normalization as exporters of opset 13 write it."""
     return small_models.model(

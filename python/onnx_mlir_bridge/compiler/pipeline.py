@@ -142,7 +142,7 @@ def to_vector(linalg: ir.Operation, target: Target, options: CompileOptions) -> 
             f"matrix-bfloats={str(unit.matrix_bfloats).lower()}"
             f" winograd={str(options.winograd).lower()} threads={options.kernel_threads}"
             + ("" if options.precision == "f32" else f" narrow={options.precision}")
-            + f"}},{EXPAND_FUNCTIONS}",
+            + f"}},{EXPAND_FUNCTIONS}{{vector-bytes={unit.bytes}}}",
         )
     return linalg
 

@@ -1,4 +1,5 @@
 // RUN: omb-opt %s --omb-expand-functions --split-input-file | FileCheck %s
+// RUN: omb-opt %s --omb-expand-functions=vector-bytes=32 --split-input-file | FileCheck %s --check-prefix=AVX2
 
 // A quotient of two polynomials of the square of what is cut off where the
 // result is 1, and a power of two times that.
@@ -56,6 +57,9 @@ func.func @exp(%x: vector<8xf32>) -> vector<8xf32> {
 
 // Kernels are in modules of their own.
 
+// AVX2-LABEL:  func.func @kernel
+// AVX2-NOT:      llvm.call_intrinsic
+// AVX2-COUNT-2:  arith.bitcast %{{.*}} : vector<16xi32> to vector<16xf32>
 // CHECK-LABEL: func.func @kernel
 // CHECK:         %[[ALL:.+]] = arith.constant -1 : i16
 // CHECK:         %[[ROUNDING:.+]] = arith.constant 4 : i32

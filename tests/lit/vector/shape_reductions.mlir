@@ -102,3 +102,45 @@ func.func @whole(%x: tensor<1x65536x32xf32>, %short: tensor<1x64x32xf32>) -> (te
   } -> tensor<1x32xf32>
   return %p, %s : tensor<1x32xf32>, tensor<1x32xf32>
 }
+
+// -----
+
+#id = affine_map<(m, k) -> (m, k)>
+#row = affine_map<(m, k) -> (m)>
+
+// A few rows that are long, in 16 parts; what reads indices, or has more rows, stays whole.
+// CHECK-DAG:   #[[PARTS:.*]] = affine_map<(d0, d1, d2) -> (d2, d0)>
+// CHECK-LABEL: func.func @long
+// CHECK:         %[[X:.*]] = tensor.expand_shape %{{.*}} {{\[\[}}0], [1, 2]] output_shape [2, 16, 1250] : tensor<2x20000xf32> into tensor<2x16x1250xf32>
+// CHECK:         %[[P:.*]] = linalg.generic {{.*}} iterator_types = ["parallel", "reduction", "parallel"]} ins(%[[X]] : tensor<2x16x1250xf32>) outs(%{{.*}} : tensor<16x2xf32>)
+// CHECK:         linalg.generic {{.*}} iterator_types = ["reduction", "parallel"]} ins(%[[P]] : tensor<16x2xf32>) outs(%{{.*}} : tensor<2xf32>)
+// CHECK-NOT:     tensor.expand_shape
+func.func @long(%x: tensor<2x20000xf32>, %prime: tensor<1x20014xf32>, %rows: tensor<4x20000xf32>) -> (tensor<2xf32>, tensor<1xf32>, tensor<4xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e2 = tensor.empty() : tensor<2xf32>
+  %e1 = tensor.empty() : tensor<1xf32>
+  %e4 = tensor.empty() : tensor<4xf32>
+  %f2 = linalg.fill ins(%zero : f32) outs(%e2 : tensor<2xf32>) -> tensor<2xf32>
+  %f1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<1xf32>) -> tensor<1xf32>
+  %f4 = linalg.fill ins(%zero : f32) outs(%e4 : tensor<4xf32>) -> tensor<4xf32>
+  %s2 = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<2x20000xf32>) outs(%f2 : tensor<2xf32>) {
+  ^bb0(%in: f32, %o: f32):
+    %a = arith.addf %o, %in : f32
+    linalg.yield %a : f32
+  } -> tensor<2xf32>
+  %s1 = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]} ins(%prime : tensor<1x20014xf32>) outs(%f1 : tensor<1xf32>) {
+  ^bb0(%in: f32, %o: f32):
+    %i = linalg.index 1 : index
+    %n = arith.index_cast %i : index to i32
+    %g = arith.sitofp %n : i32 to f32
+    %m = arith.mulf %in, %g : f32
+    %a = arith.addf %o, %m : f32
+    linalg.yield %a : f32
+  } -> tensor<1xf32>
+  %s4 = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]} ins(%rows : tensor<4x20000xf32>) outs(%f4 : tensor<4xf32>) {
+  ^bb0(%in: f32, %o: f32):
+    %a = arith.addf %o, %in : f32
+    linalg.yield %a : f32
+  } -> tensor<4xf32>
+  return %s2, %s1, %s4 : tensor<2xf32>, tensor<1xf32>, tensor<4xf32>
+}
