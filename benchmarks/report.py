@@ -133,9 +133,9 @@ def setting_table(results: Results, setting: Setting) -> str:
             row += [f"{measured[e]['file_mib']:.1f}" for e in ("bridge", baseline.entrant)]
         row += [f"{measured[engine]['difference']:.0e}" for engine in ("bridge", *others)]
         rows.append(row)
-    which = "fastest of the others" if baseline.is_rival else "faster one"
+    which = "fastest of the others" if baseline.is_rival else "faster one's"
     explained = (
-        f"Medians, in brackets the fastest runs; ours by the {which}'s: under 1 means that "
+        f"Medians, in brackets the fastest runs; ours by the {which}: under 1 means that "
         f"onnx-mlir-bridge is faster. {_DIFFERENCE}"
     )
     return _join(f"{_setting(results, setting)} {explained}", rows)

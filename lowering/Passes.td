@@ -201,7 +201,15 @@ def ExtendSigned : Pass<"omb-extend-signed", "::mlir::ModuleOp"> {
 
     Where IREE 3.13 loads several of them as a number of 32 bits for SPIR-V, it
     makes shifts of what takes that apart and extends it, and forgets the sign.
+
+    With `dot-products`, a `linalg.matmul` of `i8` of known sizes that sums
+    multiples of four products stays: what it loads so it gives to the device's
+    integer dot products, and where it doesn't, it loads single bytes.
   }];
+  let options = [
+    Option<"dotProducts", "dot-products", "bool", /*default=*/"false",
+           "Whether IREE knows that the device has products of four bytes">
+  ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect",
     "::mlir::linalg::LinalgDialect",

@@ -68,16 +68,43 @@ static Value extendTensor(OpBuilder &builder, Location loc, Value tensor,
       .getResult(0);
 }
 
+/// Whether IREE makes integer dot products of `op` where it loads several
+/// elements at once.
+static bool isOfDotProducts(linalg::LinalgOp op) {
+  constexpr int64_t factors = 4;
+  auto product = dyn_cast<linalg::MatmulOp>(*op);
+  if (!product || product.hasUserDefinedMaps() ||
+      ShapedType::isDynamicShape(op.getStaticLoopRanges()))
+    return false;
+  auto isByte = [](Value value) {
+    return getElementTypeOrSelf(value).isInteger(8);
+  };
+  auto isSigned = [&](OpOperand *operand) {
+    return getExtendedType(op, *operand) != nullptr;
+  };
+  return llvm::all_of(op.getDpsInputs(), isByte) &&
+         llvm::all_of(op.getDpsInputOperands(), isSigned) &&
+         op.getStaticLoopRanges().back() % factors == 0;
+}
+
 namespace {
 
 struct ExtendSigned : omb::impl::ExtendSignedBase<ExtendSigned> {
+  using ExtendSignedBase::ExtendSignedBase;
+
   void runOnOperation() override {
-    getOperation().walk([](linalg::LinalgOp op) {
-      if (op.getNumReductionLoops() > 0)
+    SmallPtrSet<Operation *, 8> kept;
+    getOperation().walk([&](linalg::LinalgOp op) {
+      if (op.getNumReductionLoops() == 0)
+        return;
+      if (dotProducts && isOfDotProducts(op))
+        kept.insert(op);
+      else
         extendOperands(op);
     });
-    getOperation().walk([](arith::ExtSIOp op) {
-      if (!isPacked(op.getIn().getType()) || isa<ShapedType>(op.getType()))
+    getOperation().walk([&](arith::ExtSIOp op) {
+      if (kept.contains(op->getParentOp()) || !isPacked(op.getIn().getType()) ||
+          isa<ShapedType>(op.getType()))
         return;
       OpBuilder builder(op);
       op.replaceAllUsesWith(

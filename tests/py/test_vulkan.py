@@ -170,8 +170,10 @@ def test_narrow_integers_are_extended(dtype: type) -> None:
 
 
 def test_products_of_bytes() -> None:
+    """Some are integer dot products."""
     random = np.random.default_rng(5)
-    for rows, inner, columns in ((6, 32, 32), (9, 16, 40), (16, 32, 10), (1, 3, 5)):
+    sizes = (6, 32, 32), (9, 16, 40), (16, 32, 10), (1, 3, 5), (18, 64, 64), (100, 256, 96)
+    for rows, inner, columns in sizes:
         x = random.integers(-128, 128, (rows, inner)).astype(np.int8)
         w = random.integers(-128, 128, (inner, columns)).astype(np.int8)
         (y,) = _run(

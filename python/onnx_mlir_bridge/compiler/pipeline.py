@@ -23,11 +23,6 @@ LOWER_SPARSE = "omb-lower-sparse-contractions"
 DENSIFY = "omb-densify-constants"
 CHANNELS_LAST = "omb-convert-layout{named=true}"
 TO_IREE = "omb-to-iree"
-FOR_PROVIDER = {
-    "vulkan": "omb-extend-signed,omb-isolate-broadcasts",
-    "cuda": "omb-isolate-gathers",
-}
-"""What keeps IREE from errors of its code generation for a kind of device."""
 
 _PARAMETERS = "omb.parameters"
 _RANDOM_STREAMS = "omb.random_streams"  # lowering/to_linalg/RandomStream.cpp has the other copy
@@ -167,8 +162,8 @@ def to_iree(linalg: ir.Operation, target: Target) -> HandOff:
     from onnx_mlir_bridge._mlir._mlir_libs import _omb
 
     attributes = _module_attributes(linalg, target)
-    if target.provider in FOR_PROVIDER:
-        run_passes(linalg, FOR_PROVIDER[target.provider])
+    if target.workarounds:
+        run_passes(linalg, target.workarounds)
     run_passes(linalg, TO_IREE)
     weights: dict[str, memoryview] = {}
     if _PARAMETERS in linalg.attributes:

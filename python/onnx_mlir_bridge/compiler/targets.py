@@ -18,16 +18,17 @@ CUDA_ARCHITECTURES = ("sm_80", "sm_86", "sm_89")
 
 # A Vulkan device of no particular make: the limits of Vulkan's Roadmap 2022 profile, which all
 # desktop GPUs of the last ten years and lavapipe exceed, and arithmetic on all types. A module asks
-# the driver only for the types that it uses, so that a model in f32 also loads where there is no
-# f64. No subgroup operations: they need the device's subgroup size, from 8 (lavapipe) to 64. IREE's
-# default, an Android profile of f32 and i32 alone, computes wrong numbers in f16 without any error.
+# the driver only for what it uses, so that a model in f32 also loads where there is no f64. Integer
+# dot products are part of Vulkan 1.3. No subgroup operations: they need the device's subgroup size,
+# from 8 (lavapipe) to 64. IREE's default, an Android profile of f32 and i32 alone, computes wrong
+# numbers in f16 without any error.
 def _generic_vulkan(subgroup: int) -> str:
     return (
         '[#hal.device.target<"vulkan", [#hal.executable.target<"vulkan-spirv", "vulkan-spirv-fb", '
         "{iree_codegen.target_info = #iree_gpu.target<"
         'arch = "", features = "spirv:v1.6,cap:Shader", wgp = <'
         "compute = fp64|fp32|fp16|int64|int32|int16|int8, storage = b64|b32|b16|b8, "
-        f"subgroup = none, subgroup_size_choices = [{subgroup}], "
+        f"subgroup = none, dot = dp4xi8toi32, subgroup_size_choices = [{subgroup}], "
         "max_workgroup_sizes = [256, 256, 64], max_thread_count_per_workgroup = 256, "
         "max_workgroup_memory_bytes = 16384, max_workgroup_counts = [65535, 65535, 65535]>>}>]> "
         ": !hal.device]"
@@ -71,6 +72,7 @@ class Target:
     no flag can say it. machine, features: what the code needs of the CPU. depthwise_attributes:
     module_attributes of modules with depthwise convolutions; None: IREE computes them wrong.
     vector_unit: of a CPU that kernels are generated for. notices: what the user should know of it.
+    workarounds: passes that keep IREE from errors of its code generation.
     """
 
     provider: str
@@ -82,6 +84,7 @@ class Target:
     depthwise_attributes: Mapping[str, str] | None = field(default_factory=dict)
     vector_unit: VectorUnit | None = None
     notices: tuple[str, ...] = ()
+    workarounds: str = ""
 
 
 def _cpu_flags(cpu: str) -> tuple[str, ...]:
@@ -157,9 +160,23 @@ def _vulkan(device: str) -> Target:
     # of 1 every workgroup is.
     if device == "generic":
         usual, depthwise = ({"hal.device.targets": _generic_vulkan(size)} for size in (32, 1))
-        return Target("vulkan", device, _COMMON_FLAGS, usual, depthwise_attributes=depthwise)
+        return Target(
+            "vulkan",
+            device,
+            _COMMON_FLAGS,
+            usual,
+            depthwise_attributes=depthwise,
+            workarounds="omb-extend-signed{dot-products=true},omb-isolate-broadcasts",
+        )
     flags = ("--iree-hal-target-device=vulkan", f"--iree-vulkan-target={device}")
-    return Target("vulkan", device, (*_COMMON_FLAGS, *flags), {}, depthwise_attributes=None)
+    return Target(
+        "vulkan",
+        device,
+        (*_COMMON_FLAGS, *flags),
+        {},
+        depthwise_attributes=None,
+        workarounds="omb-extend-signed,omb-isolate-broadcasts",
+    )
 
 
 def _cuda(architecture: str) -> Target:
@@ -169,7 +186,9 @@ def _cuda(architecture: str) -> Target:
             f"use one of {', '.join(CUDA_ARCHITECTURES)} (newer GPUs run code for older ones)"
         )
     flags = ("--iree-hal-target-device=cuda", f"--iree-cuda-target={architecture}")
-    return Target("cuda", architecture, (*_COMMON_FLAGS, *flags), {})
+    return Target(
+        "cuda", architecture, (*_COMMON_FLAGS, *flags), {}, workarounds="omb-isolate-gathers"
+    )
 
 
 def resolve(target: str, cpu: str, vulkan: str, cuda: str) -> Target:

@@ -1,4 +1,5 @@
 // RUN: omb-opt %s --omb-extend-signed | FileCheck %s
+// RUN: omb-opt %s --omb-extend-signed=dot-products | FileCheck %s --check-prefix=DOT
 
 #id = affine_map<(i, j) -> (i, j)>
 
@@ -34,6 +35,25 @@ func.func @elements(%x: tensor<4x?xi8>, %out: tensor<4x?xi32>) -> tensor<4x?xi32
 func.func @product(%x: tensor<?x5xi8>, %w: tensor<5x3xi16>, %out: tensor<?x3xi32>) -> tensor<?x3xi32> {
   %y = linalg.matmul ins(%x, %w : tensor<?x5xi8>, tensor<5x3xi16>) outs(%out : tensor<?x3xi32>) -> tensor<?x3xi32>
   return %y : tensor<?x3xi32>
+}
+
+// A device has products of four bytes: of known sizes, and of bytes alone.
+
+// DOT-LABEL:   func.func @elements
+// DOT:           arith.xori
+// DOT-LABEL:   func.func @product
+// DOT:           linalg.matmul {{.*}} tensor<?x5xi32>
+// DOT-LABEL:   func.func @dots
+// DOT-NOT:       linalg.generic
+// DOT:           linalg.matmul ins(%arg0, %arg1 : tensor<3x8xi8>, tensor<8x5xi8>)
+// DOT:           linalg.matmul ins(%{{.*}}, %{{.*}} : tensor<5x3xi32>, tensor<3x8xi32>)
+// CHECK-LABEL: func.func @dots
+// CHECK:         linalg.matmul ins(%{{.*}}, %{{.*}} : tensor<3x8xi32>, tensor<8x5xi32>)
+func.func @dots(%x: tensor<3x8xi8>, %w: tensor<8x5xi8>, %out: tensor<3x5xi32>,
+                %y: tensor<5x3xi8>, %v: tensor<3x8xi8>, %other: tensor<5x8xi32>) -> (tensor<3x5xi32>, tensor<5x8xi32>) {
+  %0 = linalg.matmul ins(%x, %w : tensor<3x8xi8>, tensor<8x5xi8>) outs(%out : tensor<3x5xi32>) -> tensor<3x5xi32>
+  %1 = linalg.matmul ins(%y, %v : tensor<5x3xi8>, tensor<3x8xi8>) outs(%other : tensor<5x8xi32>) -> tensor<5x8xi32>
+  return %0, %1 : tensor<3x5xi32>, tensor<5x8xi32>
 }
 
 // Unsigned numbers, booleans and wider ones stay what they are.
