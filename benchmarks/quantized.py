@@ -65,10 +65,4 @@ def find(model: Path) -> Path:
     """The quantized file of an exported one that METHODS names."""
     method = METHODS[model.stem]
     path = model.with_name(f"{model.stem}-{method.title.replace(' ', '-')}.onnx")
-    if not path.is_file():
-        made = path.with_name(
-            f"part-{path.name}"
-        )  # an interrupted quantizer leaves no half of a model
-        method.quantize(model, made)
-        made.replace(path)
-    return path
+    return suite.kept(path, lambda part: method.quantize(model, part))

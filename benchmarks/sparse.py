@@ -75,10 +75,7 @@ def export(name: str) -> Path | None:
     if name not in LAYERS:
         return suite.find(name)
     path = suite.folder() / f"sparse-{name}.onnx"
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(LAYERS[name].model(), path)
-    return path
+    return suite.kept(path, lambda part: onnx.save(LAYERS[name].model(), part))
 
 
 def find(model: Path) -> Path:
@@ -86,19 +83,15 @@ def find(model: Path) -> Path:
     if model.stem not in PRUNED:
         return model
     path = model.with_name(f"{model.stem}-pruned.onnx")
-    if not path.is_file():
-        import onnx_mlir_bridge as omb
-
-        pruned = omb.prune(model, sparsity=PRUNED[model.stem]).model
-        _densify(pruned.graph)
-        _write(pruned, path)
-    return path
+    return suite.kept(path, lambda part: _prune(model, part))
 
 
-def _write(model: onnx.ModelProto, path: Path) -> None:
-    part = path.with_name(f"part-{path.name}")  # an interrupted run leaves no half of a model
-    onnx.save(model, part)
-    part.replace(path)
+def _prune(model: Path, target: Path) -> None:
+    import onnx_mlir_bridge as omb
+
+    pruned = omb.prune(model, sparsity=PRUNED[model.stem]).model
+    _densify(pruned.graph)
+    onnx.save(pruned, target)
 
 
 def _densify(graph: onnx.GraphProto) -> None:

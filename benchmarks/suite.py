@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,16 @@ TOKEN = "gpt2-token"
 def folder() -> Path:
     """Where the model files are: $OMB_EXPORTED_MODELS, else benchmarks/models."""
     return Path(os.environ.get("OMB_EXPORTED_MODELS", REPOSITORY / "benchmarks" / "models"))
+
+
+def kept(path: Path, write: Callable[[Path], None]) -> Path:
+    """``path``, which ``write`` makes on first use; an interrupted one counts as not made."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"part-{path.name}")
+        write(part)
+        part.replace(path)
+    return path
 
 
 def find(name: str) -> Path | None:

@@ -225,13 +225,8 @@ private:
   /// in an image it is multiplied, from the first element of a window on.
   static FailureOr<SparseWeights>
   getWeights(const SparseConvolution &convolution, RankedTensorType images) {
-    MLIRContext *context = images.getContext();
     if (convolution.isPointwise())
-      return SparseWeights::get(convolution.getMatrix(
-          images.getDimSize(1),
-          convolution.hasBlocks() ? onnx::getBlockEncoding(context)
-                                  : onnx::getChannelEncoding(context),
-          [](ArrayRef<int64_t> at) { return at.front(); }));
+      return SparseWeights::get(convolution.getPointMatrix());
     ArrayRef<int64_t> sizes = images.getShape().drop_front(2);
     auto getPlace = [&](ArrayRef<int64_t> at) {
       int64_t place = at.front();
@@ -242,7 +237,7 @@ private:
     };
     int64_t inner = ShapedType::getNumElements(images.getShape().drop_front());
     return SparseWeights::get(convolution.getMatrix(
-        inner, onnx::getChannelEncoding(context), getPlace));
+        inner, onnx::getChannelEncoding(images.getContext()), getPlace));
   }
 
   /// All elements of an image as one dimension.

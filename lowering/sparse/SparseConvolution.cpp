@@ -131,6 +131,15 @@ SparseElementsAttr SparseConvolution::getMatrix(
   return onnx::createSparseElements(matrix, places, stored.getValues());
 }
 
+SparseElementsAttr SparseConvolution::getPointMatrix() const {
+  SparseElementsAttr stored = filters;
+  MLIRContext *context = stored.getContext();
+  return getMatrix(getFiltersType().getDimSize(1),
+                   hasBlocks() ? onnx::getBlockEncoding(context)
+                               : onnx::getChannelEncoding(context),
+                   [](ArrayRef<int64_t> at) { return at.front(); });
+}
+
 //===----------------------------------------------------------------------===//
 // What both forms share
 //===----------------------------------------------------------------------===//
@@ -235,14 +244,9 @@ private:
     SmallVector<ReassociationIndices> dims{
         llvm::to_vector<2>(llvm::seq<int64_t>(0, rank - 1)), {rank - 1}};
     Value rows = tensor::CollapseShapeOp::create(builder, loc, images, dims);
-    int64_t channels = convolution.getFiltersType().getDimSize(1);
     int64_t features = convolution.getFiltersType().getDimSize(0);
-    MLIRContext *context = builder.getContext();
-    auto encoding = convolution.hasBlocks() ? onnx::getBlockEncoding(context)
-                                            : onnx::getChannelEncoding(context);
-    SparseElementsAttr matrix = convolution.getMatrix(
-        channels, encoding, [](ArrayRef<int64_t> at) { return at.front(); });
-    Value weights = arith::ConstantOp::create(builder, loc, matrix);
+    Value weights =
+        arith::ConstantOp::create(builder, loc, convolution.getPointMatrix());
     Value zeros = createZeros({tensor::getMixedSize(builder, loc, rows, 0),
                                builder.getIndexAttr(features)});
     Value sums =

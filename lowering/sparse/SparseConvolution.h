@@ -38,6 +38,8 @@ struct SparseConvolution {
   getMatrix(int64_t inner,
             mlir::sparse_tensor::SparseTensorEncodingAttr encoding,
             llvm::function_ref<int64_t(llvm::ArrayRef<int64_t>)> getRow) const;
+  /// The same of one that isPointwise(), with a row for each channel.
+  mlir::SparseElementsAttr getPointMatrix() const;
 
 private:
   /// Why there is no kernel; empty if there is one.

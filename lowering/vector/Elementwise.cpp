@@ -110,9 +110,9 @@ Value LaneEmitter::multiplyByReciprocal(Operation &op) {
     return nullptr;
   Value one = arith::ConstantOp::create(
       builder, op.getLoc(), builder.getFloatAttr(divisor.getType(), 1));
-  Value reciprocal = arith::DivFOp::create(builder, op.getLoc(), one, divisor);
+  Value factor = arith::DivFOp::create(builder, op.getLoc(), one, divisor);
   return arith::MulFOp::create(builder, op.getLoc(), dividend,
-                               toVector(reciprocal));
+                               toVector(factor));
 }
 
 void LaneEmitter::emit(Operation &op) {

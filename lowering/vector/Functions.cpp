@@ -11,6 +11,14 @@
 
 using namespace mlir;
 
+/// `number` in all elements of `type`, or it alone.
+static Value createConstant(OpBuilder &builder, Location loc, Type type,
+                            TypedAttr number) {
+  if (auto vector = dyn_cast<VectorType>(type))
+    number = DenseElementsAttr::get(vector, Attribute(number));
+  return arith::ConstantOp::create(builder, loc, number);
+}
+
 namespace {
 
 struct Lanes {
@@ -19,12 +27,7 @@ struct Lanes {
   Type type;
 
   Value constant(float value) {
-    FloatAttr number = builder.getF32FloatAttr(value);
-    auto vector = dyn_cast<VectorType>(type);
-    if (!vector)
-      return arith::ConstantOp::create(builder, loc, number);
-    return arith::ConstantOp::create(builder, loc,
-                                     DenseElementsAttr::get(vector, number));
+    return createConstant(builder, loc, type, builder.getF32FloatAttr(value));
   }
 
   /// From `low` to `high`; NaN stays what it is.
@@ -152,15 +155,10 @@ private:
   }
 
   Value integer(Type type, int64_t value) {
-    return arith::ConstantOp::create(lanes.builder, lanes.loc,
-                                     getValue(type, value));
-  }
-
-  TypedAttr getValue(Type type, int64_t value) {
-    if (auto vector = dyn_cast<VectorType>(type))
-      return DenseElementsAttr::get(
-          vector, lanes.builder.getIntegerAttr(vector.getElementType(), value));
-    return lanes.builder.getIntegerAttr(type, value);
+    OpBuilder &builder = lanes.builder;
+    return createConstant(
+        builder, lanes.loc, type,
+        builder.getIntegerAttr(getElementTypeOrSelf(type), value));
   }
 
   /// x * 2^n
