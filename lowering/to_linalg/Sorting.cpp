@@ -33,47 +33,65 @@ Value omb::bisect(OpBuilder &builder, Location loc, Value low, Value high,
   return loop.getResult(0);
 }
 
-/// The place that comes to `position` when sorted runs of `width` places are
-/// merged in pairs.
-static Value mergeRuns(OpBuilder &b, Location loc, Value runs, Value size,
-                       Value width, Value position, omb::PlaceOrder isBefore) {
-  omb::IndexArithmetic index(b, loc);
-  Value zero = index.constant(0), one = index.constant(1);
-  Value both = index.add(width, width);
-  Value begin = index.mul(index.div(position, both), both);
-  Value middle = index.min(index.add(begin, width), size);
-  Value end = index.min(index.add(begin, both), size);
-  Value numLeft = index.sub(middle, begin), numRight = index.sub(end, middle);
-  Value before = index.sub(position, begin);
-  auto read = [&](OpBuilder &inner, Value at) -> Value {
-    omb::IndexArithmetic clamped(inner, loc);
-    at = clamped.min(at, clamped.sub(size, clamped.constant(1)));
-    Value place = tensor::ExtractOp::create(inner, loc, runs, at);
-    return arith::IndexCastOp::create(inner, loc, inner.getIndexType(), place);
-  };
-  // How many of those before `position` are from the left run. Of two equal
-  // places, the left one comes first.
-  Value fromLeft = omb::bisect(
-      b, loc, index.max(zero, index.sub(before, numRight)),
-      index.min(before, numLeft), [&](OpBuilder &inner, Value number) -> Value {
-        omb::IndexArithmetic i(inner, loc);
-        Value left = read(inner, i.add(begin, number));
-        Value rest = i.sub(i.sub(before, i.constant(1)), number);
-        Value right = read(inner, i.add(middle, rest));
-        Value isRightFirst = isBefore(inner, loc, right, left);
+Value omb::mergeSorted(
+    OpBuilder &b, Location loc, const SortedList &left, const SortedList &right,
+    Value position, function_ref<Value(OpBuilder &, Value, Value)> isBefore) {
+  IndexArithmetic index(b, loc);
+  // How many of those before `position` are from the left list.
+  Value fromLeft = bisect(
+      b, loc, index.max(index.constant(0), index.sub(position, right.size)),
+      index.min(position, left.size),
+      [&](OpBuilder &inner, Value number) -> Value {
+        IndexArithmetic i(inner, loc);
+        Value rest = i.sub(i.sub(position, i.constant(1)), number);
+        Value isRightFirst =
+            isBefore(inner, right.read(inner, rest), left.read(inner, number));
         return arith::XOrIOp::create(
             inner, loc, isRightFirst,
             arith::ConstantIntOp::create(inner, loc, 1, 1));
       });
-  Value fromRight = index.sub(before, fromLeft);
-  Value left = read(b, index.add(begin, fromLeft));
-  Value right = read(b, index.add(middle, fromRight));
-  Value isRightFirst = arith::AndIOp::create(
-      b, loc, index.isLess(fromRight, numRight), isBefore(b, loc, right, left));
-  Value isLeftOver = index.isLess(index.sub(numLeft, one), fromLeft);
+  Value fromRight = index.sub(position, fromLeft);
+  Value nextLeft = left.read(b, fromLeft), nextRight = right.read(b, fromRight);
+  Value isRightFirst =
+      arith::AndIOp::create(b, loc, index.isLess(fromRight, right.size),
+                            isBefore(b, nextRight, nextLeft));
+  Value isLeftOver =
+      index.isLess(index.sub(left.size, index.constant(1)), fromLeft);
   return index.select(
-      arith::OrIOp::create(b, loc, isLeftOver, isRightFirst).getResult(), right,
-      left);
+      arith::OrIOp::create(b, loc, isLeftOver, isRightFirst).getResult(),
+      nextRight, nextLeft);
+}
+
+/// The place that comes to position `at` when the sorted runs of `width` places
+/// are merged in pairs, along a dimension `axis` of `size`.
+static Value mergeRuns(OpBuilder &b, Location loc, Value runs, Value size,
+                       Value width, ValueRange at, int64_t axis,
+                       omb::PlaceOrder isBefore) {
+  omb::IndexArithmetic index(b, loc);
+  Value both = index.add(width, width);
+  Value begin = index.mul(index.div(at[axis], both), both);
+  Value middle = index.min(index.add(begin, width), size);
+  Value end = index.min(index.add(begin, both), size);
+  auto read = [&](OpBuilder &inner, Value place) -> Value {
+    omb::IndexArithmetic clamped(inner, loc);
+    SmallVector<Value> position(at);
+    position[axis] = clamped.min(place, clamped.sub(size, clamped.constant(1)));
+    return arith::IndexCastOp::create(
+        inner, loc, inner.getIndexType(),
+        tensor::ExtractOp::create(inner, loc, runs, position).getResult());
+  };
+  auto readLeft = [&](OpBuilder &inner, Value number) {
+    return read(inner, omb::IndexArithmetic(inner, loc).add(begin, number));
+  };
+  auto readRight = [&](OpBuilder &inner, Value number) {
+    return read(inner, omb::IndexArithmetic(inner, loc).add(middle, number));
+  };
+  return omb::mergeSorted(b, loc, {index.sub(middle, begin), readLeft},
+                          {index.sub(end, middle), readRight},
+                          index.sub(at[axis], begin),
+                          [&](OpBuilder &inner, Value lhs, Value rhs) {
+                            return isBefore(inner, loc, at, lhs, rhs);
+                          });
 }
 
 /// How often 1 is doubled until it is `size` or more.
@@ -97,15 +115,16 @@ static Value countDoublings(OpBuilder &builder, Location loc, Value size) {
 }
 
 Value omb::buildSortedPlaces(OpBuilder &builder, Location loc,
-                             RankedTensorType type, Value size,
-                             PlaceOrder isBefore) {
+                             RankedTensorType type, ValueRange sizes,
+                             int64_t axis, PlaceOrder isBefore) {
   Type elementType = type.getElementType();
+  Value size = sizes[axis];
   Value places = buildFromIndices(
-      builder, loc, type, size,
+      builder, loc, type, sizes,
       [&](OpBuilder &b, Location, ValueRange at) -> Value {
-        return arith::IndexCastOp::create(b, loc, elementType, at[0]);
+        return arith::IndexCastOp::create(b, loc, elementType, at[axis]);
       });
-  if (type.getDimSize(0) == 0 || type.getDimSize(0) == 1)
+  if (type.getDimSize(axis) == 0 || type.getDimSize(axis) == 1)
     return places;
   // Merge sort, all runs of one width at once. The tensor is carried by a loop
   // of known length: IREE mixes up what a while loop carries.
@@ -117,10 +136,10 @@ Value omb::buildSortedPlaces(OpBuilder &builder, Location loc,
         Value width = arith::ShLIOp::create(
             outer, loc, IndexArithmetic(outer, loc).constant(1), pass);
         Value merged = buildFromIndices(
-            outer, loc, type, size,
+            outer, loc, type, sizes,
             [&](OpBuilder &b, Location, ValueRange at) -> Value {
               Value place =
-                  mergeRuns(b, loc, state[0], size, width, at[0], isBefore);
+                  mergeRuns(b, loc, state[0], size, width, at, axis, isBefore);
               return arith::IndexCastOp::create(b, loc, elementType, place);
             });
         scf::YieldOp::create(outer, loc, merged);

@@ -64,6 +64,7 @@ void omb::populateOnnxToLinalgPatterns(const TypeConverter &converter,
   populateSelectionToLinalgPatterns(converter, patterns);
   populateSignalToLinalgPatterns(converter, patterns);
   populateSoftmaxToLinalgPatterns(converter, patterns);
+  populateTopKToLinalgPatterns(converter, patterns);
   populateUniqueToLinalgPatterns(converter, patterns);
 }
 

@@ -57,8 +57,8 @@ public:
     int64_t size = cast<RankedTensorType>(data.getType()).getDimSize(axis);
     vectorType = RankedTensorType::get(size, builder.getI32Type());
     order = omb::buildSortedPlaces(
-        builder, loc, vectorType, sizes[axis],
-        [&](OpBuilder &b, Location, Value lhs, Value rhs) {
+        builder, loc, vectorType, sizes[axis], /*axis=*/0,
+        [&](OpBuilder &b, Location, ValueRange, Value lhs, Value rhs) {
           return isBefore(b, lhs, rhs);
         });
     findBegins();

@@ -158,8 +158,9 @@ func.func @one_hot(%i: tensor<3xi64>, %d: tensor<ui8>, %v: tensor<2xf32>) -> ten
 // CHECK-LABEL: func.func @top_k
 // CHECK-SAME: %[[X:.*]]: tensor<4x9xf32>, %[[K:.*]]: tensor<1xi64>
 // CHECK: cf.assert %{{.*}}, "the K of TopK is larger than the dimension"
+// CHECK: %[[RUN:.*]] = tensor.expand_shape %[[X]] {{.*}} into tensor<4x1x9xf32>
 // CHECK: %[[RANKS:.*]] = linalg.generic
-// CHECK-SAME: ins(%[[X]], %[[X]]
+// CHECK-SAME: ins(%[[RUN]], %[[RUN]]
 // CHECK: arith.cmpf ugt
 // CHECK: linalg.generic
 // CHECK-SAME: ins(%[[RANKS]]
@@ -167,6 +168,53 @@ func.func @one_hot(%i: tensor<3xi64>, %d: tensor<ui8>, %v: tensor<2xf32>) -> ten
 func.func @top_k(%x: tensor<4x9xf32>, %k: tensor<1xi64>) -> (tensor<4x?xf32>, tensor<4x?xi64>) {
   %0, %1 = onnx.TopK(%x, %k) : (tensor<4x9xf32>, tensor<1xi64>) -> (tensor<4x?xf32>, tensor<4x?xi64>)
   return %0, %1 : tensor<4x?xf32>, tensor<4x?xi64>
+}
+
+// -----
+
+// More elements are sorted in runs of 32, whose first 3 are merged in pairs.
+// What pads the last run comes after all others.
+
+// CHECK-LABEL: func.func @top_k_of_runs
+// CHECK-SAME: %[[X:.*]]: tensor<70x2xf32>
+// CHECK: %[[LAST:.*]] = arith.constant 0x7FC00000 : f32
+// CHECK: %[[PADDED:.*]] = tensor.pad %[[X]] low[0, 0] high[26, 0]
+// CHECK: tensor.yield %[[LAST]]
+// CHECK: %[[RUNS:.*]] = tensor.expand_shape %[[PADDED]] {{.*}} into tensor<3x32x2xf32>
+// CHECK: linalg.generic
+// CHECK-SAME: ins(%[[RUNS]], %[[RUNS]]
+// CHECK: %[[FIRST:.*]] = linalg.generic {{.*}} outs({{.*}} : tensor<3x3x2xi32>)
+// CHECK: %[[PAIRS:.*]] = linalg.generic {{.*}} outs({{.*}} : tensor<2x3x2xi32>)
+// CHECK: scf.while
+// CHECK: tensor.extract %[[FIRST]]
+// CHECK: %[[MERGED:.*]] = linalg.generic {{.*}} outs({{.*}} : tensor<1x3x2xi32>)
+// CHECK: tensor.extract %[[PAIRS]]
+// CHECK: %[[PLACES:.*]] = tensor.collapse_shape %[[MERGED]]
+// CHECK: tensor.extract %[[PLACES]]
+// CHECK: tensor.extract %[[X]]
+func.func @top_k_of_runs(%x: tensor<70x2xf32>) -> (tensor<3x2xf32>, tensor<3x2xi64>) {
+  %k = onnx.Constant() {value = dense<3> : tensor<1xi64>} : () -> tensor<1xi64>
+  %0, %1 = onnx.TopK(%x, %k) {axis = 0 : i64, largest = 0 : i64} : (tensor<70x2xf32>, tensor<1xi64>) -> (tensor<3x2xf32>, tensor<3x2xi64>)
+  return %0, %1 : tensor<3x2xf32>, tensor<3x2xi64>
+}
+
+// -----
+
+// Of an unknown number, all are sorted: a pass merges runs of one length.
+
+// CHECK-LABEL: func.func @top_k_of_unknown_size
+// CHECK-SAME: %[[X:.*]]: tensor<4x?xi32>
+// CHECK: %[[PLACES:.*]] = scf.for
+// CHECK-SAME: iter_args(%[[RUNS:.*]] = %{{.*}}) -> (tensor<4x?xi32>)
+// CHECK: linalg.generic
+// CHECK: scf.while
+// CHECK: tensor.extract %[[RUNS]]
+// CHECK: tensor.extract %[[X]]
+// CHECK: tensor.extract %[[PLACES]]
+func.func @top_k_of_unknown_size(%x: tensor<4x?xi32>) -> (tensor<4x3xi32>, tensor<4x3xi64>) {
+  %k = onnx.Constant() {value = dense<3> : tensor<1xi64>} : () -> tensor<1xi64>
+  %0, %1 = onnx.TopK(%x, %k) : (tensor<4x?xi32>, tensor<1xi64>) -> (tensor<4x3xi32>, tensor<4x3xi64>)
+  return %0, %1 : tensor<4x3xi32>, tensor<4x3xi64>
 }
 
 // -----
