@@ -90,12 +90,15 @@ static Value toIntegers(OpBuilder &builder, Location loc, Value sums) {
 }
 
 /// Whether a vector of channels, most of which don't exist, takes longer than
-/// another vector would: unless there are several loops to sum over.
+/// another vector would: unless there are several loops to sum over. Of a
+/// convolution with one position, IREE 3.13 makes code that it then refuses.
 static bool hasTooFewChannels(const ChannelContraction &contraction,
                               const VectorUnit &unit) {
   int64_t channels = contraction.getSize(contraction.channel);
   auto isLoop = [&](unsigned loop) { return contraction.getSize(loop) != 1; };
-  return !contraction.isDepthwise && !contraction.isInteger &&
+  bool isOnePosition = contraction.reductions.size() > 1 &&
+                       llvm::none_of(contraction.positions, isLoop);
+  return !contraction.isDepthwise && !contraction.isInteger && !isOnePosition &&
          !ShapedType::isDynamic(channels) &&
          channels * 4 <= unit.getLanes(contraction.getElementBytes()) &&
          llvm::count_if(contraction.reductions, isLoop) < 2;

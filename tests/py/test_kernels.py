@@ -15,6 +15,8 @@ import small_models
 from budget import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from models import reference
+from models.joined import Together
 from models.targets import needs_kernels
 from onnx import TensorProto, helper
 
@@ -111,7 +113,7 @@ def _convolution(
 def _convolutions(draw: st.DrawFn) -> tuple[onnx.ModelProto, np.ndarray, bool]:
     """A model, its image, and whether its channels are enough for a kernel."""
     rank = draw(st.integers(1, 3))
-    image = draw(st.lists(st.integers(5, 20), min_size=rank, max_size=rank))
+    image = draw(st.lists(st.integers(1, 20), min_size=rank, max_size=rank))
     kind = draw(st.sampled_from(("dense", "grouped", "depthwise")))
     if kind == "depthwise":
         groups, inputs, outputs = draw(st.sampled_from(CHANNELS)), 1, draw(st.integers(1, 2))
@@ -145,6 +147,22 @@ def test_convolutions(case: tuple[onnx.ModelProto, np.ndarray, bool], is_wide: b
     model, image, is_kernel = case
     text = _agree(model, {"x": image}, cpu="host" if is_wide else "x86-64-v3")
     assert "vector.fma" in text or not is_kernel
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_one_position_and_few_filters(rank: int) -> None:
+    """What IREE can't compile is a kernel, even if most of a vector is for nothing."""
+    sizes = [(outputs, batch) for outputs in (1, 2, 3, 4, 5, 16) for batch in (1, 2)]
+    models = [
+        _convolution((batch, 16, *[1] * rank), _random(outputs, 16, *[1] * rank))
+        for outputs, batch in sizes
+    ]
+    feeds = [{"x": _random(batch, 16, *[1] * rank)} for _, batch in sizes]
+    for cpu in ("host", "x86-64-v3"):
+        session = Together(models, cpu=cpu)
+        for model, values, found in zip(models, feeds, session.run(feeds), strict=True):
+            (expected,) = reference.onnxruntime_outputs(model, values)
+            np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("columns", [6, 14, 20])

@@ -47,8 +47,7 @@ def _check(models: list[onnx.ModelProto], steps: list[int]) -> None:
     session = Together(models)
     random = np.random.default_rng(1)
     feeds = [
-        {"x": random.uniform(-1, 1, (count, _BATCH, _INPUTS)).astype(np.float32)}
-        for count in steps
+        {"x": random.uniform(-1, 1, (count, _BATCH, _INPUTS)).astype(np.float32)} for count in steps
     ]
     # A second run has the state of none before it.
     for _ in range(2):

@@ -95,6 +95,17 @@ func.func @narrow(%x: tensor<?x2xf32>, %e: tensor<?x4xf32>) -> tensor<?x4xf32> {
 
 // -----
 
+// IREE can't compile a convolution with one position and few features: it is
+// packed.
+
+func.func @one_position(%x: tensor<1x1x1x16xf32>, %e: tensor<1x1x1x2xf32>) -> tensor<1x1x1x2xf32> {
+  %w = arith.constant dense<1.0> : tensor<1x1x16x2xf32>
+  %r = linalg.conv_2d_nhwc_hwcf ins(%x, %w : tensor<1x1x1x16xf32>, tensor<1x1x16x2xf32>) outs(%e : tensor<1x1x1x2xf32>) -> tensor<1x1x1x2xf32>
+  return %r : tensor<1x1x1x2xf32>
+}
+
+// -----
+
 func.func @unknown_output(%x: tensor<?x2xf32>, %e: tensor<?x?xf32>) -> tensor<?x?xf32> {
   %w = arith.constant dense<1.0> : tensor<2x40xf32>
   // expected-remark@+1 {{has an output of an unknown number of channels}}
