@@ -158,9 +158,9 @@ func.func @one_hot(%i: tensor<3xi64>, %d: tensor<ui8>, %v: tensor<2xf32>) -> ten
 // CHECK-LABEL: func.func @top_k
 // CHECK-SAME: %[[X:.*]]: tensor<4x9xf32>, %[[K:.*]]: tensor<1xi64>
 // CHECK: cf.assert %{{.*}}, "the K of TopK is larger than the dimension"
-// CHECK: %[[RUN:.*]] = tensor.expand_shape %[[X]] {{.*}} into tensor<4x1x9xf32>
+// CHECK: %[[ONE:.*]] = tensor.expand_shape %[[X]] {{.*}} into tensor<4x1x9xf32>
 // CHECK: %[[RANKS:.*]] = linalg.generic
-// CHECK-SAME: ins(%[[RUN]], %[[RUN]]
+// CHECK-SAME: ins(%[[ONE]], %[[ONE]]
 // CHECK: arith.cmpf ugt
 // CHECK: linalg.generic
 // CHECK-SAME: ins(%[[RANKS]]
