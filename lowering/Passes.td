@@ -12,6 +12,9 @@ def FoldConstants : Pass<"omb-fold-constants", "::mlir::ModuleOp"> {
     known sizes. IREE would compile a program for each, and run it when the
     module is loaded.
 
+    An op without any point, as a sum over no channels, is replaced by what it
+    starts with.
+
     Functions such as `exp` stay computed, so that their last digits are those of
     the target, and so do what only repeats a constant and what a sum starts
     with.

@@ -83,7 +83,9 @@ SlicedDim computeSlicedDim(omb::IndexArithmetic index, Value size, Value start,
                     index.select(isForward, size, last));
   Value length =
       index.select(isForward, index.sub(end, first), index.sub(first, end));
-  Value stride = index.select(isForward, step, index.sub(zero, step));
+  // The lowest number has no opposite.
+  Value backward = index.sub(zero, index.max(step, index.constant(-INT64_MAX)));
+  Value stride = index.select(isForward, step, backward);
   Value count = index.ceilDiv(index.max(length, zero), stride);
   // Backwards from nothing there is no first element.
   Value isEmpty = index.isEqual(size, zero);

@@ -112,8 +112,10 @@ static Value computeScalar(IsInfOp op, Scalars &s, ValueRange x) {
 
 static Value computeScalar(SignOp, Scalars &s, ValueRange x) {
   Value zero = s.constant(x[0], 0);
-  // Neither less nor greater: zero and NaN stay what they are.
-  Value sign = s.select(s.less(zero, x[0]), s.constant(x[0], 1), x[0]);
+  // Neither less, nor greater, nor equal: NaN stays what it is. What the CPU
+  // takes for zero isn't.
+  Value sign = s.select(s.equal(x[0], zero), zero, x[0]);
+  sign = s.select(s.less(zero, x[0]), s.constant(x[0], 1), sign);
   return s.select(s.less(x[0], zero), s.constant(x[0], -1), sign);
 }
 

@@ -260,10 +260,25 @@ struct FoldConstantOp : OpInterfaceRewritePattern<linalg::LinalgOp> {
   }
 };
 
+/// An op without any point gives what it starts with: sums of nothing, and
+/// results without elements. IREE divides by such sizes.
+struct FoldEmptyOp : OpInterfaceRewritePattern<linalg::LinalgOp> {
+  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::LinalgOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!op.hasPureTensorSemantics() ||
+        !llvm::is_contained(op.getStaticLoopRanges(), 0))
+      return rewriter.notifyMatchFailure(op, "has points");
+    rewriter.replaceOp(op, op.getDpsInits());
+    return success();
+  }
+};
+
 struct FoldConstants : omb::impl::FoldConstantsBase<FoldConstants> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<FoldConstantOp>(&getContext());
+    patterns.add<FoldConstantOp, FoldEmptyOp>(&getContext());
     tensor::populateFoldConstantExtractSlicePatterns(
         patterns,
         [](tensor::ExtractSliceOp op) { return hasFewElements(op.getType()); });

@@ -40,10 +40,20 @@ public:
         given.push_back(dim);
         sizes.push_back(getGiven(dim));
       }
+    Value zero = index.constant(0), one = index.constant(1), inferred = zero;
     for (int64_t dim : given) {
       Value isInferred = index.isEqual(sizes[dim], index.constant(-1));
+      inferred = index.add(inferred, index.select(isInferred, one, zero));
       if (!matchPattern(isInferred, m_Zero()))
         sizes[dim] = index.select(isInferred, getRest(dim), sizes[dim]);
+    }
+    // Of one size, the number of elements says whether it fits.
+    if (given.size() > 1) {
+      index.require(index.isLess(inferred, index.constant(2)),
+                    "the shape has several sizes of -1");
+      for (int64_t dim : given)
+        index.require(index.isLess(index.constant(-1), sizes[dim]),
+                      "the shape has a negative size");
     }
     return sizes;
   }

@@ -68,7 +68,7 @@ def profile(
             try:
                 captured = capture(part, checked, chosen, count or 1, runs)
             except OmbError as error:
-                message = session.explain_empty(str(error), part.signature.inputs, checked)
+                message = session.explain(str(error), part.signature.inputs, checked)
                 raise OmbError(message) from None
             measured = runs_of(captured, None if compiled is None else regions(compiled))
         if file is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -31,14 +32,24 @@ if TYPE_CHECKING:
 _EMPTY_BINDING = "resolved to an empty buffer range"
 
 
-def explain_empty(message: str, infos: Sequence[TensorInfo], values: Sequence[Stored]) -> str:
-    """What a device says, in words of the model where it refuses a tensor without elements.
+_WRONG_SIZE = re.compile(
+    r"input(?P<number>\d+) shape dimension (?P<axis>\d+) mismatch; expected (?P<size>\d+)"
+)
 
-    IREE's Vulkan driver binds no empty buffers. Where compiled code doesn't read an empty tensor,
-    as most doesn't whose sizes are known when it is compiled, there is no binding.
-    """
+
+def explain(message: str, infos: Sequence[TensorInfo], values: Sequence[Stored]) -> str:
+    """What IREE says of the tensors that it is given, in words of the model."""
+    if (found := _WRONG_SIZE.search(message)) and int(found["number"]) < len(infos):
+        info, value = infos[int(found["number"])], values[int(found["number"])]
+        shape = f"the shape {value.shape}" if isinstance(value, np.ndarray) else "another shape"
+        return (
+            f"'{info.name}' has {shape}; dimension {found['axis']} must be {found['size']}, as the "
+            "operators that read it say"
+        )
     if _EMPTY_BINDING not in message:
         return message
+    # IREE's Vulkan driver binds no empty buffers. Where compiled code doesn't read an empty tensor,
+    # as most doesn't whose sizes are known when it is compiled, there is no binding.
     empty = "a tensor in the model has no elements"
     for info, value in zip(infos, values, strict=True):
         if isinstance(value, np.ndarray) and value.size == 0:
@@ -223,7 +234,7 @@ class InferenceSession:
         try:
             return segment.arrays(values, positions)
         except (RuntimeError, ValueError) as error:
-            message = explain_empty(reason(error), segment.signature.inputs, values)
+            message = explain(reason(error), segment.signature.inputs, values)
             raise RuntimeError(message) from None
 
     def _run(
@@ -240,7 +251,7 @@ class InferenceSession:
         try:
             known.update(zip(names, segment.run(values), strict=True))
         except (RuntimeError, ValueError) as error:
-            message = explain_empty(reason(error), segment.signature.inputs, values)
+            message = explain(reason(error), segment.signature.inputs, values)
             raise RuntimeError(message) from None
 
     def get_inputs(self) -> list[TensorInfo]:
