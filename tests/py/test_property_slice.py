@@ -70,6 +70,17 @@ def test_computed(known: tuple[str, ...], size: int, start: int, end: int, step:
     np.testing.assert_array_equal(found, expected(x, **bounds))
 
 
+@pytest.mark.parametrize("known", [(), ("step",)], ids="-".join)
+def test_the_lowest_and_highest_numbers(known: tuple[str, ...]) -> None:
+    low, high = -(2**63), 2**63 - 1
+    x = np.arange(5, dtype=np.int32)
+    for start, end, step in [(low, high, high), (high, low, low), (high, low, -high)]:
+        bounds = {"start": start, "end": end, "step": step}
+        session = computed(step if known else None)
+        (found,) = session.run(None, feeds(known, x, bounds))
+        np.testing.assert_array_equal(found, expected(x, **bounds))
+
+
 CONSTANT = list(
     product(
         [("start", "step"), ("start", "end"), ("end", "step"), ("start",)],

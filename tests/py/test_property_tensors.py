@@ -424,6 +424,42 @@ def test_reshape_to_computed_shapes(rank: int, data: st.DataObject, seed: int) -
     np.testing.assert_array_equal(out, x.reshape(target))
 
 
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ([-1, -1], "several sizes of -1"),
+        ([-2, -6], "negative size"),
+        ([-2, -1], "negative size"),
+        ([5, -1], "another number of elements"),
+        ([2**62, 4], "another number of elements"),
+    ],
+)
+def test_reshape_to_what_is_no_shape(target: list[int], message: str) -> None:
+    feeds = {"x": values(np.int32, (3, 2, 2), 0), "shape": np.array(target)}
+    with pytest.raises(omb.OmbError, match=message):
+        reshape(2, 1).run(feeds)
+
+
+def test_numbers_below_the_normal_ones_have_a_sign_or_none() -> None:
+    """CPUs take them for zero, so that Sign gives 0; it never gives themselves."""
+    node = helper.make_node("Sign", ["x"], ["y"])
+    for element, tiny in ((TensorProto.FLOAT, 1e-40), (TensorProto.DOUBLE, 1e-310)):
+        dtype = helper.tensor_dtype_to_np_dtype(element)
+        case = Case([node], {"x": (element, [5])}, {"y": (element, [5])})
+        (signs,) = case.run({"x": np.array([tiny, -tiny, -3, np.nan, -0.0], dtype)}).values()
+        assert set(signs[:2]) <= {-1, 0, 1}
+        np.testing.assert_array_equal(signs[2:], np.array([-1, np.nan, 0], dtype))
+
+
+def test_sums_over_no_channels_are_the_bias() -> None:
+    node = helper.make_node("Conv", ["x", "w", "b"], ["y"])
+    inputs = {"x": (TensorProto.FLOAT, [1, 0, 4, 4])}
+    constants = {"w": np.zeros((2, 0, 3, 3), np.float32), "b": np.array([1, 2], np.float32)}
+    case = Case([node], inputs, {"y": (TensorProto.FLOAT, [1, 2, 2, 2])}, constants)
+    (found,) = case.run({"x": np.zeros((1, 0, 4, 4), np.float32)}).values()
+    np.testing.assert_array_equal(found, np.broadcast_to([[[[1]], [[2]]]], (1, 2, 2, 2)))
+
+
 @cache
 def slicing(rank: int) -> Case:
     names = ("starts", "ends", "axes", "steps")

@@ -484,3 +484,13 @@ def test_is_not_copied(
         duplicate(session)
     with pytest.raises(omb.OmbError, match="a compiled model can't be copied or pickled"):
         duplicate(compiled)
+
+
+def test_a_size_that_operators_decide() -> None:
+    """The model leaves it open, but a weight doesn't: the message names the input."""
+    model = small_models.product()
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "k"
+    session = omb.InferenceSession(model)
+    with pytest.raises(omb.OmbError, match=r"'x' has the shape \(2, 4\); dimension 1 must be 5"):
+        session.run(None, {"x": np.zeros((2, 4), np.float32)})
+    assert session.run(None, {"x": np.zeros((2, 5), np.float32)})[0].shape == (2, 7)
