@@ -53,6 +53,10 @@ NODES = {
     "output_shape": Node(
         (2, 4, 5), (3, 3, 3), {"strides": [2, 2], "output_shape": [8, 9]}, bias=True
     ),
+    "smaller_than_the_input": Node((1, 11, 13), (2, 1, 1), {"output_shape": [9, 13]}),
+    "smaller_groups": Node(
+        (4, 9, 6), (3, 3, 2), {"strides": [1, 2], "output_shape": [7, 11], "group": 2}, bias=True
+    ),
     "volume": Node(
         (2, 3, 2, 3), (3, 2, 3, 2), {"strides": [2, 1, 3], "pads": [1, 0, 0, 0, 1, 1]}, bias=True
     ),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
 
@@ -107,6 +108,7 @@ class _Stripped:
                 for dim in value.type.tensor_type.shape.dim if _has_shape(value.type) else ():
                     dim.ClearField("dim_param")
         copies = []
+        sizes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
         for index in reversed(range(len(graph.initializer))):
             tensor = graph.initializer[index]
             if not self._payloads.has(tensor):
@@ -117,25 +119,50 @@ class _Stripped:
                 source = self._placeholder(tensor, self._names.new(_PLACEHOLDER))
                 copies.append(NodeProto(op_type="Identity", input=[source], output=[tensor.name]))
             del graph.initializer[index]
-        for node in graph.node:
-            value = graphs.attribute(node, "value")
-            if node.op_type == "Constant" and value is not None and self._payloads.has(value.t):
-                source = self._placeholder(value.t, self._names.new(_PLACEHOLDER))
-                node.op_type = "Identity"
-                node.input.append(source)
-                del node.attribute[:]
-            elif node.op_type == "LinearClassifier" and node.domain == "ai.onnx.ml":
-                # onnx counts the scores by the intercepts, which are optional.
-                if graphs.attribute(node, "intercepts") is None:
-                    node.attribute.append(_as_many_intercepts(node))
-            elif node.op_type == "MeanVarianceNormalization" and not node.domain:
-                # onnx infers through its function body, which today's Constant refuses.
-                node.op_type = "Identity"
-                del node.attribute[:]
+        for node in list(graph.node):
+            match node.domain, node.op_type:
+                case ("", "Constant"):
+                    self._take_payload(node)
+                case ("", "ConvTranspose"):
+                    self._say_output_shape(node, graph, sizes)
+                case ("", "MeanVarianceNormalization"):
+                    # onnx infers through its function body, which today's Constant refuses.
+                    node.op_type = "Identity"
+                    del node.attribute[:]
+                case ("ai.onnx.ml", "LinearClassifier"):
+                    # onnx counts the scores by the intercepts, which are optional.
+                    if graphs.attribute(node, "intercepts") is None:
+                        node.attribute.append(_as_many_intercepts(node))
         if copies:
             nodes = [NodeProto.FromString(n.SerializeToString()) for n in graph.node]
             del graph.node[:]
             graph.node.extend([*copies, *nodes])
+
+    def _take_payload(self, node: NodeProto) -> None:
+        value = graphs.attribute(node, "value")
+        if value is not None and self._payloads.has(value.t):
+            source = self._placeholder(value.t, self._names.new(_PLACEHOLDER))
+            node.op_type = "Identity"
+            node.input.append(source)
+            del node.attribute[:]
+
+    def _say_output_shape(
+        self, node: NodeProto, graph: GraphProto, sizes: Mapping[str, tuple[int, ...]]
+    ) -> None:
+        """A Reshape to what a ConvTranspose of known weights says that it gives.
+
+        onnx gives a result that is smaller than the input two dimensions.
+        """
+        given, weights = graphs.attribute(node, "output_shape"), sizes.get(node.input[1], ())
+        if given is None or len(weights) != len(given.ints) + 2:
+            return
+        group = graphs.attribute(node, "group")
+        shape = [0, weights[1] * (group.i if group else 1), *given.ints]
+        name = self._names.new(_PLACEHOLDER)
+        graph.initializer.append(onnx.numpy_helper.from_array(np.array(shape, np.int64), name))
+        node.op_type = "Reshape"
+        node.input[1:] = [name]
+        del node.attribute[:]
 
     def _empty(self, tensor: TensorProto) -> None:
         if self._payloads.has(tensor):
