@@ -230,13 +230,15 @@ def IsolateBroadcasts : Pass<"omb-isolate-broadcasts", "::mlir::ModuleOp"> {
     loops than the last ones: the column's maximum that is subtracted in each
     row. The same for what IREE puts into a dispatch with its readers without
     inlining it: what is computed and then sliced, and what has several readers
-    and is wider than what it is made of.
+    and is wider than what it is made of. The same for windows of what is computed
+    element by element, padded or not.
 
     In one dispatch, each thread of a workgroup keeps its result where the others
     read it, and IREE 3.13 has no barrier for SPIR-V between the two: where a
     subgroup of the device is smaller than the workgroup, threads read what isn't
     written yet. Where the result is broadcast over the last loops, each thread
-    reads its own.
+    reads its own. Of windows, IREE computes too few of the elements that it makes
+    wider, as bytes made floats before an average.
   }];
   let dependentDialects = [
     "::mlir::tensor::TensorDialect",

@@ -81,6 +81,21 @@ static bool isCloned(linalg::LinalgOp op) {
   });
 }
 
+/// Whether `operand` are windows of what is computed element by element. If
+/// that makes larger elements, IREE puts it into the dispatch of the windows,
+/// and doesn't compute all that they have of the neighbors.
+static bool isWindowOfComputed(linalg::LinalgOp op, OpOperand &operand) {
+  if (op.getMatchingIndexingMap(&operand).isProjectedPermutation(
+          /*allowZeroInResults=*/true))
+    return false;
+  Operation *source = operand.get().getDefiningOp();
+  while (omb::isReshape(source) || isa_and_nonnull<tensor::PadOp>(source))
+    source = source->getOperand(0).getDefiningOp();
+  auto computed = dyn_cast_or_null<linalg::LinalgOp>(source);
+  return computed && computed.getNumReductionLoops() == 0 &&
+         computed.getNumDpsInputs() > 0;
+}
+
 namespace {
 
 struct IsolateBroadcasts : omb::impl::IsolateBroadcastsBase<IsolateBroadcasts> {
@@ -97,6 +112,9 @@ struct IsolateBroadcasts : omb::impl::IsolateBroadcastsBase<IsolateBroadcasts> {
       if (isCloned(op))
         for (OpOperand &use : op->getUses())
           exchanged.insert(&use);
+      for (OpOperand *operand : op.getDpsInputOperands())
+        if (isWindowOfComputed(op, *operand))
+          exchanged.insert(operand);
     });
     getOperation().walk([&](tensor::ExtractSliceOp op) {
       if (isComputed(op.getSource()))

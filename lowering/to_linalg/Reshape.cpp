@@ -258,3 +258,13 @@ Value omb::buildReshape(OpBuilder &builder, Location loc, Value source,
   Value collapsed = collapse(builder, loc, source, grouping.getGroups());
   return expand(builder, loc, collapsed, grouping.getGroups(), type, sizes);
 }
+
+SmallVector<ReassociationIndices> omb::getSplitGroups(int64_t rank,
+                                                      int64_t axis) {
+  SmallVector<ReassociationIndices> groups;
+  for (int64_t dim = 0; dim < rank; ++dim)
+    groups.push_back(dim == axis  ? ReassociationIndices{dim, dim + 1}
+                     : dim < axis ? ReassociationIndices{dim}
+                                  : ReassociationIndices{dim + 1});
+  return groups;
+}

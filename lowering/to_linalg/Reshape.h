@@ -3,6 +3,7 @@
 #ifndef OMB_LOWERING_TO_LINALG_RESHAPE_H
 #define OMB_LOWERING_TO_LINALG_RESHAPE_H
 
+#include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
 
@@ -17,6 +18,11 @@ mlir::Value buildReshape(mlir::OpBuilder &builder, mlir::Location loc,
                          mlir::Value source, mlir::RankedTensorType onnxSource,
                          mlir::RankedTensorType onnxResult,
                          mlir::ValueRange sizes);
+
+/// The dimensions of a tensor of one more than `rank`, by those of one of `rank`
+/// whose dimension `axis` is split into two.
+llvm::SmallVector<mlir::ReassociationIndices> getSplitGroups(int64_t rank,
+                                                             int64_t axis);
 
 } // namespace omb
 

@@ -111,17 +111,6 @@ Value Scan::scanDirectly(Value data, int64_t axis, bool isExclusive) {
   return generic.getResult(0);
 }
 
-/// The dimensions of the blocks by dimension of the data, which has `rank`.
-static SmallVector<ReassociationIndices> getBlockGroups(int64_t rank,
-                                                        int64_t axis) {
-  SmallVector<ReassociationIndices> groups;
-  for (int64_t dim = 0; dim < rank; ++dim)
-    groups.push_back(dim == axis  ? ReassociationIndices{dim, dim + 1}
-                     : dim < axis ? ReassociationIndices{dim}
-                                  : ReassociationIndices{dim + 1});
-  return groups;
-}
-
 Value Scan::split(Value data, int64_t axis) {
   auto type = cast<RankedTensorType>(data.getType());
   IndexArithmetic index(builder, loc);
@@ -138,7 +127,7 @@ Value Scan::split(Value data, int64_t axis) {
   auto blocksType = RankedTensorType::get(shape, type.getElementType());
   if (isWhole)
     return tensor::ExpandShapeOp::create(builder, loc, blocksType, data,
-                                         getBlockGroups(type.getRank(), axis),
+                                         getSplitGroups(type.getRank(), axis),
                                          getAsOpFoldResult(sizes));
   return buildFromIndices(
       builder, loc, blocksType, sizes,
@@ -181,7 +170,7 @@ Value Scan::scanBlocks(Value data, int64_t axis, bool isExclusive, int levels) {
         linalg::YieldOp::create(s, (s.*combine)(arguments[0], arguments[1]));
       });
   Value joined = tensor::CollapseShapeOp::create(
-      builder, loc, sum.getResult(0), getBlockGroups(type.getRank(), axis));
+      builder, loc, sum.getResult(0), getSplitGroups(type.getRank(), axis));
   SmallVector<OpFoldResult> sizes =
       getAsOpFoldResult(IndexArithmetic(builder, loc).sizes(data));
   SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));

@@ -4,6 +4,7 @@
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Marks.h"
 #include "lowering/to_linalg/Patterns.h"
+#include "lowering/to_linalg/Reshape.h"
 #include "lowering/to_linalg/Scalars.h"
 #include "lowering/to_linalg/Sorting.h"
 
@@ -116,11 +117,8 @@ Value TopPlaces::find(int64_t limit) {
   int64_t length = std::min(size, kRun);
   int64_t count = llvm::divideCeil(size, length);
   padTo(count * length);
-  SmallVector<ReassociationIndices> groups;
-  for (int64_t dim = 0; dim < type.getRank(); ++dim)
-    groups.push_back(dim < axis   ? ReassociationIndices{dim}
-                     : dim > axis ? ReassociationIndices{dim + 1}
-                                  : ReassociationIndices{dim, dim + 1});
+  SmallVector<ReassociationIndices> groups =
+      omb::getSplitGroups(type.getRank(), axis);
   Shape shape = getShape(count, length);
   Value split = tensor::ExpandShapeOp::create(
       builder, loc, type.clone(shape), data, groups,

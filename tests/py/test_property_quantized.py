@@ -504,3 +504,20 @@ def test_conv_integer_pads_automatically() -> None:
     results = together(cases).run([feeds] * len(cases))
     for auto_pad, case, (ours,) in zip(pads, cases, results, strict=True):
         check(ours, case.reference(feeds), auto_pad)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), ()])
+def test_zeros_quantized_dynamically(shape: tuple[int, ...]) -> None:
+    """Their range can't be divided by; ONNX Runtime's scale of them is 1."""
+    node = helper.make_node("DynamicQuantizeLinear", ["x"], ["y", "scale", "zero"])
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    outputs = [
+        helper.make_tensor_value_info("y", TensorProto.UINT8, shape),
+        helper.make_tensor_value_info("scale", TensorProto.FLOAT, ()),
+        helper.make_tensor_value_info("zero", TensorProto.UINT8, ()),
+    ]
+    graph = helper.make_graph([node], "g", [x], outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    y, scale, zero = omb.InferenceSession(model).run(None, {"x": np.zeros(shape, np.float32)})
+    np.testing.assert_array_equal(y, np.zeros(shape, np.uint8))
+    assert (scale, zero) == (1, 0)

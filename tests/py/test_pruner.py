@@ -99,6 +99,21 @@ def test_blocks(pattern: str):
         assert norms[~kept].max() <= norms[kept].min() * (1 + 1e-6)
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_fewer_inputs_than_a_group_has(rows: int):
+    """Of 3, 2:4 makes one zero: half of them, rounded down."""
+    w = np.arange(1, rows * 2 + 1, dtype=np.float32).reshape(rows, 2)
+    model = small_models.model(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        [small_models.tensor("x", TensorProto.FLOAT, ["m", rows])],
+        [small_models.tensor("y", TensorProto.FLOAT, ["m", 2])],
+        {"w": w},
+    )
+    (after,) = weights_of(omb.prune(model, pattern="2:4").model).values()
+    assert np.count_nonzero(after == 0) == 2 * (rows // 2)
+    assert (after[rows // 2 :] == w[rows // 2 :]).all()
+
+
 @pytest.mark.parametrize(("pattern", "share"), [("2:4", 0.5), ("1:8", 7 / 8), ("3:5", 0.375)])
 def test_some_of_each_few(pattern: str, share: float):
     kept, among = map(int, pattern.split(":"))

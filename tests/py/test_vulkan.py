@@ -183,3 +183,15 @@ def test_products_of_bytes() -> None:
             w=w,
         )
         np.testing.assert_array_equal(y, x.astype(np.int32) @ w.astype(np.int32))
+
+
+@pytest.mark.parametrize("pads", ["", ", pads=[0, 1, 1, 2]"], ids=["whole", "padded"])
+@pytest.mark.parametrize("pool", ["AveragePool", "LpPool"])
+def test_windows_of_bytes(pool: str, pads: str) -> None:
+    """Of images of unknown size; the windows go over the ends of what is loaded at once."""
+    graph = f"""(int8[n,4,h,19] x) => (float[a,b,c,d] y) <float s = {{0.5}}, int8 z = {{3}}> {{
+        f = DequantizeLinear(x, s, z)  y = {pool}<kernel_shape=[2, 3]{pads}>(f) }}"""
+    x = np.random.default_rng(6).integers(-128, 128, (2, 4, 5, 19)).astype(np.int8)
+    model = parser.parse_model(f'<ir_version: 8, opset_import: ["": 22]> g {graph}')
+    (expected,) = reference.onnxruntime_outputs(model, {"x": x})
+    np.testing.assert_allclose(_run(graph, x=x)[0], expected, rtol=VULKAN_TOLERANCE)

@@ -333,8 +333,11 @@ class _Expander:
                 continue
             # An absent input has an empty type.
             known = [types.get(name) if name else TypeProto() for name in node.input]
-            function = standard_function(node, known, self._opsets[node.domain])
+            # What is composed here is done better than by the standard.
             composition = registry.find(node.domain, node.op_type)
+            function = None
+            if composition is None:
+                function = standard_function(node, known, self._opsets[node.domain])
             if function is not None:
                 replacement[index] = self._inliner.body(with_defaults(node), function)
             elif composition is not None and patient and not _have_ranks(known):

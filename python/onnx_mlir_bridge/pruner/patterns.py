@@ -56,7 +56,7 @@ def beyond_kept(matrix: np.ndarray, pattern: Pattern) -> np.ndarray:
     order = np.argsort(groups, axis=1, kind="stable")[:, :dropped]
     chosen = np.zeros(groups.shape, dtype=bool)
     np.put_along_axis(chosen, order, True, axis=1)
-    zeros[:whole] = chosen.reshape(whole, -1)
+    zeros[:whole] = chosen.reshape(whole, matrix.shape[1])
     rest = len(matrix) - whole
     if left := rest * dropped // pattern.among:
         order = np.argsort(magnitudes[whole:], axis=0, kind="stable")[:left]

@@ -83,6 +83,41 @@ func.func @extended(%v: tensor<9xi32>, %out: tensor<9xi64>) -> (tensor<9xi64>, t
   return %e, %sum : tensor<9xi64>, tensor<9xi64>
 }
 
+// Windows, perhaps padded, of what is computed element by element; not those of
+// what is read.
+
+// CHECK-LABEL: func.func @windows
+// CHECK-SAME: %[[V:.*]]: tensor<11xi8>, %[[R:.*]]: tensor<13xf32>
+// CHECK: %[[E:.*]] = linalg.generic
+// CHECK: %[[P:.*]] = tensor.pad %[[E]]
+// CHECK: %[[B:.*]] = "util.optimization_barrier"(%[[P]])
+// CHECK: linalg.generic {{.*}} ins(%[[B]],
+// CHECK: linalg.generic {{.*}} ins(%[[R]],
+// CHECK-NOT: util.optimization_barrier
+func.func @windows(%v: tensor<11xi8>, %r: tensor<13xf32>, %like: tensor<11xf32>, %w: tensor<3xf32>, %out: tensor<11xf32>) -> (tensor<11xf32>, tensor<11xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]} ins(%v : tensor<11xi8>) outs(%like : tensor<11xf32>) {
+  ^bb0(%a: i8, %b: f32):
+    %f = arith.sitofp %a : i8 to f32
+    linalg.yield %f : f32
+  } -> tensor<11xf32>
+  %p = tensor.pad %e low[1] high[1] {
+  ^bb0(%i: index):
+    tensor.yield %zero : f32
+  } : tensor<11xf32> to tensor<13xf32>
+  %computed = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0 + d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0)>], iterator_types = ["parallel", "reduction"]} ins(%p, %w : tensor<13xf32>, tensor<3xf32>) outs(%out : tensor<11xf32>) {
+  ^bb0(%a: f32, %t: f32, %b: f32):
+    %s = arith.addf %a, %b : f32
+    linalg.yield %s : f32
+  } -> tensor<11xf32>
+  %given = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0 + d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0)>], iterator_types = ["parallel", "reduction"]} ins(%r, %w : tensor<13xf32>, tensor<3xf32>) outs(%out : tensor<11xf32>) {
+  ^bb0(%a: f32, %t: f32, %b: f32):
+    %s = arith.addf %a, %b : f32
+    linalg.yield %s : f32
+  } -> tensor<11xf32>
+  return %computed, %given : tensor<11xf32>, tensor<11xf32>
+}
+
 // Broadcast over the last loop, transposed, over a loop of one iteration; and
 // what is inlined.
 

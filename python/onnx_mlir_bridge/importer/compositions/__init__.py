@@ -1,4 +1,4 @@
-"""Operators that have no lowering and no function, as compositions of others; one file a family.
+"""Operators that have no lowering, as compositions of others; one file a family.
 
 `registry` says which operators, `body` is what they are written with, `expand` replaces them in a
 model, `custom` lets users register their own.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 # The modules that register operators, by domain; they are imported when one is looked up first.
 FAMILIES = {
-    "": ("text",),
+    "": ("dynamic_quantization", "text"),
     "ai.onnx.ml": ("machine_learning",),
     "ai.onnx.preview": ("preview",),
     "ai.onnx.preview.training": ("gradient", "gradient_rules", "preview_training"),
