@@ -6,6 +6,7 @@
 #include "lowering/to_linalg/IndexArithmetic.h"
 #include "lowering/to_linalg/Patterns.h"
 #include "lowering/to_linalg/ReductionSpace.h"
+#include "lowering/to_linalg/Reshape.h"
 #include "lowering/to_linalg/Transcendentals.h"
 #include "lowering/to_linalg/TypeConversion.h"
 
@@ -384,16 +385,6 @@ struct GroupNormalizationToGeneric : OpConversionPattern<GroupNormalizationOp> {
     return success();
   }
 
-  static SmallVector<ReassociationIndices> getGroups(int64_t rank,
-                                                     int64_t axis) {
-    SmallVector<ReassociationIndices> groups;
-    for (int64_t dim = 0; dim < rank; ++dim)
-      groups.push_back(dim == axis  ? ReassociationIndices{dim, dim + 1}
-                       : dim < axis ? ReassociationIndices{dim}
-                                    : ReassociationIndices{dim + 1});
-    return groups;
-  }
-
   /// `tensor` with dimension `axis` split into `groups` equal parts.
   static Value split(OpBuilder &builder, Location loc, Value tensor,
                      int64_t axis, int64_t groups) {
@@ -412,7 +403,7 @@ struct GroupNormalizationToGeneric : OpConversionPattern<GroupNormalizationOp> {
     shape.insert(shape.begin() + axis, groups);
     return tensor::ExpandShapeOp::create(
         builder, loc, RankedTensorType::get(shape, type.getElementType()),
-        tensor, getGroups(type.getRank(), axis), getAsOpFoldResult(sizes));
+        tensor, getSplitGroups(type.getRank(), axis), getAsOpFoldResult(sizes));
   }
 
   /// The average of what [N, C] has for the channels of a group, for each of
@@ -437,7 +428,8 @@ struct GroupNormalizationToGeneric : OpConversionPattern<GroupNormalizationOp> {
     Value all = linalg::BroadcastOp::create(builder, loc, mean, empty,
                                             ArrayRef<int64_t>{2})
                     ->getResult(0);
-    return tensor::CollapseShapeOp::create(builder, loc, all, getGroups(2, 1));
+    return tensor::CollapseShapeOp::create(builder, loc, all,
+                                           getSplitGroups(2, 1));
   }
 };
 

@@ -10,6 +10,15 @@
 
 using namespace mlir;
 
+Value omb::isNumberBefore(Scalars &s, Value lhs, Value rhs) {
+  if (!isa<FloatType>(lhs.getType()))
+    return s.less(lhs, rhs);
+  Value isLess = arith::CmpFOp::create(s, arith::CmpFPredicate::UGT, rhs, lhs);
+  Value isNumber =
+      arith::CmpFOp::create(s, arith::CmpFPredicate::ORD, lhs, lhs);
+  return arith::AndIOp::create(s, isLess, isNumber);
+}
+
 Value omb::bisect(OpBuilder &builder, Location loc, Value low, Value high,
                   function_ref<Value(OpBuilder &, Value)> isTooLow) {
   Type indexType = builder.getIndexType();

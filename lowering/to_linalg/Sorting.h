@@ -3,10 +3,16 @@
 #ifndef OMB_LOWERING_TO_LINALG_SORTING_H
 #define OMB_LOWERING_TO_LINALG_SORTING_H
 
+#include "lowering/to_linalg/Scalars.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
 
 namespace omb {
+
+/// Whether the real number `lhs` comes before `rhs`; NaN is last. Floats are as
+/// Scalars::widen gives them.
+mlir::Value isNumberBefore(Scalars &s, mlir::Value lhs, mlir::Value rhs);
 
 /// Whether what is at one place of a dimension comes before what is at another,
 /// in the body of an op; a strict weak order. `at` is the position in the op's

@@ -16,16 +16,6 @@
 using namespace mlir;
 using namespace omb::onnx;
 
-/// Whether `lhs` is greater in the order of numbers, in which NaN is last.
-static Value isGreater(omb::Scalars &s, Value lhs, Value rhs) {
-  if (!isa<FloatType>(lhs.getType()))
-    return s.less(rhs, lhs);
-  Value greater = arith::CmpFOp::create(s, arith::CmpFPredicate::UGT, lhs, rhs);
-  Value isNumber =
-      arith::CmpFOp::create(s, arith::CmpFPredicate::ORD, rhs, rhs);
-  return arith::AndIOp::create(s, greater, isNumber);
-}
-
 namespace {
 
 /// Finds the first places along a dimension in the order of their elements.
@@ -60,12 +50,15 @@ private:
   Value isBefore(omb::Scalars &s, Value lhs, Value rhs) const {
     lhs = s.widen(lhs);
     rhs = s.widen(rhs);
-    return isLargest ? isGreater(s, lhs, rhs) : isGreater(s, rhs, lhs);
+    return isLargest ? omb::isNumberBefore(s, rhs, lhs)
+                     : omb::isNumberBefore(s, lhs, rhs);
   }
   /// The same of elements of `data` at two places, where the other dimensions
   /// are at `at`, which has two for `axis`.
   Value isPlaceBefore(OpBuilder &b, ValueRange at, Value lhs, Value rhs) const;
   Value sortAll();
+  /// An element that none comes after.
+  Value createLast() const;
   /// Pads `data` with what comes last.
   void padTo(int64_t size);
   /// The shape of `data` with `numRuns` runs of `length` instead of `axis`.
@@ -143,29 +136,29 @@ Value TopPlaces::sortAll() {
       });
 }
 
+Value TopPlaces::createLast() const {
+  omb::Scalars s(builder, loc, onnxType);
+  Type type = getElementTypeOrSelf(data.getType());
+  if (isLargest)
+    return s.lowest(type);
+  auto floatType = dyn_cast<FloatType>(type);
+  if (!floatType)
+    return s.highest(type);
+  APFloat nan = APFloat::getNaN(floatType.getFloatSemantics());
+  return arith::ConstantOp::create(s, s.getFloatAttr(floatType, nan));
+}
+
 void TopPlaces::padTo(int64_t size) {
   auto type = cast<RankedTensorType>(data.getType());
   if (type.getDimSize(axis) == size)
     return;
-  omb::Scalars s(builder, loc, onnxType);
-  Type element = type.getElementType();
-  auto floatType = dyn_cast<FloatType>(element);
-  Value last =
-      isLargest ? s.lowest(element)
-      : !floatType
-          ? s.highest(element)
-          : arith::ConstantOp::create(
-                s,
-                s.getFloatAttr(floatType,
-                               APFloat::getNaN(floatType.getFloatSemantics())))
-                .getResult();
   SmallVector<OpFoldResult> low(type.getRank(), builder.getIndexAttr(0));
   SmallVector<OpFoldResult> high(low);
   high[axis] = builder.getIndexAttr(size - type.getDimSize(axis));
   SmallVector<int64_t> shape(type.getShape());
   shape[axis] = size;
   data = tensor::PadOp::create(builder, loc, type.clone(shape), data, low, high,
-                               last);
+                               createLast());
 }
 
 Value TopPlaces::rankInRuns(Value runs) const {

@@ -18,28 +18,18 @@
 using namespace mlir;
 using namespace omb::onnx;
 
-/// Whether the real number `lhs` comes before `rhs`; NaN is last.
-static Value isNumberBefore(omb::Scalars &s, Value lhs, Value rhs) {
-  if (!isa<FloatType>(lhs.getType()))
-    return s.less(lhs, rhs);
-  Value isLess = arith::CmpFOp::create(s, arith::CmpFPredicate::ULT, lhs, rhs);
-  Value isNumber =
-      arith::CmpFOp::create(s, arith::CmpFPredicate::ORD, lhs, lhs);
-  return arith::AndIOp::create(s, isLess, isNumber);
-}
-
 /// Whether `lhs` comes before `rhs`: complex numbers by real part, then by
 /// imaginary part.
 static Value isElementBefore(omb::Scalars &s, Value lhs, Value rhs) {
   if (!isa<ComplexType>(lhs.getType()))
-    return isNumberBefore(s, s.widen(lhs), s.widen(rhs));
+    return omb::isNumberBefore(s, s.widen(lhs), s.widen(rhs));
   Value realLhs = complex::ReOp::create(s, lhs);
   Value realRhs = complex::ReOp::create(s, rhs);
-  Value isLess = isNumberBefore(s, realLhs, realRhs);
-  Value isGreater = isNumberBefore(s, realRhs, realLhs);
+  Value isLess = omb::isNumberBefore(s, realLhs, realRhs);
+  Value isGreater = omb::isNumberBefore(s, realRhs, realLhs);
   Value byImaginary =
-      isNumberBefore(s, complex::ImOp::create(s, lhs).getResult(),
-                     complex::ImOp::create(s, rhs).getResult());
+      omb::isNumberBefore(s, complex::ImOp::create(s, lhs).getResult(),
+                          complex::ImOp::create(s, rhs).getResult());
   return s.select(
       isLess, isLess,
       s.select(isGreater, s.constant(s.getI1Type(), 0), byImaginary));

@@ -335,20 +335,18 @@ class _Expander:
             known = [types.get(name) if name else TypeProto() for name in node.input]
             # What is composed here is done better than by the standard.
             composition = registry.find(node.domain, node.op_type)
-            function = None
             if composition is None:
                 function = standard_function(node, known, self._opsets[node.domain])
-            if function is not None:
+                if function is None:
+                    continue
                 replacement[index] = self._inliner.body(with_defaults(node), function)
-            elif composition is not None and patient and not _have_ranks(known):
+            elif patient and not _have_ranks(known):
                 self.waiting = True
                 continue
-            elif composition is not None:
+            else:
                 scope = Scope(types, self._array(graph))
                 whole = self._with_payloads(node)
                 replacement[index] = self._inliner.body(*body_of(composition, whole, scope))
-            else:
-                continue
             self.expanded.append(node.op_type)
         replace_nodes(graph, replacement)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
 
@@ -119,7 +118,7 @@ class _Stripped:
                 source = self._placeholder(tensor, self._names.new(_PLACEHOLDER))
                 copies.append(NodeProto(op_type="Identity", input=[source], output=[tensor.name]))
             del graph.initializer[index]
-        for node in list(graph.node):
+        for node in graph.node:
             match node.domain, node.op_type:
                 case ("", "Constant"):
                     self._take_payload(node)
@@ -159,7 +158,9 @@ class _Stripped:
         group = graphs.attribute(node, "group")
         shape = [0, weights[1] * (group.i if group else 1), *given.ints]
         name = self._names.new(_PLACEHOLDER)
-        graph.initializer.append(onnx.numpy_helper.from_array(np.array(shape, np.int64), name))
+        graph.initializer.append(
+            onnx.helper.make_tensor(name, TensorProto.INT64, [len(shape)], shape)
+        )
         node.op_type = "Reshape"
         node.input[1:] = [name]
         del node.attribute[:]
