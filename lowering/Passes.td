@@ -155,6 +155,30 @@ def CarrySizes : Pass<"omb-carry-sizes", "::mlir::ModuleOp"> {
   ];
 }
 
+def AddInitialSums : Pass<"omb-add-initial-sums", "::mlir::ModuleOp"> {
+  let summary = "Add what sums start with after them on CUDA";
+  let description = [{
+    Has sums (products, convolutions, reductions) that start with values that
+    are computed elsewhere start with zeros, and adds the values to their
+    results. A step of a recurrent operator starts its product with a part of
+    another one, say, and takes its tanh. IREE 3.13 computes that in one
+    dispatch, and its code generation for CUDA finds no memory to add up in.
+
+    ```mlir
+    %y = linalg.matmul ins(%a, %b : ...) outs(%c : tensor<2x8xf32>) -> tensor<2x8xf32>
+    // becomes
+    %zeros = linalg.fill ins(%zero : f32) outs(%empty : tensor<2x8xf32>) -> tensor<2x8xf32>
+    %sums = linalg.matmul ins(%a, %b : ...) outs(%zeros : tensor<2x8xf32>) -> tensor<2x8xf32>
+    %y = linalg.generic ... ins(%sums, %c : ...) outs(%empty : tensor<2x8xf32>) // arith.addf
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def IsolateGathers : Pass<"omb-isolate-gathers", "::mlir::ModuleOp"> {
   let summary = "Keep IREE from gathering within reductions on CUDA";
   let description = [{

@@ -12,7 +12,7 @@ import onnx_mlir_bridge as omb
 import pytest
 from models import reference
 from models.graph import FLOAT, Graph
-from models.targets import VULKAN_TOLERANCE, needs_vulkan
+from models.targets import GPU_TOLERANCE, needs_vulkan
 
 # channels, kernel, stride, size
 SHAPES = [(24, 3, 1, 28), (36, 3, 1, 8), (54, 3, 2, 28), (32, 3, 1, 28), (48, 5, 1, 14)]
@@ -44,7 +44,7 @@ def test_vulkan_agrees(shape: tuple[int, int, int, int]) -> None:
     inputs = {"x": random.standard_normal((1, channels, size, size), np.float32)}
     expected = reference.onnxruntime_outputs(model, inputs)
     actual = omb.InferenceSession(model, providers=["vulkan"]).run(None, inputs)
-    reference.assert_agree(["y"], actual, expected, VULKAN_TOLERANCE)
+    reference.assert_agree(["y"], actual, expected, GPU_TOLERANCE)
 
 
 def test_named_vulkan_target_is_refused() -> None:

@@ -17,7 +17,7 @@ import onnx
 import onnx_mlir_bridge as omb
 import pytest
 from models import convolutional, ptx, reference, transformers
-from models.targets import CPU_TOLERANCE, VULKAN_TOLERANCE, needs_vulkan
+from models.targets import CPU_TOLERANCE, GPU_TOLERANCE, on_gpus
 
 Inputs = dict[str, np.ndarray]
 
@@ -106,10 +106,10 @@ def test_cpu_agrees(case: Case) -> None:
     _check(case, "cpu", CPU_TOLERANCE)
 
 
-@needs_vulkan
+@on_gpus
 @every_case
-def test_vulkan_agrees(case: Case) -> None:
-    _check(case, "vulkan", VULKAN_TOLERANCE)
+def test_gpus_agree(case: Case, provider: str) -> None:
+    _check(case, provider, GPU_TOLERANCE)
 
 
 @every_case

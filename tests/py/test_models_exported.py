@@ -13,7 +13,7 @@ import onnx
 import onnx_mlir_bridge as omb
 import pytest
 from models import ptx, reference, stored
-from models.targets import CPU_TOLERANCE, VULKAN_TOLERANCE, needs_vulkan
+from models.targets import CPU_TOLERANCE, GPU_TOLERANCE, needs_vulkan
 
 BATCH, SEQUENCE = 2, 37
 """What dynamic dimensions get: not the sizes that the models were exported with."""
@@ -62,7 +62,7 @@ def test_vulkan_compiles(name: str) -> None:
 
 @needs_vulkan
 def test_vulkan_agrees() -> None:
-    _check(_require("mobilenetv2"), "vulkan", VULKAN_TOLERANCE)
+    _check(_require("mobilenetv2"), "vulkan", GPU_TOLERANCE)
 
 
 @pytest.mark.parametrize("name", stored.EXPORTED)

@@ -12,7 +12,7 @@ import onnx
 import onnx_mlir_bridge as omb
 import pytest
 from models import light, ptx, reference
-from models.targets import CPU_TOLERANCE, VULKAN_TOLERANCE, needs_vulkan
+from models.targets import CPU_TOLERANCE, GPU_TOLERANCE, on_gpus
 
 SMALL = ("shufflenet", "squeezenet")
 LARGE = ("densenet121", "inception_v1", "inception_v2", "resnet50", "vgg19", "zfnet512")
@@ -51,7 +51,7 @@ def test_other_targets_of_large_models(name: str) -> None:
     _compile_for_others(light.load(name))
 
 
-@needs_vulkan
+@on_gpus
 @pytest.mark.parametrize("name", SMALL)
-def test_vulkan_agrees(name: str) -> None:
-    _check(light.load(name), "vulkan", VULKAN_TOLERANCE)
+def test_gpus_agree(name: str, provider: str) -> None:
+    _check(light.load(name), provider, GPU_TOLERANCE)

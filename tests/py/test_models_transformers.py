@@ -13,7 +13,7 @@ import numpy as np
 import onnx_mlir_bridge as omb
 import pytest
 from models import ptx, reference, stored
-from models.targets import CPU_TOLERANCE, VULKAN_TOLERANCE, needs_vulkan
+from models.targets import CPU_TOLERANCE, GPU_TOLERANCE, on_gpus
 
 Inputs = dict[str, np.ndarray]
 VOCABULARY, PADDING = 64, 1
@@ -121,10 +121,10 @@ def test_cpu_agrees(name: str) -> None:
     _check(name, "cpu", CPU_TOLERANCE)
 
 
-@needs_vulkan
+@on_gpus
 @every_model
-def test_vulkan_agrees(name: str) -> None:
-    _check(name, "vulkan", VULKAN_TOLERANCE)
+def test_gpus_agree(name: str, provider: str) -> None:
+    _check(name, provider, GPU_TOLERANCE)
 
 
 @every_model

@@ -15,7 +15,7 @@ from budget import examples
 from hypothesis import example, given
 from hypothesis import strategies as st
 from ml_dtypes import bfloat16
-from models.targets import needs_vulkan
+from models.targets import GPUS
 from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
 
 LIMIT = 40.0
@@ -188,7 +188,7 @@ def test_parts_at_any_address_after_a_branch() -> None:
         np.testing.assert_array_equal(session.run(["z"], feeds)[0], [*(x + 1), *(x + 2)])
 
 
-@pytest.mark.parametrize("provider", ["cpu", pytest.param("vulkan", marks=needs_vulkan)])
+@pytest.mark.parametrize("provider", ["cpu", *GPUS])
 @pytest.mark.parametrize("size", [5, 300])
 def test_constants_are_there_for_the_next_run(provider: str, size: int) -> None:
     """IREE keeps them, small or large, and frees what branches and loops pass on."""

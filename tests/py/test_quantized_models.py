@@ -17,7 +17,7 @@ import pytest
 from models import quantized
 from models.joined import Together, joined
 from models.reference import relative_error
-from models.targets import needs_kernels, needs_vulkan
+from models.targets import needs_kernels, on_gpus
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx_mlir_bridge.compiler import emit
@@ -62,14 +62,14 @@ def test_agrees(name: str, family: tuple[str, ...], tmp_path: Path) -> None:
 ON_DEVICES = ("qdq-u8-channel", "qdq-i8-channel", "qoperator-u8-channel", "dynamic-u8")
 
 
-@needs_vulkan
+@on_gpus
 @pytest.mark.parametrize("name", quantized.MODELS)
-def test_agrees_on_vulkan(name: str, tmp_path: Path) -> None:
+def test_agrees_on_gpus(name: str, provider: str, tmp_path: Path) -> None:
     """The same integers as on a CPU."""
     model = quantized.MODELS[name]()
     feeds = quantized.feeds(model, seed=77)
     stored = [quantized.quantize(model, form, tmp_path) for form in ON_DEVICES]
-    results = Together(stored, providers=["vulkan"]).run([feeds] * len(stored))
+    results = Together(stored, providers=[provider]).run([feeds] * len(stored))
     for form, each, (actual,) in zip(ON_DEVICES, stored, results, strict=True):
         (expected,) = _reference(each, feeds)
         assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape), form

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnx_mlir_bridge as omb
 import pytest
-from models.joined import Together
+from models.joined import Together, joined
+from models.targets import GPU_TOLERANCE, on_gpus
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
@@ -17,7 +19,7 @@ _GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 _INPUTS, _HIDDEN, _BATCH = 5, 7, 2
 
 
-def _model(op: str, steps: int | str, direction: str) -> onnx.ModelProto:
+def _model(op: str, steps: int | str, direction: str, batch: int | str = _BATCH) -> onnx.ModelProto:
     random = np.random.default_rng(0)
     directions = 2 if direction == "bidirectional" else 1
     height = _GATES[op] * _HIDDEN
@@ -31,7 +33,7 @@ def _model(op: str, steps: int | str, direction: str) -> onnx.ModelProto:
         weight("r", directions, height, _HIDDEN),
         weight("b", directions, 2 * height),
     ]
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [steps, _BATCH, _INPUTS])
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [steps, batch, _INPUTS])
     outputs = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * rank)
         for name, rank in (("all", 4), ("last", 3))
@@ -43,8 +45,10 @@ def _model(op: str, steps: int | str, direction: str) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
 
 
-def _check(models: list[onnx.ModelProto], steps: list[int]) -> None:
-    session = Together(models)
+def _check(
+    models: list[onnx.ModelProto], steps: list[int], provider: str = "cpu", atol: float = 1e-5
+) -> None:
+    session = Together(models, providers=[provider])
     random = np.random.default_rng(1)
     feeds = [
         {"x": random.uniform(-1, 1, (count, _BATCH, _INPUTS)).astype(np.float32)} for count in steps
@@ -54,7 +58,7 @@ def _check(models: list[onnx.ModelProto], steps: list[int]) -> None:
         for model, values, found in zip(models, feeds, session.run(feeds), strict=True):
             expected = ReferenceEvaluator(model).run(None, values)
             for ours, theirs in zip(found, expected, strict=True):
-                np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+                np.testing.assert_allclose(ours, theirs, rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize("op", _GATES)
@@ -65,3 +69,16 @@ def test_many_steps(op):
 
 def test_an_unknown_number_of_steps():
     _check([_model(op, "steps", "forward") for op in _GATES], [83, 1, 20])
+
+
+# Steps add to a part of a tensor where there are several rows.
+_BATCHES = [_model(op, 5, "bidirectional", batch) for op in _GATES for batch in (_BATCH, "batch")]
+
+
+@on_gpus
+def test_gpus_agree(provider):
+    _check(_BATCHES, [5] * len(_BATCHES), provider, atol=GPU_TOLERANCE)
+
+
+def test_cuda_compiles():
+    omb.compile(joined(_BATCHES), target="cuda")

@@ -10,7 +10,7 @@ import onnx
 import onnx_mlir_bridge as omb
 import pytest
 from models.joined import Together, joined
-from models.targets import needs_vulkan
+from models.targets import needs_cuda, needs_vulkan
 from onnx import helper
 from onnx_mlir_bridge.compiler import emit
 from test_sparse_convolutions import Case, check, filters
@@ -22,9 +22,10 @@ DEVICES = pytest.mark.parametrize(
     [
         pytest.param(GENERIC, id="cpu"),
         pytest.param({"providers": ["vulkan"]}, id="vulkan", marks=needs_vulkan),
+        pytest.param({"providers": ["cuda"]}, id="cuda", marks=needs_cuda),
     ],
 )
-"""A CPU without AVX2, and what there is for Vulkan."""
+"""A CPU without AVX2, and what there is for Vulkan and CUDA."""
 
 
 def _with_empty_and_full_channels() -> np.ndarray:

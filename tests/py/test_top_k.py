@@ -17,7 +17,7 @@ from budget import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from models.joined import Together
-from models.targets import needs_vulkan
+from models.targets import on_gpus
 from onnx import TensorProto, helper, numpy_helper
 
 
@@ -128,9 +128,9 @@ def test_the_first_places_are_found(seed, size, share):
     _check("cpu", [resize(case) for case in _CASES], np.random.default_rng(seed))
 
 
-@needs_vulkan
-def test_agrees_on_vulkan():
-    _check("vulkan", _CASES, np.random.default_rng(0))
+@on_gpus
+def test_agrees_on_gpus(provider):
+    _check(provider, _CASES, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(("k", "message"), [(71, "larger than the dimension"), (-1, "negative")])

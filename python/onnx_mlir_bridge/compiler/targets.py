@@ -187,7 +187,11 @@ def _cuda(architecture: str) -> Target:
         )
     flags = ("--iree-hal-target-device=cuda", f"--iree-cuda-target={architecture}")
     return Target(
-        "cuda", architecture, (*_COMMON_FLAGS, *flags), {}, workarounds="omb-isolate-gathers"
+        "cuda",
+        architecture,
+        (*_COMMON_FLAGS, *flags),
+        {},
+        workarounds="omb-isolate-gathers,omb-add-initial-sums",
     )
 
 

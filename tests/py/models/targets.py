@@ -7,7 +7,7 @@ import platform
 import pytest
 
 CPU_TOLERANCE = 1e-4
-VULKAN_TOLERANCE = 1e-3
+GPU_TOLERANCE = 1e-3
 
 
 def has_device(provider: str) -> bool:
@@ -25,3 +25,8 @@ needs_kernels = pytest.mark.skipif(
     platform.machine() != "x86_64", reason="kernels are generated for x86-64 with AVX2 or AVX-512"
 )
 needs_cuda = pytest.mark.skipif(not has_device("cuda"), reason="no CUDA device")
+GPUS = (
+    pytest.param("vulkan", marks=needs_vulkan),
+    pytest.param("cuda", marks=needs_cuda),
+)
+on_gpus = pytest.mark.parametrize("provider", GPUS)
