@@ -195,6 +195,23 @@ def IsolateGathers : Pass<"omb-isolate-gathers", "::mlir::ModuleOp"> {
   ];
 }
 
+def IsolateSizes : Pass<"omb-isolate-sizes", "::mlir::ModuleOp"> {
+  let summary = "Keep IREE from computing sizes within dispatches";
+  let description = [{
+    Puts a `util.optimization_barrier` behind indices that are computed from
+    other numbers, as those of `Resize` are from its scales, if a tensor has
+    them as sizes. IREE 3.13 else may compute them again in the dispatch that
+    pads the tensor, and then can't say how many workgroups that takes.
+
+    ```mlir
+    %n = arith.index_cast %integer : i64 to index
+    %size = util.optimization_barrier %n : index
+    %empty = tensor.empty(%size) : tensor<?xf32>
+    ```
+  }];
+  let dependentDialects = ["::omb::iree::UtilDialect"];
+}
+
 def IsolateUpdates
     : Pass<"omb-isolate-updates", "::mlir::ModuleOp"> {
   let summary = "Keep IREE from taking parts of tensors to be aligned";

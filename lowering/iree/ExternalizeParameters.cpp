@@ -140,6 +140,7 @@ struct ExternalizeParameters
 void omb::buildToIREEPipeline(OpPassManager &passes) {
   passes.addPass(createDensifyConstants());
   passes.addPass(createFlattenElements());
+  passes.addPass(createIsolateSizes());
   passes.addPass(createIsolateCarriedTensors());
   passes.addPass(createCarrySizes());
   passes.addPass(createIsolateUpdates());

@@ -432,6 +432,23 @@ def test_quantized_elementwise(rng, dtype):
     check(*(case.within(steps=1) for case in cases))
 
 
+def test_quantize_and_dequantize(rng):
+    cases = []
+    for dtype in (np.uint8, np.int8, np.uint16, np.int16):
+        info = np.iinfo(dtype)
+        # Beyond the range on both sides, and halves.
+        x = np.round(floats(rng, 2, 3, 4) * info.max) / 2
+        numbers = rng.integers(info.min, info.max, (2, 3, 4)).astype(dtype)
+        by_row = rng.uniform(0.5, 2, 3).astype(np.float32)
+        zeros = rng.integers(info.min, info.max, 3).astype(dtype)
+        for step, zero in ((scale(0.5), zeros[0]), (by_row, zeros)):
+            for constants in ((1, 2), ()):
+                cases.append(Case("QuantizeLinear", [x, step, zero], constants=constants))
+                cases.append(Case("DequantizeLinear", [numbers, step, zero], constants=constants))
+    cases.append(Case("QuantizeLinear", [x, by_row[:2], zeros[:2]], constants=(1, 2), axis=0))
+    check(*cases)
+
+
 def test_quantized_concat(rng):
     zero = np.array(3, np.uint8)
     a, b = quantized(rng, 2, 3, 4), quantized(rng, 2, 5, 4)

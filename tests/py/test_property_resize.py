@@ -16,7 +16,8 @@ import onnx_mlir_bridge as omb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 from test_property_tensors import BUDGET, Case, Cases
 
 COORDINATES = (
@@ -120,3 +121,29 @@ def test_nothing_to_sample() -> None:
     feeds = {"x": np.zeros(0, np.int32), "sizes": np.array([3])}
     with pytest.raises(omb.OmbError, match="nothing to sample"):
         to_sizes("asymmetric", "floor").run(feeds)
+
+
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+def test_padded_windows_of_unknown_sizes(mode):
+    """The sizes are computed from the scales, and padded where what is resized is stored."""
+    scales = np.array([1, 1, 2, 1.5], np.float32)
+    weights = np.random.default_rng(0).standard_normal((5, 4, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Resize", ["x", "", "scales"], ["larger"], mode=mode),
+        helper.make_node("Conv", ["larger", "w"], ["y"], pads=[1, 1, 1, 1]),
+        helper.make_node("MaxPool", ["larger"], ["z"], kernel_shape=[3, 2], pads=[1, 1, 1, 0]),
+    ]
+    constants = [
+        numpy_helper.from_array(value, name) for value, name in ((scales, "scales"), (weights, "w"))
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4, "h", "w"])
+    outputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [None] * 4) for n in "yz"]
+    graph = helper.make_graph(nodes, "g", [x], outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    session = omb.InferenceSession(model)
+    for shape in ((1, 4, 5, 8), (2, 4, 6, 2)):
+        inputs = {"x": np.random.default_rng(1).standard_normal(shape).astype(np.float32)}
+        expected = ReferenceEvaluator(model).run(None, inputs)
+        for ours, theirs in zip(session.run(None, inputs), expected, strict=True):
+            # Sums of up to 36 products of f32, of what 16 elements weigh.
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)

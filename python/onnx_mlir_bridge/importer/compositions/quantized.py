@@ -1,7 +1,7 @@
 """Quantized operators of com.microsoft that compute on what they dequantize.
 
 Operators: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md. Scales and
-zero points are one number a tensor; an absent zero point is 0.
+zero points are one number a tensor, but for quantize and dequantize; an absent zero point is 0.
 """
 
 from __future__ import annotations
@@ -20,6 +20,13 @@ def _quantize(call: Call, y: Value, scale: Value, zero: Value | None, like: Valu
     """y / scale + zero, rounded and saturated, in the element type of `like`."""
     offset = call.scalar(0, like) if zero is None else zero.as_scalar()
     return y.op("QuantizeLinear", scale.as_scalar(), offset)
+
+
+@composes("com.microsoft", "QuantizeLinear DequantizeLinear")
+def linear(call: Call) -> Value:
+    """As the standard's, which have integers of 16 bits since opset 21 only."""
+    x, scale, zero = call.operands("x scale zero_point?")
+    return x.op(call.node.op_type, scale, zero, axis=call.attribute("axis", 1))
 
 
 @composes("com.microsoft", "QLinearAdd QLinearMul")
