@@ -39,7 +39,7 @@ static Value narrowFloat(Scalars &s, Value f32, FloatType type,
                          NarrowingOptions options) {
   if (isNarrowFloat(type))
     return encodeNarrowFloat(s, f32, type, options);
-  return s.narrow(type.isBF16() ? roundToBFloat(s, f32) : f32, type);
+  return s.narrow(f32, type);
 }
 
 static Value integerToFloat(Scalars &s, Value x, FloatType type,

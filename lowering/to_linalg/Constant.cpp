@@ -246,8 +246,8 @@ struct RangeToGeneric : OpConversionPattern<RangeOp> {
           Value step = widen(inner.widen(delta));
           Value difference = inner.sub(inner.widen(limit), inner.widen(start));
           Value quotient = inner.max(inner.div(widen(difference), step), 0);
-          Value size = arith::FPToSIOp::create(
-              inner, inner.getI64Type(), math::CeilOp::create(inner, quotient));
+          Value size = arith::FPToSIOp::create(inner, inner.getI64Type(),
+                                               inner.ceil(quotient));
           return inner.select(inner.equal(step, inner.constant(step, 0)),
                               inner.constant(size, -1), size);
         });

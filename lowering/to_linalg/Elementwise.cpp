@@ -43,7 +43,7 @@ static Value computeScalar(AtanhOp, Scalars &s, ValueRange x) {
   return buildAtanh(s, x[0]);
 }
 static Value computeScalar(CeilOp, Scalars &s, ValueRange x) {
-  return math::CeilOp::create(s, x[0]);
+  return s.ceil(x[0]);
 }
 static Value computeScalar(CosOp, Scalars &s, ValueRange x) {
   return buildCos(s, x[0]);

@@ -72,13 +72,13 @@ static Value getNearest(Scalars &s, SamplingOptions::Rounding rounding,
                         Value coordinate) {
   switch (rounding) {
   case SamplingOptions::PreferFloor:
-    return math::CeilOp::create(s, s.add(coordinate, -0.5));
+    return s.ceil(s.add(coordinate, -0.5));
   case SamplingOptions::PreferCeil:
     return math::FloorOp::create(s, s.add(coordinate, 0.5));
   case SamplingOptions::Floor:
     return math::FloorOp::create(s, coordinate);
   default:
-    return math::CeilOp::create(s, coordinate);
+    return s.ceil(coordinate);
   }
 }
 
@@ -213,7 +213,7 @@ public:
       Scalars s(builder, loc, builder.getF32Type());
       stretch = s.min(axis.scale, 1);
       Value width = s.div(s.constant(stretch, support), stretch);
-      Value whole = math::CeilOp::create(s, width);
+      Value whole = s.ceil(width);
       half = arith::IndexCastOp::create(
           s, s.getIndexType(),
           arith::FPToSIOp::create(s, s.getI64Type(), whole));
@@ -261,8 +261,7 @@ private:
 
 Value Taps::getPosition(Scalars &s, Value coordinate, Value tap) const {
   omb::IndexArithmetic inner(s, s.getLoc());
-  Value first =
-      inner.sub(toPosition(s, math::CeilOp::create(s, coordinate)), half);
+  Value first = inner.sub(toPosition(s, s.ceil(coordinate)), half);
   return inner.add(first, tap);
 }
 

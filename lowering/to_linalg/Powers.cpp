@@ -165,14 +165,17 @@ Value omb::buildPow(Scalars &s, Value base, Value exponent) {
   Value grows = arith::XOrIOp::create(s, isZero, s.less(zero, exponent));
   result = s.select(either(isZero, isInfinite), s.select(grows, infinity, zero),
                     result);
-  Value half = s.mul(exponent, 0.5);
-  Value isInteger = s.equal(math::FloorOp::create(s, exponent), exponent);
-  Value isOdd =
-      both(isInteger, s.notEqual(math::FloorOp::create(s, half), half));
+  // Not whether they are equal: LLVM would truncate then, by a function that
+  // IREE doesn't have for CPUs without that instruction.
+  auto isFraction = [&](Value x) {
+    return s.less(math::FloorOp::create(s, x), x);
+  };
+  Value isFractional = isFraction(exponent);
+  Value isOdd = both(s.equal(isFractional, s.constant(isFractional, 0)),
+                     isFraction(s.mul(exponent, 0.5)));
   Value isNegative = s.less(format.copySign(one, base), zero);
   result = s.select(both(isNegative, isOdd), s.neg(result), result);
 
-  Value isFractional = s.notEqual(math::FloorOp::create(s, exponent), exponent);
   Value hasNoRoot =
       both(both(s.less(base, zero), s.less(magnitude, infinity)), isFractional);
   Value isNaN = either(s.isNaN(base), s.isNaN(exponent));

@@ -345,12 +345,16 @@ struct QuantizeLinearToGeneric : OpConversionPattern<QuantizeLinearOp> {
     bool saturate = op.getSaturate() != 0;
     auto body = [&](ImplicitLocOpBuilder &b, Value x, Value scale,
                     Value zeroPoint) {
-      Value quotient = arith::DivFOp::create(b, toF32(b, x, from),
-                                             toF32(b, scale, scaleType));
-      if (!precision->isF32()) {
-        Value rounded = arith::TruncFOp::create(b, *precision, quotient);
-        quotient = arith::ExtFOp::create(b, b.getF32Type(), rounded);
-      }
+      auto round = [&](Value f32) {
+        Scalars s(b, b.getLoc(), *precision);
+        return s.widen(s.narrow(f32, *precision));
+      };
+      auto operand = [&](Value value, Type type) {
+        Value f32 = toF32(b, value, type);
+        return type == *precision ? f32 : round(f32);
+      };
+      Value quotient = round(arith::DivFOp::create(b, operand(x, from),
+                                                   operand(scale, scaleType)));
       return buildQuantized(b, quotient, zeroPoint, to, saturate);
     };
     rewriter.replaceOp(

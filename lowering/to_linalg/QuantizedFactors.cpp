@@ -351,7 +351,7 @@ Factor omb::buildOffset(OpBuilder &builder, Location loc, const Factor &weights,
 
 /// An f32 rounded to `type`, as an f32.
 static Value roundTo(Scalars &s, Value x, Type type) {
-  return type.isBF16() ? roundToBFloat(s, x) : s.widen(s.narrow(x, type));
+  return s.widen(s.narrow(x, type));
 }
 
 /// lhsScale * rhsScale / scale, each rounded to the type of the scales, as f32.

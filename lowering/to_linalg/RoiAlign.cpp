@@ -107,8 +107,7 @@ BinDim RegionSampler::getBin(Scalars &s, Value region, int64_t dim, Value at,
   bin.count =
       op.getSamplingRatio() > 0
           ? index.constant(op.getSamplingRatio())
-          : index.max(omb::toPosition(s, math::CeilOp::create(s, bin.size)),
-                      index.constant(0));
+          : index.max(omb::toPosition(s, s.ceil(bin.size)), index.constant(0));
   bin.countNumber = omb::toCoordinate(s, bin.count, computedType);
   setRange(s, bin, size);
   return bin;
@@ -128,7 +127,7 @@ void RegionSampler::setRange(Scalars &s, BinDim &bin, Value size) {
   Value before = s.div(s.sub(constant(s, -1), bin.start), step);
   Value until = s.div(s.sub(high, bin.start), step);
   Value first = omb::toPosition(s, math::FloorOp::create(s, before));
-  Value end = omb::toPosition(s, math::CeilOp::create(s, until));
+  Value end = omb::toPosition(s, s.ceil(until));
   bin.first = index.clamp(index.sub(first, one), zero, bin.count);
   bin.end = index.clamp(index.add(end, one), bin.first, bin.count);
 }

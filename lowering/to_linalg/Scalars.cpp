@@ -144,6 +144,12 @@ Value Scalars::abs(Value x) {
   return math::AbsIOp::create(*this, x);
 }
 
+// Not by its own op, for which IREE has no function where CPUs have no such
+// instruction; it has one for floor.
+Value Scalars::ceil(Value x) {
+  return neg(math::FloorOp::create(*this, neg(x)));
+}
+
 Value Scalars::max(Value lhs, Value rhs) {
   if (isFloat(lhs))
     return arith::MaximumFOp::create(*this, lhs, rhs);
@@ -222,6 +228,8 @@ Value Scalars::extend(Value x, Type type) {
 Value Scalars::narrow(Value x, Type type) {
   if (x.getType() == type || !isa<FloatType>(type))
     return x;
+  if (type.isBF16() && x.getType().isF32())
+    x = roundToBFloat(*this, x);
   return arith::TruncFOp::create(*this, type, x);
 }
 

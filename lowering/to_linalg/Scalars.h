@@ -36,6 +36,8 @@ public:
                                                   mlir::Value rhs);
   mlir::Value neg(mlir::Value x);
   mlir::Value abs(mlir::Value x);
+  /// The least whole float that isn't less.
+  mlir::Value ceil(mlir::Value x);
   /// NaN if either is.
   mlir::Value max(mlir::Value lhs, mlir::Value rhs);
   mlir::Value min(mlir::Value lhs, mlir::Value rhs);

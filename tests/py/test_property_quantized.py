@@ -521,3 +521,33 @@ def test_zeros_quantized_dynamically(shape: tuple[int, ...]) -> None:
     y, scale, zero = omb.InferenceSession(model).run(None, {"x": np.zeros(shape, np.float32)})
     np.testing.assert_array_equal(y, np.zeros(shape, np.uint8))
     assert (scale, zero) == (1, 0)
+
+
+@pytest.mark.parametrize("element", [TensorProto.FLOAT16, TensorProto.BFLOAT16])
+@pytest.mark.parametrize(
+    "precision", [0, TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16]
+)
+def test_precision_of_the_division(element: int, precision: int) -> None:
+    """The factors and the quotient are rounded to it; by default it is the scale's type."""
+    node = helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"], precision=precision)
+    infos = [
+        helper.make_tensor_value_info(name, kind, shape)
+        for name, kind, shape in (
+            ("x", element, ["n"]),
+            ("s", element, []),
+            ("z", TensorProto.UINT16, []),
+            ("y", TensorProto.UINT16, ["n"]),
+        )
+    ]
+    graph = helper.make_graph([node], "g", infos[:3], infos[3:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10)
+    dtype = DTYPES[element]
+    feeds = {
+        "x": np.random.default_rng(0).uniform(-20000, 20000, 500).astype(dtype),
+        "s": np.array(1.734375, dtype),
+        "z": np.array(30000, np.uint16),
+    }
+    (ours,) = omb.InferenceSession(model).run(None, feeds)
+    at = DTYPES[precision] if precision else dtype
+    quotient = feeds["x"].astype(at) / feeds["s"].astype(at)
+    np.testing.assert_array_equal(ours, np.rint(quotient.astype(np.float64)) + 30000)
