@@ -165,14 +165,9 @@ Value omb::buildPow(Scalars &s, Value base, Value exponent) {
   Value grows = arith::XOrIOp::create(s, isZero, s.less(zero, exponent));
   result = s.select(either(isZero, isInfinite), s.select(grows, infinity, zero),
                     result);
-  // Not whether they are equal: LLVM would truncate then, by a function that
-  // IREE doesn't have for CPUs without that instruction.
-  auto isFraction = [&](Value x) {
-    return s.less(math::FloorOp::create(s, x), x);
-  };
-  Value isFractional = isFraction(exponent);
+  Value isFractional = s.hasFraction(exponent);
   Value isOdd = both(s.equal(isFractional, s.constant(isFractional, 0)),
-                     isFraction(s.mul(exponent, 0.5)));
+                     s.hasFraction(s.mul(exponent, 0.5)));
   Value isNegative = s.less(format.copySign(one, base), zero);
   result = s.select(both(isNegative, isOdd), s.neg(result), result);
 

@@ -112,10 +112,9 @@ static Value reflect(Scalars &s, Value number, Value low, Value high) {
   Value distance = s.select(isBelow, s.sub(low, number), s.sub(number, high));
   Value times = math::FloorOp::create(s, s.div(distance, range));
   Value rest = s.sub(distance, s.mul(times, range));
-  Value half = s.mul(times, 0.5);
-  Value isEven = s.equal(half, math::FloorOp::create(s, half));
+  Value isOdd = s.hasFraction(s.mul(times, 0.5));
   Value isFromLow =
-      arith::CmpIOp::create(s, arith::CmpIPredicate::eq, isBelow, isEven);
+      arith::CmpIOp::create(s, arith::CmpIPredicate::ne, isBelow, isOdd);
   Value result = s.select(isFromLow, s.add(low, rest), s.sub(high, rest));
   return s.select(isPoint, low, result);
 }

@@ -150,6 +150,12 @@ Value Scalars::ceil(Value x) {
   return neg(math::FloorOp::create(*this, neg(x)));
 }
 
+// Not whether they are equal: LLVM would truncate then, by a function that IREE
+// doesn't have for such CPUs either.
+Value Scalars::hasFraction(Value x) {
+  return less(math::FloorOp::create(*this, x), x);
+}
+
 Value Scalars::max(Value lhs, Value rhs) {
   if (isFloat(lhs))
     return arith::MaximumFOp::create(*this, lhs, rhs);

@@ -38,6 +38,8 @@ public:
   mlir::Value abs(mlir::Value x);
   /// The least whole float that isn't less.
   mlir::Value ceil(mlir::Value x);
+  /// Whether a float isn't whole; false for infinities and NaN.
+  mlir::Value hasFraction(mlir::Value x);
   /// NaN if either is.
   mlir::Value max(mlir::Value lhs, mlir::Value rhs);
   mlir::Value min(mlir::Value lhs, mlir::Value rhs);

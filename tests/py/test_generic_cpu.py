@@ -6,6 +6,7 @@ Compared with ONNX Runtime, exactly, but for powers: 4 units of the last place.
 from __future__ import annotations
 
 import numpy as np
+import onnx_mlir_bridge as omb
 import pytest
 from import_support import run_in_onnxruntime
 from models.joined import Together
@@ -50,3 +51,19 @@ def test_roundings(element: str) -> None:
         known = ~np.isnan(theirs)  # NaN's sign is nobody's
         signs = (np.signbit(each[known]) for each in (ours, theirs))
         np.testing.assert_array_equal(*signs, err_msg=op)
+
+
+def test_reflections() -> None:
+    """GridSample counts how often it reflects, and whether that is even."""
+    text = "(float[n,c,h,w] x, float[n,p,q,2] grid) => (float[n,c,p,q] y)"
+    graph = f'g {text} {{ y = GridSample<padding_mode="reflection">(x, grid) }}'
+    model = parser.parse_model(f'<ir_version: 10, opset_import: ["": 21]> {graph}')
+    random = np.random.default_rng(0)
+    inputs = {
+        "x": random.standard_normal((2, 3, 4, 5)).astype(np.float32),
+        "grid": random.uniform(-6, 6, (2, 7, 3, 2)).astype(np.float32),
+    }
+    (ours,) = omb.InferenceSession(model, cpu="generic").run(None, inputs)
+    (theirs,) = run_in_onnxruntime(model, inputs)
+    # Positions beyond the image are differences of numbers up to 30.
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
