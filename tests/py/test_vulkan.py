@@ -9,7 +9,7 @@ import numpy as np
 import onnx_mlir_bridge as omb
 import pytest
 from models import reference
-from models.targets import VULKAN_TOLERANCE, needs_vulkan
+from models.targets import GPU_TOLERANCE, needs_vulkan
 from onnx import parser
 from onnx_mlir_bridge.runtime import devices
 
@@ -63,7 +63,7 @@ def test_reductions_are_broadcast(case: str) -> None:
     }
     expected = reference.onnxruntime_outputs(model, inputs)
     actual = omb.InferenceSession(model, providers=["vulkan"]).run(None, inputs)
-    reference.assert_agree(["y"], actual, expected, VULKAN_TOLERANCE)
+    reference.assert_agree(["y"], actual, expected, GPU_TOLERANCE)
 
 
 @pytest.mark.parametrize("size", [5, 100])
@@ -194,4 +194,4 @@ def test_windows_of_bytes(pool: str, pads: str) -> None:
     x = np.random.default_rng(6).integers(-128, 128, (2, 4, 5, 19)).astype(np.int8)
     model = parser.parse_model(f'<ir_version: 8, opset_import: ["": 22]> g {graph}')
     (expected,) = reference.onnxruntime_outputs(model, {"x": x})
-    np.testing.assert_allclose(_run(graph, x=x)[0], expected, rtol=VULKAN_TOLERANCE)
+    np.testing.assert_allclose(_run(graph, x=x)[0], expected, rtol=GPU_TOLERANCE)
